@@ -1,0 +1,1 @@
+"""Data: sources of images, the data sets made from them, and batches by seed and step."""
