@@ -1,0 +1,209 @@
+"""Networks: tables of rows, and the one builder that makes k coupled networks from them.
+
+    generators, discriminators = build_pair("cogan32", 2, (32, 32, 3), shared_layers=4, seed=0)
+    image, features = generate(generators[0], z, training=False)
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import keras
+
+from gantrain.errors import UserError
+from gantrain.nets.blocks import Row, Settings, build_rows
+from gantrain.nets.classifiers import CLASSIFIERS, ENCODER, Classifier
+from gantrain.nets.pairs import NETS, Pair
+
+__all__ = [
+    "CLASSIFIERS",
+    "NETS",
+    "Classifier",
+    "Generated",
+    "Pair",
+    "Row",
+    "build_classifier",
+    "build_encoder",
+    "build_pair",
+    "generate",
+    "image_model",
+]
+
+# First element of every initialiser's key: two networks of one seed share no draw.
+_GENERATOR, _DISCRIMINATOR, _CLASSIFIER, _ENCODER = range(4)
+
+
+class Generated(NamedTuple):
+    """What a generator makes of noise.
+
+    Args:
+        image: [B, H, W, C] (or [B, 2]) float32, in [-1, 1] for images.
+        features: the output, after the activation, of every hidden weight row, in order.
+    """
+
+    image: keras.KerasTensor
+    features: tuple[keras.KerasTensor, ...]
+
+
+def generate(generator: keras.Model, z, training: bool) -> Generated:
+    """G(z) with the features that the feature regulariser compares (thesis equation 4.1).
+
+    Args:
+        generator: from `build_pair`, or loaded from its file.
+        z: [B, noise_dim] noise.
+        training: whether batch normalisation uses the batch's own statistics.
+    """
+    made = generator(z, training=training)
+    return Generated(made["image"], tuple(made["features"]))
+
+
+def image_model(generator: keras.Model) -> keras.Model:
+    """The same generator, weights included, with the image as its only output."""
+    return keras.Model(generator.input, generator.output["image"], name=generator.name)
+
+
+def build_pair(
+    name: str,
+    domains: int,
+    shape: tuple[int, ...],
+    *,
+    noise_dim: int,
+    width: float = 1.0,
+    shared_layers: int = 0,
+    d_shared_layers: int = 0,
+    d_norm: str | None = None,
+    spectral_norm: bool = False,
+    weight_init: str = "xavier",
+    seed: int,
+) -> tuple[list[keras.Model], list[keras.Model]]:
+    """Makes one generator and one discriminator per domain from one pair of tables.
+
+    Sharing rows by identity is CoGAN's coupling (thesis section 3.1); no sharing is the pair that
+    the soft couplings of SCoGAN act on.
+
+    Args:
+        name: a key of `NETS`.
+        domains: number of domains, k.
+        shape: shape of one image [H, W, C] with H = W, or of one point.
+        noise_dim: size of the latent vector.
+        width: factor on the size of every row but the last.
+        shared_layers: first weight rows of the generators that are the same layers.
+        d_shared_layers: last weight rows of the discriminators that are the same layers.
+        d_norm: replaces the normalisation of the discriminator rows that have one: "batch",
+            "layer", "none"; None keeps the table's. A gradient penalty needs "layer" or "none".
+        spectral_norm: divide every kernel of the discriminators by its largest singular value.
+        weight_init: "xavier" (normal) or "normal" (standard deviation 0.02).
+        seed: decides every initial weight and dropout mask; not negative.
+
+    Returns:
+        The generators, z [B, noise_dim] -> {"image", "features"}, and the discriminators,
+        image -> logits [B, 1]. Images and logits are float32 under every precision.
+
+    Raises:
+        UserError: if the network does not fit the data or the numbers of shared rows the network.
+    """
+    pair = _pair_for(name, shape)
+    _check_shared("--shared_layers", shared_layers, pair.generator, name)
+    _check_shared("--d_shared_layers", d_shared_layers, pair.discriminator, name)
+
+    noise = [keras.Input((noise_dim,), name="noise") for _ in range(domains)]
+    made = build_rows(
+        pair.generator,
+        noise,
+        size=shape[-1],
+        settings=Settings(weight_init, width=width),
+        seed=(seed, _GENERATOR),
+        names="g",
+        shared=(0, shared_layers),
+    )
+    generators = [
+        keras.Model(z, {"image": image, "features": features}, name=f"generator_{i + 1}")
+        for i, (z, (*features, image)) in enumerate(zip(noise, made, strict=True))
+    ]
+
+    images = [keras.Input(shape, name="image") for _ in range(domains)]
+    rows = sum(row.weighted for row in pair.discriminator)
+    judged = build_rows(
+        pair.discriminator,
+        images,
+        size=shape[-1],
+        settings=Settings(weight_init, spectral_norm, d_norm, width),
+        seed=(seed, _DISCRIMINATOR),
+        names="d",
+        shared=(rows - d_shared_layers, rows),
+    )
+    discriminators = [
+        keras.Model(x, outputs[-1], name=f"discriminator_{i + 1}")
+        for i, (x, outputs) in enumerate(zip(images, judged, strict=True))
+    ]
+    return generators, discriminators
+
+
+def build_classifier(
+    name: str, shape: tuple[int, int, int], classes: int, *, width: float = 1.0, seed: int
+) -> keras.Model:
+    """A classifier, image [B, H, W, C] in [-1, 1] -> logits [B, classes] float32.
+
+    Softmax (one label) or sigmoid (several) belongs to the loss.
+
+    Args:
+        name: a key of `CLASSIFIERS`.
+        shape: shape of one image.
+        classes: number of classes, or of attributes.
+        width: factor on the size of every row but the last.
+        seed: decides every initial weight and dropout mask.
+    """
+    if name not in CLASSIFIERS:
+        raise UserError(f"classifier {name!r} is unknown: choose one of {sorted(CLASSIFIERS)}")
+    return _single(CLASSIFIERS[name].rows, shape, classes, width, (seed, _CLASSIFIER), name)
+
+
+def build_encoder(
+    shape: tuple[int, int, int], noise_dim: int, *, width: float = 1.0, seed: int
+) -> keras.Model:
+    """The encoder F of latent cycle consistency, image -> z [B, noise_dim] float32.
+
+    Thesis equation 4.3: F minimises ||F(G(z)) - z||^2 together with the generators.
+
+    Args:
+        shape: shape of one image.
+        noise_dim: size of the latent vector.
+        width: factor on the size of every row but the last.
+        seed: decides every initial weight and dropout mask.
+    """
+    return _single(ENCODER, shape, noise_dim, width, (seed, _ENCODER), "encoder")
+
+
+def _single(rows, shape, size, width, seed, name) -> keras.Model:
+    if len(shape) != 3:
+        raise UserError(f"{name} needs images, and this data has shape {tuple(shape)}")
+    image = keras.Input(shape, name="image")
+    (outputs,) = build_rows(
+        rows, [image], size=size, settings=Settings(width=width), seed=seed, names=name
+    )
+    return keras.Model(image, outputs[-1], name=name)
+
+
+def _pair_for(name: str, shape: tuple[int, ...]) -> Pair:
+    if name not in NETS:
+        raise UserError(f"network {name!r} is unknown: choose one of {sorted(NETS)}")
+    pair = NETS[name]
+    size = shape[0] if len(shape) == 3 else 0
+    if len(shape) == 3 and shape[0] != shape[1]:
+        raise UserError(f"network {name!r} needs square images, not {shape[0]}x{shape[1]}")
+    if pair.image_size is None:
+        if size < 16 or size & (size - 1):
+            raise UserError(
+                f"network {name!r} needs --image_size to be a power of two from 16 on, not {size}"
+            )
+        return pair.at(size)
+    if size != pair.image_size:
+        needed = f"--image_size {pair.image_size}" if pair.image_size else "points, not images"
+        raise UserError(f"network {name!r} needs {needed}; this data has shape {tuple(shape)}")
+    return pair
+
+
+def _check_shared(flag: str, shared: int, rows: tuple[Row, ...], name: str) -> None:
+    most = sum(row.weighted for row in rows) - 1
+    if not 0 <= shared <= most:
+        raise UserError(f"{flag} {shared}: {name!r} can share 0 to {most} rows, one stays apart")

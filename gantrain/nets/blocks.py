@@ -1,0 +1,400 @@
+"""What one row of an architecture table means, written once for every network.
+
+A row becomes a *block*: a function of a symbolic tensor that holds its layers. Calling the same
+block in two networks is what sharing a row means, so shared weights are one variable by identity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+CHANNELS = None
+"""Size of a row whose width the data decides: the channels of an image, the latent size."""
+
+Block = Callable[[keras.KerasTensor], keras.KerasTensor]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of an architecture table.
+
+    Args:
+        kind: a key of `KINDS`.
+        size: channels or neurons; the rate of a `dropout` row; `CHANNELS` where the data decides.
+        kernel: side of the kernel or of the pooling window; for a `dense` row the side of the
+            square map that its output is reshaped to, 0 for none.
+        stride: stride, or the factor of an up-sampling row.
+        norm: a key of `NORMS`, applied before the activation.
+        activation: a key of `ACTIVATIONS`.
+    """
+
+    kind: str
+    size: float | None = 0
+    kernel: int = 0
+    stride: int = 1
+    norm: str = "none"
+    activation: str = "linear"
+
+    @property
+    def weighted(self) -> bool:
+        """Whether the row has a kernel: the rows that `--shared_layers` counts."""
+        return self.kind in WEIGHTED
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all rows of one network have in common, beside its table.
+
+    Args:
+        weight_init: a key of `WEIGHT_INITS`.
+        spectral_norm: divide every kernel by its largest singular value.
+        norm: a key of `NORMS` that replaces the norm of the rows that have one; None keeps it.
+        width: factor on the size of every row but the last.
+    """
+
+    weight_init: str = "xavier"
+    spectral_norm: bool = False
+    norm: str | None = None
+    width: float = 1.0
+
+
+def scaled(size: int, width: float) -> int:
+    """The size of a row at another width: a multiple of 4, and at least 4."""
+    return size if width == 1 else max(4, 4 * round(size * width / 4))
+
+
+@keras.saving.register_keras_serializable(package="gantrain")
+class SpectralNorm(layers.Wrapper):
+    """A layer whose kernel is divided by its largest singular value.
+
+    W / sigma(W) with sigma = v' W u; u and v follow from one power iteration per training call and
+    are constants to the gradient (Miyato et al. 2018, equations 8 to 10 and appendix A).
+
+    Deviation: u is iterated to convergence when the layer is built, so that the first steps are
+    already bounded. `keras.layers.SpectralNormalization` is not used: it overwrites the kernel
+    itself in every training call, so that optimizers, averages and checkpoints see another weight.
+
+    Args:
+        layer: a layer with a `kernel` whose last axis is taken as the columns of the matrix W.
+    """
+
+    def __init__(self, layer: layers.Layer, **kwargs):
+        # The iteration needs the kernel in float32; the inner layer casts for itself.
+        super().__init__(layer, autocast=False, **kwargs)
+
+    def build(self, input_shape=None):
+        super().build(input_shape)
+        columns = self.layer.kernel.shape[-1]
+        self.u = self.add_weight(
+            name="u",
+            shape=(columns,),
+            initializer=keras.initializers.Constant(columns**-0.5),
+            trainable=False,
+            autocast=False,
+            aggregation="only_first_replica",
+        )
+        # Fifteen iterations from here, as PyTorch does: one from an arbitrary u is far off.
+        u = self.u.value
+        for _ in range(15):
+            u, _ = self._iterate(u)
+        self.u.assign(u)
+
+    def _matrix(self):
+        kernel = ops.cast(self.layer.kernel, "float32")
+        return ops.reshape(kernel, (-1, kernel.shape[-1]))
+
+    def _iterate(self, u):
+        matrix = ops.stop_gradient(self._matrix())
+        v = ops.normalize(ops.matmul(matrix, u), axis=-1)
+        return ops.normalize(ops.matmul(v, matrix), axis=-1), v
+
+    def sigma(self, training: bool = False):
+        """The estimate of the largest singular value of the kernel, a float32 scalar."""
+        u, v = self._iterate(self.u.value)
+        if training:
+            self.u.assign(u)
+        return ops.sum(v * ops.matmul(self._matrix(), u))
+
+    def call(self, inputs, training=False):
+        kernel = self.layer.kernel
+        normalised = ops.cast(kernel, "float32") / self.sigma(training)
+
+        def values(variables):
+            return [normalised if v is kernel else v.value for v in variables]
+
+        outputs, _ = self.layer.stateless_call(
+            values(self.layer.trainable_variables),
+            values(self.layer.non_trainable_variables),
+            inputs,
+        )
+        return outputs
+
+    def compute_output_shape(self, input_shape):
+        return self.layer.compute_output_shape(input_shape)
+
+
+@keras.saving.register_keras_serializable(package="gantrain")
+class MinibatchStd(layers.Layer):
+    """Appends one channel: the mean standard deviation of the features over the batch.
+
+    It lets a discriminator see that a batch lacks variety (Karras et al. 2018, section 3).
+
+    Deviation: one group, the whole batch, so that any batch size works.
+    """
+
+    def call(self, inputs):
+        x = ops.cast(inputs, "float32")
+        # The epsilon stays inside the root: its gradient at a constant batch must be finite.
+        std = ops.mean(ops.sqrt(ops.var(x, axis=0) + 1e-8))
+        channel = ops.broadcast_to(std, (*ops.shape(x)[:-1], 1))
+        return ops.concatenate([inputs, ops.cast(channel, inputs.dtype)], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], input_shape[-1] + 1)
+
+
+class _Maker:
+    """Makes the layers of one row: named, seeded, in the row's precision."""
+
+    def __init__(self, row: Row, settings: Settings, name: str, seed: list[int], head: bool):
+        self.row = row
+        self.name = name
+        self.settings = settings
+        # A loss in half precision loses its small differences: heads are float32.
+        self.dtype = "float32" if head else None
+        self.size = row.size if head or not row.weighted else scaled(row.size, settings.width)
+        self.norm = row.norm
+        if settings.norm is not None and row.norm != "none":
+            self.norm = settings.norm
+        self._seeds = iter(np.random.SeedSequence(seed).generate_state(8))
+
+    def seed(self) -> int:
+        return int(next(self._seeds)) & 0x7FFFFFFF
+
+    def plain(self, cls, *args, part: str, **kwargs):
+        return cls(*args, name=f"{self.name}_{part}", dtype=self.dtype, **kwargs)
+
+    def weights(self, cls, *args, part: str = "weights", **kwargs):
+        """A layer with a kernel: the only place where one is made."""
+        initializer = WEIGHT_INITS[self.settings.weight_init](self.seed())
+        layer = self.plain(cls, *args, part=part, kernel_initializer=initializer, **kwargs)
+        if not self.settings.spectral_norm:
+            return layer
+        return SpectralNorm(layer, name=f"{self.name}_{part}_sn", dtype=self.dtype)
+
+    def conv(self, size: int, kernel: int, stride: int = 1, part: str = "weights"):
+        return self.weights(layers.Conv2D, size, kernel, stride, padding="same", part=part)
+
+    def resize(self, factor: int, part: str):
+        # Nearest neighbour repeats pixels, which costs nothing and has no checkerboard.
+        return self.plain(layers.UpSampling2D, factor, part=part)
+
+    def norm_and_activation(self, flat: bool = False, part: str = "") -> list[layers.Layer]:
+        made = []
+        for entry, what in (
+            (NORMS[self.norm], "norm"),
+            (ACTIVATIONS[self.row.activation], "activation"),
+        ):
+            if entry is not None:
+                cls, kwargs = entry
+                if flat:
+                    kwargs = {k: v for k, v in kwargs.items() if k != "shared_axes"}
+                made.append(self.plain(cls, part=part + what, **kwargs))
+        return made
+
+
+def _chain(made: list[layers.Layer]) -> Block:
+    def block(x):
+        for layer in made:
+            x = layer(x)
+        return x
+
+    return block
+
+
+def _dense(make: _Maker, shape) -> Block:
+    side = make.row.kernel
+    if side == 0:
+        return _chain([make.weights(layers.Dense, make.size), *make.norm_and_activation(flat=True)])
+    return _chain(
+        [
+            make.weights(layers.Dense, side * side * make.size),
+            make.plain(layers.Reshape, (side, side, make.size), part="reshape"),
+            *make.norm_and_activation(),
+        ]
+    )
+
+
+def _conv(make: _Maker, shape) -> Block:
+    conv = make.conv(make.size, make.row.kernel, make.row.stride)
+    return _chain([conv, *make.norm_and_activation()])
+
+
+def _convt(make: _Maker, shape) -> Block:
+    convt = make.weights(
+        layers.Conv2DTranspose, make.size, make.row.kernel, make.row.stride, padding="same"
+    )
+    return _chain([convt, *make.norm_and_activation()])
+
+
+def _up(make: _Maker, shape) -> Block:
+    """Resize and convolve: no checkerboard (Odena et al. 2016)."""
+    resize = make.resize(make.row.stride, part="resize")
+    return _chain([resize, make.conv(make.size, make.row.kernel), *make.norm_and_activation()])
+
+
+def _res_up(make: _Maker, shape) -> Block:
+    """Pre-activation residual block that doubles the side (Miyato et al. 2018, figure 7)."""
+    residual = _chain(
+        [
+            *make.norm_and_activation(part="first_"),
+            make.resize(2, part="resize"),
+            make.conv(make.size, make.row.kernel, part="first"),
+            *make.norm_and_activation(part="second_"),
+            make.conv(make.size, make.row.kernel, part="second"),
+        ]
+    )
+    # A 1x1 convolution and a repetition of pixels commute: convolving first is a quarter the work.
+    skip = _chain([make.conv(make.size, 1, part="skip"), make.resize(2, part="skip_resize")])
+    add = make.plain(layers.Add, part="add")
+    return lambda x: add([residual(x), skip(x)])
+
+
+def _res_down(make: _Maker, shape) -> Block:
+    """Pre-activation residual block that halves the side (Miyato et al. 2018, figure 7)."""
+    residual = _chain(
+        [
+            *make.norm_and_activation(part="first_"),
+            make.conv(shape[-1], make.row.kernel, part="first"),
+            *make.norm_and_activation(part="second_"),
+            make.conv(make.size, make.row.kernel, part="second"),
+            make.plain(layers.AveragePooling2D, 2, part="pool"),
+        ]
+    )
+    # A 1x1 convolution and an average commute: pooling first is a quarter the work.
+    skip = _chain(
+        [
+            make.plain(layers.AveragePooling2D, 2, part="skip_pool"),
+            make.conv(make.size, 1, part="skip"),
+        ]
+    )
+    add = make.plain(layers.Add, part="add")
+    return lambda x: add([residual(x), skip(x)])
+
+
+def _norm(make: _Maker, shape) -> Block:
+    return _chain(make.norm_and_activation(flat=len(shape) == 2))
+
+
+def _pool(make: _Maker, shape) -> Block:
+    return make.plain(layers.MaxPooling2D, make.row.kernel, make.row.stride, part="pool")
+
+
+def _dropout(make: _Maker, shape) -> Block:
+    return make.plain(layers.Dropout, make.size, seed=make.seed(), part="dropout")
+
+
+def _minibatch_std(make: _Maker, shape) -> Block:
+    return make.plain(MinibatchStd, part="minibatch_std")
+
+
+def _flatten(make: _Maker, shape) -> Block:
+    return make.plain(layers.Flatten, part="flatten")
+
+
+def build_rows(
+    rows: tuple[Row, ...],
+    inputs: list[keras.KerasTensor],
+    *,
+    size: int,
+    settings: Settings,
+    seed: tuple[int, ...],
+    names: str,
+    shared: tuple[int, int] = (0, 0),
+) -> list[list[keras.KerasTensor]]:
+    """Applies one table to every input: k networks, some of whose rows are the same layers.
+
+    Rows without weights (pooling, dropout, norm) travel with the weight row before them, or with
+    the first where none is before them.
+
+    Args:
+        rows: the table; its last weight row is the head, float32 under every precision.
+        inputs: one symbolic input per network.
+        size: what `CHANNELS` stands for.
+        settings: what all rows have in common.
+        seed: key of the initial weights; network and row number are added to it, so that a row's
+            first weights depend on neither the number of networks nor on what is shared.
+        names: prefix of the layers' names.
+        shared: the half-open range of weight rows that are shared.
+
+    Returns:
+        Per network, the output of every weight row in order; the last is the network's output,
+        after every row.
+    """
+    last = max(i for i, row in enumerate(rows) if row.weighted)
+    ranks = np.maximum(np.cumsum([row.weighted for row in rows]) - 1, 0)
+    blocks: dict[int, Block] = {}
+    outputs = []
+    for network, x in enumerate(inputs):
+        out = []
+        for i, row in enumerate(rows):
+            common = shared[0] <= ranks[i] < shared[1]
+            if not (common and network):
+                row = replace(row, size=size) if row.size is CHANNELS else row
+                name = f"{names}{'' if common else network + 1}_row{i}"
+                make = _Maker(row, settings, name, [*seed, network, i], head=i >= last)
+                blocks[i] = KINDS[row.kind](make, x.shape)
+            x = blocks[i](x)
+            if row.weighted:
+                out.append(x)
+        outputs.append([*out[:-1], x])
+    return outputs
+
+
+KINDS: dict[str, Callable[[_Maker, tuple], Block]] = {
+    "dense": _dense,
+    "conv": _conv,
+    "convt": _convt,
+    "up": _up,
+    "res_up": _res_up,
+    "res_down": _res_down,
+    "norm": _norm,
+    "pool": _pool,
+    "dropout": _dropout,
+    "minibatch_std": _minibatch_std,
+    "flatten": _flatten,
+}
+
+WEIGHTED = {"dense", "conv", "convt", "up", "res_up", "res_down"}
+
+NORMS = {
+    "none": None,
+    "batch": (layers.BatchNormalization, {}),
+    # One group is layer normalisation over height, width and channels, as the thesis defines it
+    # (section 2.1.7); LayerNormalization by itself would treat every pixel apart.
+    "layer": (layers.GroupNormalization, {"groups": 1}),
+}
+
+ACTIVATIONS = {
+    "linear": None,
+    "relu": (layers.ReLU, {}),
+    "tanh": (layers.Activation, {"activation": "tanh"}),
+    "leaky_relu_0.2": (layers.LeakyReLU, {"negative_slope": 0.2}),
+    "leaky_relu_0.3": (layers.LeakyReLU, {"negative_slope": 0.3}),
+    # One slope per channel, as in CoGAN's own definition; the Keras default is one per pixel and
+    # channel, which ties a slope to a place and costs 4 million weights at 256 pixels.
+    "prelu": (
+        layers.PReLU,
+        {"alpha_initializer": keras.initializers.Constant(0.25), "shared_axes": [1, 2]},
+    ),
+}
+
+WEIGHT_INITS = {
+    "xavier": lambda seed: keras.initializers.GlorotNormal(seed=seed),
+    "normal": lambda seed: keras.initializers.RandomNormal(0.0, 0.02, seed=seed),
+}

@@ -1,0 +1,70 @@
+"""Classifiers of the semantic loss and of the evaluation, and the encoder of cycle consistency."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gantrain.nets.blocks import CHANNELS, Row
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """The table of a classifier.
+
+    Args:
+        summary: one line for the list of architectures.
+        rows: rows from the image to the logits.
+    """
+
+    summary: str
+    rows: tuple[Row, ...]
+
+
+# Deviation: the tables print a 2x2 pooling of stride 1 that doubles its input, which no pooling
+# does; stride 2 is meant.
+DIGIT = Classifier(
+    summary="the thesis's classifier for digits and attributes (tables B.1 and B.2)",
+    rows=(
+        Row("conv", 32, 3, activation="leaky_relu_0.3"),
+        Row("conv", 64, 3, activation="leaky_relu_0.3"),
+        Row("pool", kernel=2, stride=2),
+        Row("dropout", 0.25),
+        Row("flatten"),
+        Row("dense", 128, activation="leaky_relu_0.3"),
+        Row("dropout", 0.5),
+        Row("dense", CHANNELS),
+    ),
+)
+
+# Another architecture than the semantic loss trains against: what fools one need not fool both.
+EVALUATION = Classifier(
+    summary="strided convolutions with batch normalisation, quick to train",
+    rows=(
+        Row("conv", 32, 5, 2, "batch", "relu"),
+        Row("conv", 64, 3, 2, "batch", "relu"),
+        Row("conv", 128, 3, 1, "batch", "relu"),
+        Row("conv", 128, 3, 2, "batch", "relu"),
+        Row("flatten"),
+        Row("dropout", 0.3),
+        Row("dense", CHANNELS),
+    ),
+)
+
+ENCODER = (
+    Row("conv", 64, 3, 1, activation="leaky_relu_0.2"),
+    Row("conv", 128, 3, 2, activation="leaky_relu_0.2"),
+    Row("conv", 128, 3, 2, activation="leaky_relu_0.2"),
+    Row("conv", 256, 3, 2, activation="leaky_relu_0.2"),
+    Row("flatten"),
+    Row("dropout", 0.4),
+    Row("dense", CHANNELS),
+)
+"""The encoder F of latent cycle consistency (thesis equation 4.3), which the text does not print.
+
+Layer sizes as the project's issue gives them; one dropout, in front of the dense layer.
+"""
+
+CLASSIFIERS: dict[str, Classifier] = {
+    "digit": DIGIT,
+    "evaluation": EVALUATION,
+}
