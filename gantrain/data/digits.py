@@ -1,7 +1,7 @@
 """Two digit domains drawn by the program: pen strokes (as MNIST) and street numbers (as SVHN).
 
-Both are pure functions of (seed, index): every random number is read row by row from one stream
-per purpose, so a smaller set is a prefix of a larger one.
+Image i is a function of (seed, i), so that a smaller set is a prefix of a larger one: images are
+made in chunks of fixed size, each from its own random stream.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import cv2
 import numpy as np
 
-CHUNK = 250  # images composed at once; bounds memory, has no influence on the pixels
+CHUNK = 250  # images per random stream; a multiple of ten, to hold each class equally often
 
 # --------------------------------------------------------------------------- pen: the skeletons
 # One entry per digit: a list of (relative frequency, width / height, strokes). A stroke is a list
@@ -28,7 +28,7 @@ SKELETONS = {
                    (0.85, 0.1), (0.55, 0.0), (0.35, 0.1)]]),
     ],
     1: [
-        (8, 0.2, [[(0.55, 0.0), (0.45, 0.35), (0.5, 0.7), (0.55, 1.0)]]),
+        (8, 0.24, [[(0.55, 0.0), (0.45, 0.35), (0.5, 0.7), (0.55, 1.0)]]),
         (1.2, 0.4, [[(0.05, 0.25), (0.35, 0.13), (0.6, 0.0)], [(0.6, 0.0), (0.6, 0.5),
                                                              (0.58, 1.0)]]),
         (1, 0.6, [[(0.15, 0.24), (0.35, 0.14), (0.55, 0.0)], [(0.55, 0.0), (0.53, 0.5),
@@ -65,9 +65,9 @@ SKELETONS = {
         (1.5, 0.78, [[(0.68, 0.0), (0.36, 0.3), (0.02, 0.62)], [(0.02, 0.62), (0.5, 0.64),
                                                                (1.0, 0.6)],
                      [(0.68, 0.0), (0.66, 0.5), (0.62, 1.0)]]),
-        (1, 0.7, [[(0.25, 0.04), (0.05, 0.26), (0.12, 0.5), (0.5, 0.5), (0.82, 0.3)],
-                  [(0.25, 0.04), (0.55, 0.06), (0.92, 0.02)],
-                  [(0.92, 0.02), (0.82, 0.3), (0.66, 1.0)]]),
+        (0.8, 0.8, [[(0.7, 0.0), (0.36, 0.12), (0.08, 0.5)], [(0.08, 0.5), (0.5, 0.54),
+                                                             (1.0, 0.5)],
+                    [(0.7, 0.0), (0.7, 0.5), (0.66, 1.0)]]),
     ],
     5: [
         (4, 0.78, [[(0.92, 0.02), (0.6, 0.03), (0.3, 0.06)], [(0.3, 0.06), (0.24, 0.24),
@@ -127,8 +127,7 @@ SKELETONS = {
 SPLINE_STEPS = 5  # straight segments per knot interval
 SUPERSAMPLE = 5  # the pen draws two-valued ink on a grid this much finer than MNIST's
 PEN_BOX, PEN_FRAME = 20, 28  # MNIST: fit a 20x20 box, then centre by mass in 28x28
-MAX_KNOTS, MAX_SAMPLES = 16, 80
-PEN_NORMALS = 8 + 2 * MAX_KNOTS + 2 * MAX_SAMPLES
+MAX_KNOTS, MAX_SAMPLES = 16, 80  # upper bounds over all skeletons
 
 
 def _spline(strokes):
@@ -166,61 +165,66 @@ def _pens():
 
 
 # --------------------------------------------------------------------------------- common pieces
-def _streams(domain, seed, count):
-    """Labels, uniform and normal generators of one domain; each is read row by row."""
-    label, uniform, normal = (
-        np.random.Generator(np.random.PCG64(s))
-        for s in np.random.SeedSequence([domain, seed]).spawn(3)
-    )
-    # A permutation of the ten classes per ten images: balanced in every prefix.
-    blocks = label.random((-(-count // 10), 10)).argsort(axis=1)
-    return blocks.reshape(-1)[:count].astype(np.int32), uniform, normal
+def _chunks(domain, seed, count):
+    """Yield first index, labels int32 [CHUNK], and the uniform and normal source of each chunk.
+
+    A source called with () gives a column [CHUNK], with an int k it gives [CHUNK, k]. Chunks are
+    always whole: whatever the count, the same numbers meet the same arithmetic.
+    """
+    for first in range(0, count, CHUNK):
+        uniform, normal = (
+            np.random.Generator(np.random.PCG64(stream))
+            for stream in np.random.SeedSequence([domain, seed, first // CHUNK]).spawn(2)
+        )
+        # A permutation of the ten classes per ten images: balanced in every prefix.
+        labels = uniform.random((CHUNK // 10, 10)).argsort(axis=1).reshape(-1)
+        yield (
+            first,
+            labels.astype(np.int32),
+            lambda *k, draw=uniform.random: draw((CHUNK, *k)),
+            lambda *k, draw=normal.standard_normal: draw((CHUNK, *k)),
+        )
 
 
 def _scale(u, low, high):
     return low + (high - low) * u
 
 
+def _resize(image, size):
+    mode = cv2.INTER_AREA if size < len(image) else cv2.INTER_LINEAR
+    return cv2.resize(image, (size, size), interpolation=mode)
+
+
 # ------------------------------------------------------------------------------------------- pen
 def _strokes(labels, u, g):
     """Sampled stroke points of each image in the unit of box heights, and where strokes end."""
-    n = len(labels)
-    points, slices = [None] * n, [None] * n
-    pens = _pens()
-    for digit in range(10):
-        cumulative, variants = pens[digit]
-        chosen = np.minimum(np.searchsorted(cumulative, u[:, 0]), len(variants) - 1)
+    points, slices = [None] * CHUNK, [None] * CHUNK
+    variant, sloppiness, frays = u(), _scale(u() ** 1.5, 0.015, 0.065), _scale(u(), 0.003, 0.011)
+    jitters, tremors = g(MAX_KNOTS, 2), g(MAX_SAMPLES, 2)
+    warps = 0.07 * g(4)
+    # Widths differ, slant leans right as most hands do, the whole is turned a little.
+    widths, slants, turns = np.exp(0.2 * g()), 0.2 + 0.22 * g(), 0.09 * g()
+    for digit, (cumulative, variants) in _pens().items():
+        chosen = np.minimum(np.searchsorted(cumulative, variant), len(variants) - 1)
         for v, (aspect, knots, matrix, parts) in enumerate(variants):
             rows = np.flatnonzero((labels == digit) & (chosen == v))
-            if not len(rows):
-                continue
-            jitter = g[rows, 8 : 8 + 2 * len(knots)].reshape(len(rows), len(knots), 2)
-            level = _scale(u[rows, 1] ** 1.5, 0.015, 0.065)[:, None, None]
-            p = knots - 0.5 + jitter * level
+            p = knots - 0.5 + jitters[rows, : len(knots)] * sloppiness[rows, None, None]
             # A slow warp of the whole figure: bulges that neighbouring knots share.
-            warp = 0.07 * g[rows, 0:4]
+            warp = warps[rows, None]
             x, y = p[..., 0], p[..., 1]
-            p = np.stack(
-                [
-                    x + warp[:, 0:1] * (4 * y * y - 0.5) + warp[:, 1:2] * np.sin(2 * np.pi * y),
-                    y + warp[:, 2:3] * (4 * x * x - 0.5) + warp[:, 3:4] * 2 * x * y,
-                ],
-                axis=-1,
+            x, y = (
+                x + warp[..., 0] * (4 * y * y - 0.5) + warp[..., 1] * np.sin(2 * np.pi * y),
+                y + warp[..., 2] * (4 * x * x - 0.5) + warp[..., 3] * 2 * x * y,
             )
+            p = matrix @ np.stack([x, y], axis=-1)
             # The hand trembles and the scanner frays the edge.
-            tremor = g[rows, 8 + 2 * MAX_KNOTS :][:, : 2 * len(matrix)]
-            fray = _scale(u[rows, 4], 0.003, 0.011)[:, None, None]
-            p = matrix @ p + fray * tremor.reshape(len(rows), len(matrix), 2)
-            # Width grows, slant leans right as most hands do, the whole is turned a little.
-            width = aspect * np.exp(0.2 * g[rows, 4])
-            slant = 0.2 + 0.22 * g[rows, 5]
-            turn = 0.09 * g[rows, 6]
-            x = p[..., 0] * width[:, None] - p[..., 1] * slant[:, None]
+            p += tremors[rows, : len(matrix)] * frays[rows, None, None]
+            x = p[..., 0] * aspect * widths[rows, None] - p[..., 1] * slants[rows, None]
             y = p[..., 1]
-            c, s = np.cos(turn)[:, None], np.sin(turn)[:, None]
+            c, s = np.cos(turns[rows, None]), np.sin(turns[rows, None])
             p = np.stack([c * x - s * y, s * x + c * y], axis=-1)
-            for row, pts in zip(rows, p, strict=True):
-                points[row], slices[row] = pts, parts
+            for row, sampled in zip(rows, p, strict=True):
+                points[row], slices[row] = sampled, parts
     return points, slices
 
 
@@ -263,21 +267,17 @@ def pen_digits(count, seed, size=32):
     Returns:
         Images, uint8 [count, size, size, 1], and labels, int32 [count], 0 to 9 in equal shares.
     """
-    labels, uniform, normal = _streams(1, seed, count)
     images = np.empty((count, size, size, 1), np.uint8)
-    for first in range(0, count, CHUNK):
-        part = slice(first, min(first + CHUNK, count))
-        n = part.stop - part.start
-        u, g = uniform.random((n, 8)), normal.standard_normal((n, PEN_NORMALS))
-        points, slices = _strokes(labels[part], u, g)
-        width = np.clip(2.15 * np.exp(0.24 * g[:, 7]), 1.2, 4.2)
-        pressure = _scale(u[:, 2], 0.0, 0.3)
-        phase = _scale(u[:, 3], 0.0, 2 * np.pi)
+    labels = np.empty(count, np.int32)
+    for first, classes, u, g in _chunks(1, seed, count):
+        n = min(CHUNK, count - first)
+        points, slices = _strokes(classes, u, g)
+        width = np.clip(2.1 * np.exp(0.25 * g()), 1.2, 4.2)
+        pressure, phase = _scale(u(), 0.0, 0.3), _scale(u(), 0.0, 2 * np.pi)
+        labels[first : first + n] = classes[:n]
         for k in range(n):
             frame = _draw_pen(points[k], slices[k], width[k], pressure[k], phase[k])
-            if size != PEN_FRAME:
-                frame = cv2.resize(frame, (size, size), interpolation=cv2.INTER_LINEAR)
-            images[first + k, :, :, 0] = frame
+            images[first + k, :, :, 0] = _resize(frame, size)
     return images, labels
 
 
@@ -320,7 +320,7 @@ STRIP_CENTRE = (STRIP[1] / 2 - 0.5, STRIP[0] / 2 - 0.5)
 TINTS = [
     (7, (1.00, 1.00, 1.02)),
     (6, (0.93, 0.98, 1.10)),
-    (6, (0.62, 0.82, 1.50)),
+    (7, (0.62, 0.82, 1.50)),
     (4, (1.12, 1.00, 0.86)),
     (2, (1.25, 0.95, 0.75)),
     (1.2, (1.65, 0.72, 0.62)),
@@ -394,28 +394,28 @@ def _grain():
     return fine / fine.std()
 
 
-def _cut(bank, x, y, side):
-    """Windows of `side` pixels from the last two spatial axes of bank [K, H, W] or [H, W, C]."""
-    rows = y[:, None, None] + np.arange(side)[None, :, None]
-    columns = x[:, None, None] + np.arange(side)[None, None, :]
-    return rows, columns
+def _windows(u, extent):
+    """Row and column indices [CHUNK, STREET, 1] and [CHUNK, 1, STREET] of windows at random."""
+    top, left = (u(2) * (extent - STREET)).astype(int).T
+    steps = np.arange(STREET)
+    return top[:, None, None] + steps[:, None], left[:, None, None] + steps
 
 
 def _views(middle, u, g):
-    """Perspective [n, 3, 3] from the strip of glyphs to the doubled window of the crop."""
-    n, side = len(middle), 2 * STREET
-    tall = side * _scale(u[:, 0], 0.64, 0.94) / GLYPH
+    """Perspective [CHUNK, 3, 3] from the strip of glyphs to the doubled window of the crop."""
+    side = 2 * STREET
+    tall = side * _scale(u(), 0.64, 0.94) / GLYPH
     # A crop is square around the digit's box: what is wider than the window is brought into it.
-    wide = np.minimum(tall * _scale(u[:, 1], 0.58, 1.05), 0.95 * side / middle)
-    turn, shear = 0.07 * g[:, 0], 0.12 * g[:, 1]
+    wide = np.minimum(tall * _scale(u(), 0.52, 1.0), 0.95 * side / middle)
+    turn, shear = 0.07 * g(), 0.12 * g()
     c, s = np.cos(turn), np.sin(turn)
-    view = np.zeros((n, 3, 3))
+    view = np.zeros((CHUNK, 3, 3))
     view[:, 0, 0], view[:, 0, 1] = wide * c, tall * (c * shear - s)
     view[:, 1, 0], view[:, 1, 1] = wide * s, tall * (s * shear + c)
     view[:, 2, 2] = 1
-    view[:, :2, 2] = 1.5 * g[:, 2:4] - view[:, :2, :2] @ np.array(STRIP_CENTRE)
-    tilt = np.tile(np.eye(3), (n, 1, 1))
-    tilt[:, 2, :2] = 0.0009 * g[:, 4:6]
+    view[:, :2, 2] = 1.5 * g(2) - view[:, :2, :2] @ np.array(STRIP_CENTRE)
+    tilt = np.tile(np.eye(3), (CHUNK, 1, 1))
+    tilt[:, 2, :2] = 0.0009 * g(2)
     shift = np.array([[1, 0, side / 2], [0, 1, side / 2], [0, 0, 1.0]])
     return shift @ tilt @ view
 
@@ -445,111 +445,113 @@ def _number(glyphs, gap, weight, view):
     return cv2.warpPerspective(strip, view, (2 * STREET, 2 * STREET), flags=cv2.INTER_LINEAR)
 
 
+def _masks(labels, u, g):
+    """Coverage of each pixel by the figures of a house number, float32 [CHUNK, 32, 32]."""
+    sheets, edges = _atlas()
+    faces = [sheets[k] for k in np.minimum(np.searchsorted(edges, u()), len(sheets) - 1)]
+    neighbour, present = (u(2) * 10).astype(int), u(2) < 0.6
+    gap, weight = np.rint(_scale(u(), -2, 11)).astype(int), u()
+    middle = np.array([face[digit].shape[1] for face, digit in zip(faces, labels, strict=True)])
+    views = _views(middle, u, g)
+    masks = np.empty((CHUNK, STREET, STREET), np.float32)
+    for k, face in enumerate(faces):
+        before, after = (face[neighbour[k, j]] if present[k, j] else None for j in range(2))
+        big = _number((before, face[labels[k]], after), gap[k], weight[k], views[k])
+        masks[k] = cv2.resize(big, (STREET, STREET), interpolation=cv2.INTER_AREA)
+    return masks / 255
+
+
 def _paint(brightness, u, g):
-    """RGB float32 [n, 3] of a given brightness; dark paints are the more colourful ones."""
+    """RGB float32 [CHUNK, 3] of a given brightness; dark paints are the more colourful ones."""
     weight = np.array([t[0] for t in TINTS])
-    edges = np.cumsum(weight / weight.sum())
-    index = np.minimum(np.searchsorted(edges, u[:, 0]), len(TINTS) - 1)
-    strength = _scale(u[:, 1], 0.3, 1.0) * np.interp(brightness, [40, 110, 190], [1.1, 0.8, 0.25])
+    index = np.minimum(np.searchsorted(np.cumsum(weight / weight.sum()), u()), len(TINTS) - 1)
+    strength = _scale(u(), 0.3, 1.0) * np.interp(brightness, [40, 110, 190], [1.2, 0.62, 0.22])
     colour = np.array([t[1] for t in TINTS])[index]
-    colour = (1 + (colour - 1) * strength[:, None]) * np.exp(0.02 * g)
+    colour = (1 + (colour - 1) * strength[:, None]) * np.exp(0.02 * g(3))
     luma = colour @ np.array([0.299, 0.587, 0.114])
     return (colour * (brightness / luma)[:, None]).astype(np.float32)
 
 
-def _street_chunk(labels, u, g):
-    """One chunk of street images, uint8 [n, 32, 32, 3]."""
-    n, side = len(labels), STREET
-    f = np.float32
-    masks, edges = _atlas()
-    face = np.minimum(np.searchsorted(edges, u[:, 0]), len(masks) - 1)
-    sheets = [masks[k] for k in face]
-    beside = (u[:, 1:3] * 10).astype(int)
-    present = u[:, 3:5] < 0.55
-    gap = np.rint(_scale(u[:, 5], -1, 12)).astype(int)
-    middle = np.array([sheet[d].shape[1] for sheet, d in zip(sheets, labels, strict=True)])
-    views = _views(middle, u[:, 7:9], g[:, 0:6])
-    mask = np.empty((n, side, side), f)
-    for k, sheet in enumerate(sheets):
-        glyphs = (
-            sheet[beside[k, 0]] if present[k, 0] else None,
-            sheet[labels[k]],
-            sheet[beside[k, 1]] if present[k, 1] else None,
-        )
-        big = _number(glyphs, gap[k], u[k, 6], views[k])
-        mask[k] = cv2.resize(big, (side, side), interpolation=cv2.INTER_AREA)
-    mask /= 255
+def _along(angle):
+    """Coordinate along a direction over the crop, from about -0.5 to 0.5, [CHUNK, 32, 32]."""
+    axis = (np.arange(STREET) + 0.5) / STREET - 0.5
+    return np.cos(angle)[:, None, None] * axis + np.sin(angle)[:, None, None] * axis[:, None]
 
-    axis = ((np.arange(side) + 0.5) / side - 0.5).astype(f)
-    xx, yy = axis[None, None, :], axis[None, :, None]
 
-    # Ground and paint: mean brightness, signed contrast, tint.
-    ground = np.clip(116 + 52 * g[:, 6], 22, 238)
-    light_ink = u[:, 9] < np.interp(ground, [50, 110, 200], [1.0, 0.58, 0.0])
-    contrast = np.clip(np.exp(4.5 + 0.45 * g[:, 7]), 30, 190)
-    ink = np.clip(np.where(light_ink, ground + contrast, ground - contrast), 6, 252)
-    ground_rgb = _paint(ground, u[:, [10, 33]], g[:, 8:11])
-    ink_rgb = _paint(ink, u[:, [11, 34]], g[:, 11:14])
+def _wall(mask, u, g):
+    """Wall or plate with its number, float32 RGB [CHUNK, 32, 32, 3], evenly lit."""
+    brightness = np.clip(116 + 56 * g(), 22, 250)
+    # Dark grounds carry light figures and light grounds dark ones; between, either.
+    light_ink = u() < np.interp(brightness, [50, 110, 200], [1.0, 0.58, 0.0])
+    contrast = np.clip(np.exp(4.58 + 0.43 * g()), 34, 190)
+    ink = np.clip(np.where(light_ink, brightness + contrast, brightness - contrast), 18, 250)
+    ground_rgb, ink_rgb = _paint(brightness, u, g), _paint(ink, u, g)
+    wall = np.tile(ground_rgb[:, None, None, :], (1, STREET, STREET, 1))
 
-    canvas = np.broadcast_to(ground_rgb[:, None, None, :], (n, side, side, 3)).copy()
     # The border of a plate or a door frame: beyond a straight edge another ground begins.
-    angle = np.where(u[:, 12] < 0.5, 0, np.pi / 2) + 0.08 * g[:, 14]
-    sign = np.where(u[:, 13] < 0.5, -1, 1)
-    across = (np.cos(angle) * sign)[:, None, None] * xx + (np.sin(angle) * sign)[:, None, None] * yy
-    beyond = np.clip((across - _scale(u[:, 14], 0.36, 0.48)[:, None, None]) * side, 0, 1)
-    beyond = (beyond * (u[:, 15] < 0.3)[:, None, None]).astype(f)[..., None]
-    other = (ground_rgb * np.exp(0.5 * g[:, 15])[:, None]).astype(f)
-    canvas += beyond * (other[:, None, None, :] - canvas)
+    across = _along((u() * 4).astype(int) * (np.pi / 2) + 0.08 * g())
+    beyond = np.clip((across - _scale(u(), 0.36, 0.48)[:, None, None]) * STREET, 0, 1)
+    beyond *= (u() < 0.38)[:, None, None]
+    other = (ground_rgb * np.exp(0.5 * g())[:, None]).astype(np.float32)
+    wall += beyond.astype(np.float32)[..., None] * (other[:, None, None, :] - wall)
 
     tiles = _textures()
-    which = (u[:, 16] * len(tiles)).astype(int)[:, None, None]
-    x0, y0 = (u[:, 17] * 96).astype(int), (u[:, 18] * 96).astype(int)
-    rows, columns = _cut(tiles, x0, y0, side)
-    surface = tiles[which, rows, columns]
-    rough = (1 + 11 * u[:, 19] ** 2.5).astype(f)[:, None, None]
-    canvas += (rough * surface)[..., None]
+    which = (u() * len(tiles)).astype(int)[:, None, None]
+    surface = tiles[(which, *_windows(u, tiles.shape[1]))]
+    surface *= (1 + 11 * u() ** 2.5).astype(np.float32)[:, None, None]
+    wall += surface[..., None]
 
-    # A shadow of raised figures, then the figures.
-    raised = u[:, 20] < 0.3
-    dx = np.where(raised, np.rint(_scale(u[:, 21], -2.4, 2.4)), 0).astype(int)
-    dy = np.where(raised, np.rint(_scale(u[:, 22], 0.6, 2.4)), 0).astype(int)
-    rows = np.clip(np.arange(side)[None, :, None] - dy[:, None, None], 0, side - 1)
-    columns = np.clip(np.arange(side)[None, None, :] - dx[:, None, None], 0, side - 1)
-    shade = mask[np.arange(n)[:, None, None], rows, columns]
-    shade = shade * (raised * _scale(u[:, 23], 0.2, 0.6)).astype(f)[:, None, None]
-    canvas *= (1 - shade)[..., None]
-    wear = (0.35 * rough * surface)[..., None]
-    canvas += mask[..., None] * (ink_rgb[:, None, None, :] + wear - canvas)
+    # Raised figures cast a shadow, a copy of the mask moved by whole pixels.
+    raised = u() < 0.3
+    right = np.where(raised, np.rint(_scale(u(), -2.4, 2.4)), 0).astype(int)[:, None, None]
+    down = np.where(raised, np.rint(_scale(u(), 0.6, 2.4)), 0).astype(int)[:, None, None]
+    steps = np.arange(STREET)
+    rows, columns = (
+        np.clip(steps[:, None] - down, 0, STREET - 1),
+        np.clip(steps - right, 0, STREET - 1),
+    )
+    shade = mask[np.arange(CHUNK)[:, None, None], rows, columns]
+    shade *= (raised * _scale(u(), 0.2, 0.6)).astype(np.float32)[:, None, None]
+    wall *= (1 - shade)[..., None]
 
-    # Light falls off over the crop; sometimes the edge of a shadow crosses it.
-    slope = (0.16 * g[:, 16:18]).astype(f)
-    light = 1 + slope[:, 0, None, None] * xx + slope[:, 1, None, None] * yy
-    angle = (2 * np.pi * u[:, 24])[:, None, None]
-    across = np.cos(angle) * xx + np.sin(angle) * yy - _scale(u[:, 25], -0.4, 0.4)[:, None, None]
-    dark = np.where(u[:, 26] < 0.14, _scale(u[:, 27], 0.2, 0.5), 0)[:, None, None]
-    light = light * (1 - dark / (1 + np.exp(-14 * across)))
-    canvas *= light.astype(f)[..., None]
+    worn = ink_rgb[:, None, None, :] + 0.35 * surface[..., None]
+    wall += mask[..., None] * (worn - wall)
+    return wall
+
+
+def _light(u, g):
+    """Factor of the light on each pixel and channel, float32 [CHUNK, 32, 32, 3]."""
+    slope = 0.16 * g(2)
+    angle = np.arctan2(slope[:, 1], slope[:, 0])
+    light = 1 + np.hypot(slope[:, 0], slope[:, 1])[:, None, None] * _along(angle)
+    light *= np.exp(0.03 + 0.12 * g())[:, None, None]
+    # Now and then the soft edge of a shadow crosses the crop.
+    across = _along(2 * np.pi * u()) - _scale(u(), -0.4, 0.4)[:, None, None]
+    depth = np.where(u() < 0.14, _scale(u(), 0.2, 0.5), 0)[:, None, None]
+    light = light * (1 - depth / (1 + np.exp(-14 * across)))
     # White balance moves along blue against yellow; shaded walls are bluish.
-    cast = np.exp((0.03 + 0.05 * g[:, 18])[:, None] * np.array([-1.0, -0.2, 1.2]))
-    canvas *= cast.astype(f)[:, None, None, :]
+    balance = np.exp((0.03 + 0.04 * g())[:, None] * np.array([-1.0, -0.2, 1.2]))
+    return light.astype(np.float32)[..., None] * balance.astype(np.float32)[:, None, None, :]
 
-    # The lens blurs; cameras then sharpen, which leaves halos around the figures.
-    blur = _scale(u[:, 28] ** 1.3, 0.6, 2.0)
-    sharp = np.where(u[:, 35] < 0.5, 1.6 * u[:, 35], 0).tolist()
-    for k in range(n):
-        canvas[k] = cv2.GaussianBlur(canvas[k], None, blur[k], borderType=cv2.BORDER_REFLECT)
-        if sharp[k]:
-            soft = cv2.GaussianBlur(canvas[k], None, 1.6, borderType=cv2.BORDER_REFLECT)
-            canvas[k] = cv2.addWeighted(canvas[k], 1 + sharp[k], soft, -sharp[k], 0)
 
+def _photograph(scene, u):
+    """What a camera makes of a scene: lens blur, sharpening halos, grain and JPEG; uint8."""
+    blur = _scale(u() ** 1.4, 0.55, 1.9).tolist()
+    halo = u()
+    halo = np.where(halo < 0.5, 1.6 * halo, 0).tolist()
+    for k in range(CHUNK):
+        image = cv2.GaussianBlur(scene[k], None, blur[k], borderType=cv2.BORDER_REFLECT)
+        if halo[k]:
+            soft = cv2.GaussianBlur(image, None, 1.6, borderType=cv2.BORDER_REFLECT)
+            image = cv2.addWeighted(image, 1 + halo[k], soft, -halo[k], 0)
+        scene[k] = image
     grain = _grain()
-    x0, y0 = (u[:, 29] * 224).astype(int), (u[:, 30] * 224).astype(int)
-    rows, columns = _cut(grain, x0, y0, side)
-    canvas += grain[rows, columns] * _scale(u[:, 31] ** 2, 0.6, 5.0).astype(f)[:, None, None, None]
-    images = np.clip(np.rint(canvas), 0, 255).astype(np.uint8)
-
-    quality = _scale(u[:, 32], 45, 95).astype(int).tolist()
-    for k in range(n):
+    noise = _scale(u() ** 2, 0.6, 5.0).astype(np.float32)
+    scene += grain[_windows(u, len(grain))] * noise[:, None, None, None]
+    images = np.clip(np.rint(scene), 0, 255).astype(np.uint8)
+    quality = _scale(u(), 45, 95).astype(int).tolist()
+    for k in range(CHUNK):
+        # OpenCV takes the red channel for blue, both ways: the images come back as RGB.
         _, code = cv2.imencode(".jpg", images[k], (cv2.IMWRITE_JPEG_QUALITY, quality[k]))
         images[k] = cv2.imdecode(code, cv2.IMREAD_COLOR)
     return images
@@ -571,17 +573,12 @@ def street_digits(count, seed, size=32):
         Images, uint8 RGB [count, size, size, 3], and labels, int32 [count], 0 to 9 in equal
         shares. The label is that of the digit in the middle.
     """
-    labels, uniform, normal = _streams(2, seed, count)
     images = np.empty((count, size, size, 3), np.uint8)
-    for first in range(0, count, CHUNK):
-        part = slice(first, min(first + CHUNK, count))
-        n = part.stop - part.start
-        u, g = uniform.random((n, 36)), normal.standard_normal((n, 19))
-        chunk = _street_chunk(labels[part], u, g)
-        if size == STREET:
-            images[part] = chunk
-        else:
-            mode = cv2.INTER_AREA if size < STREET else cv2.INTER_LINEAR
-            for k in range(n):
-                images[first + k] = cv2.resize(chunk[k], (size, size), interpolation=mode)
+    labels = np.empty(count, np.int32)
+    for first, classes, u, g in _chunks(2, seed, count):
+        n = min(CHUNK, count - first)
+        scene = _wall(_masks(classes, u, g), u, g) * _light(u, g)
+        labels[first : first + n] = classes[:n]
+        for k, image in enumerate(_photograph(scene, u)[:n]):
+            images[first + k] = image if size == STREET else _resize(image, size)
     return images, labels
