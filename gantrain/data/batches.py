@@ -1,0 +1,258 @@
+"""Batches as a function of the seed and the step.
+
+Nothing here has a position to lose: batch n is computed from (seed, n), so a run resumes at any
+step without iterator state, replicas never draw the same example twice, and a run repeats exactly.
+"""
+
+import collections
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from gantrain.data.domain import FileImages
+from gantrain.errors import UserError
+from gantrain.images import to_float
+
+# Steps decoded ahead of the one that trains.
+PREFETCH = 3
+
+
+class Batch(NamedTuple):
+    """The examples of one domain for one iteration.
+
+    Attributes:
+      images: float32 [per_step, B, H, W, C] in [-1, 1], or [per_step, B, 2] for points.
+      labels: None, int32 [per_step, B] or uint8 [per_step, B, A].
+    """
+
+    images: Any
+    labels: Any
+
+
+class Batches:
+    """Shuffled batches of every domain, each domain in an order of its own.
+
+    Sets in memory are held as variables and gathered inside the compiled step; build this under
+    the distribution strategy's scope and every device holds a copy. Sets on disk are decoded
+    ahead by threads, in the very same order.
+
+    Args:
+      domains: list of `gantrain.data.domain.Domain`.
+      batch_size: examples per domain and update, over all replicas together (B).
+      per_step: batches per iteration, such as the discriminator updates `n_critic`.
+      seed: integer; with the step it decides every batch.
+    """
+
+    def __init__(self, domains, batch_size, per_step, seed):
+        self._sizes = [domain.size for domain in domains]
+        self._shapes = [domain.shape for domain in domains]
+        self._batch_size = batch_size
+        self._per_step = per_step
+        self._keys = [_key(seed, number) for number in range(len(domains))]
+        self._files = [
+            domain.images if isinstance(domain.images, FileImages) else None for domain in domains
+        ]
+        self._stored = [_store(domain.images) for domain in domains]
+        self._labels = [
+            None
+            if domain.labels is None
+            else tf.Variable(domain.labels.astype(np.int64), trainable=False)
+            for domain in domains
+        ]
+        self._label_types = [domain.labels is not None and domain.labels.dtype for domain in domains]
+
+    def indices(self, domain, positions):
+        """Index of the example at each position of a domain's endless shuffled sequence.
+
+        Position p belongs to epoch p // N; each epoch is a permutation of all N examples.
+
+        Args:
+          domain: number of the domain.
+          positions: int64 tensor.
+
+        Returns:
+          int64 tensor of the same shape, values in [0, N).
+        """
+        size = self._sizes[domain]
+        epoch = positions // size
+        return _permute(positions % size, size, _mix(self._keys[domain] ^ (epoch & _MASK)))
+
+    def batch(self, step, host=(), replica=0, replicas=1):
+        """The batches of one iteration: TensorFlow operations that a compiled step can contain.
+
+        Args:
+          step: int64 scalar tensor, number of the iteration.
+          host: what `host` yielded for this step.
+          replica: number of this replica, an integer or an int32 scalar tensor.
+          replicas: number of replicas; each gets its own slice of the global batch.
+
+        Returns:
+          One `Batch` per domain.
+
+        Raises:
+          UserError: the batch size does not divide among the replicas.
+        """
+        share, rest = divmod(self._batch_size, replicas)
+        if rest:
+            raise UserError(
+                f"--batch_size {self._batch_size} does not divide among {replicas} devices; "
+                f"use a multiple of {replicas}"
+            )
+        first = replica * share
+        positions = self._positions(step, share) + tf.cast(first, tf.int64)
+        streamed = iter(host)
+        batches = []
+        for number, stored in enumerate(self._stored):
+            index = self.indices(number, positions)
+            if stored is None:
+                shape = self._shapes[number]
+                begin = tf.concat([[0], [first], tf.zeros([len(shape)], tf.int32)], 0)
+                pixels = tf.slice(next(streamed), begin, [self._per_step, share, *shape])
+            else:
+                pixels = self._gather(number, index)
+            if pixels.dtype == tf.uint8:
+                pixels = to_float(pixels)
+            labels = self._labels[number]
+            if labels is not None:
+                labels = tf.cast(tf.gather(labels.read_value(), index), self._label_types[number])
+            batches.append(Batch(pixels, labels))
+        return batches
+
+    def host(self, start_step):
+        """Yield what `batch` needs from the host, from `start_step` on, without end.
+
+        Returns:
+          An iterator over tuples with one uint8 tensor [per_step, B, H, W, C] for each domain
+          that is not in memory; empty tuples if all are.
+
+        Raises:
+          UserError: an image cannot be read.
+        """
+        streamed = [number for number, files in enumerate(self._files) if files is not None]
+        if not streamed:
+            while True:
+                yield ()
+        # Threads rather than tf.data: OpenCV decodes outside Python's lock, and an unreadable
+        # file arrives here as the error that names it.
+        pool = ThreadPoolExecutor(os.cpu_count())
+        ahead = collections.deque()
+        try:
+            step = start_step
+            while True:
+                while len(ahead) < PREFETCH:
+                    ahead.append([self._decode(pool, number, step) for number in streamed])
+                    step += 1
+                yield tuple(
+                    tf.reshape(
+                        np.stack([image.result() for image in decoding]),
+                        [self._per_step, self._batch_size, *self._shapes[number]],
+                    )
+                    for number, decoding in zip(streamed, ahead.popleft(), strict=True)
+                )
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _positions(self, step, share):
+        """Positions [per_step, share] of the first `share` examples of each global batch."""
+        batch = tf.cast(step, tf.int64) * self._per_step + tf.range(self._per_step, dtype=tf.int64)
+        return batch[:, None] * self._batch_size + tf.range(share, dtype=tf.int64)
+
+    def _decode(self, pool, number, step):
+        """Start to decode the images of one domain and step: a list of futures."""
+        positions = self._positions(step, self._batch_size)
+        indices = self.indices(number, positions).numpy().ravel().tolist()
+        return [pool.submit(self._files[number].__getitem__, index) for index in indices]
+
+    def _gather(self, number, index):
+        """Images at `index`, back in their own type and shape."""
+        shape = self._shapes[number]
+        rows = tf.gather(self._stored[number].read_value(), index)
+        if rows.dtype != tf.int64:
+            return rows
+        pixels = tf.reshape(tf.bitcast(rows, tf.uint8), [*index.shape, -1])
+        return tf.reshape(pixels[..., : math.prod(shape)], [*index.shape, *shape])
+
+
+_MASK = 0xFFFFFFFF
+# With fewer, sets of some tens of images show which examples follow each other (chi-squared).
+_ROUNDS = 10
+
+
+def _mix(value):
+    """Scramble integers in [0, 2^32): a hash of two xorshift-multiply rounds.
+
+    Written without shifts, so that Python integers and int64 tensors go through the same code;
+    the multiplier is below 2^27 and no product exceeds 63 bits.
+    """
+    for _ in range(2):
+        value = ((value // 65536) ^ value) * 0x45D9F3B & _MASK
+    return (value // 65536) ^ value
+
+
+def _key(seed, number):
+    """A 32-bit key from a seed of any size and a domain's number."""
+    key = _mix(number + 1)
+    while True:
+        key = _mix(key ^ (seed & _MASK))
+        seed >>= 32
+        if seed in (0, -1):
+            return key
+
+
+def _permute(index, size, key):
+    """Permute [0, size) with a keyed Feistel network and cycle walking (Black and Rogaway, 2002).
+
+    Deviation: `tf.random.experimental.index_shuffle` does the same with another cipher, but XLA
+    does not know its kernel (TensorFlow 2.21), and its batched seeds fail inside a graph.
+
+    Args:
+      index: int64 tensor, values in [0, size).
+      size: number of elements, a Python integer.
+      key: int64 tensor of index's shape, 32-bit values; each key is a permutation.
+
+    Returns:
+      int64 tensor of index's shape.
+    """
+    # A table of a columns and b rows that is barely larger than the set: few steps to walk.
+    a = math.isqrt(size - 1) + 1
+    b = -(-size // a)
+    numbers = tf.reshape(tf.range(1, _ROUNDS + 1, dtype=tf.int64), [-1] + [1] * key.shape.rank)
+    # 31 bits, so that a square fits in int64.
+    keys = tf.unstack(_mix(key ^ (numbers * 0x9E3779B1 & _MASK)) // 2, num=_ROUNDS)
+
+    def encrypt(value):
+        column, row = value % a, value // a
+        for number, round_key in enumerate(keys):
+            if number % 2:
+                row = (row + tf.square(column ^ round_key) // 65536) % b
+            else:
+                column = (column + tf.square(row ^ round_key) // 65536) % a
+        return column + a * row
+
+    # A value outside the set is encrypted again; its cycle leads back to where it came from.
+    (index,) = tf.while_loop(
+        lambda value: tf.reduce_any(value >= size),
+        lambda value: (tf.where(value >= size, encrypt(value), value),),
+        (encrypt(index),),
+    )
+    return index
+
+
+def _store(images):
+    """Keep a set in memory as a variable, or None for a set on disk.
+
+    Rows of bytes are stored as int64 words: on a GPU TensorFlow has variables and a gather of
+    int64 but not of uint8, and would keep the set on the host. The labels are int64 for the same
+    reason.
+    """
+    if isinstance(images, FileImages):
+        return None
+    if images.dtype == np.uint8:
+        rows = np.ascontiguousarray(images).reshape(len(images), -1)
+        rows = np.pad(rows, ((0, 0), (0, -rows.shape[1] % 8))) if rows.shape[1] % 8 else rows
+        images = rows.view(np.int64)
+    return tf.Variable(images, trainable=False)

@@ -1,0 +1,70 @@
+"""Reader of NumPy archives; nothing in them is unpickled."""
+
+import zipfile
+import zlib
+
+import numpy as np
+
+from gantrain.errors import UserError
+
+LAYOUT = "`images` and `labels`, or `x_train`, `y_train`, `x_test`, `y_test`"
+
+
+def find(folder, split):
+    """The archive that holds a split: `<split>.npz`, or `<folder>.npz` with both; or None."""
+    for name in (f"{split}.npz", f"{folder.name}.npz"):
+        if (folder / name).is_file():
+            return folder / name
+    return None
+
+
+def read_npz(path, split):
+    """Read images and, where they exist, class numbers.
+
+    Args:
+      path: pathlib.Path of an .npz file with the arrays `images` uint8 [N, H, W] or [N, H, W, C]
+        and optionally `labels` [N]; or Keras's names `x_train`, `y_train`, `x_test`, `y_test`.
+      split: "train" or "test"; chooses between Keras's names.
+
+    Returns:
+      Images uint8 [N, H, W, C], and labels int32 [N] or None.
+
+    Raises:
+      UserError: the archive is damaged, pickled, or holds something else.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            keras = f"x_{split}" in archive
+            images_name, labels_name = (f"x_{split}", f"y_{split}") if keras else (
+                "images", "labels")  # fmt: skip
+            if images_name not in archive:
+                raise UserError(
+                    f"{path}: holds the arrays {', '.join(archive.files) or 'nothing'}; "
+                    f"save it with {LAYOUT}"
+                )
+            images = archive[images_name]
+            labels = archive[labels_name] if labels_name in archive else None
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error,
+            NotImplementedError, AttributeError) as error:  # fmt: skip
+        raise UserError(
+            f"{path}: not a readable .npz archive without pickled objects ({error}); save it anew "
+            "with numpy.savez"
+        ) from None
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
+        raise UserError(
+            f"{path}: {images_name} is {images.dtype} {list(images.shape)}; it must be uint8 "
+            "[N, H, W], [N, H, W, 1] or [N, H, W, 3]"
+        )
+    if not images.size:
+        raise UserError(f"{path}: {images_name} is empty; save at least one image")
+    if labels is None:
+        return images, None
+    labels = labels.ravel()
+    if len(labels) != len(images) or labels.dtype.kind not in "iu" or labels.min() < 0:
+        raise UserError(
+            f"{path}: {labels_name} must hold one class number from 0 on per image; found "
+            f"{len(labels)} {labels.dtype} values for {len(images)} images"
+        )
+    return images, labels.astype(np.int32)

@@ -1,0 +1,32 @@
+"""The toy set of the mode-collapse experiments (thesis section 2.3.2, figure 2.9)."""
+
+import numpy as np
+
+MODES = 10
+COUNT = 5100
+RADIUS = 1.0
+DEVIATION = 0.05
+
+
+def centres():
+    """The ten modes: float32 [10, 2], on a circle, for the coverage metric."""
+    angles = 2 * np.pi * np.arange(MODES) / MODES
+    return (RADIUS * np.stack([np.cos(angles), np.sin(angles)], axis=1)).astype(np.float32)
+
+
+def ring(count=COUNT, seed=0):
+    """Points in ten clusters on a circle.
+
+    Deviation: the thesis gives the number of points and the drawing, no coordinates; here each
+    cluster is an isotropic Gaussian of deviation 0.05 around one of ten points of the unit circle.
+
+    Args:
+      count: number of points; the modes get equal shares.
+      seed: integer.
+
+    Returns:
+      Points float32 [count, 2] and their modes int32 [count].
+    """
+    modes = np.arange(count, dtype=np.int32) % MODES
+    noise = np.random.default_rng(seed).standard_normal((count, 2))
+    return (centres()[modes] + DEVIATION * noise).astype(np.float32), modes

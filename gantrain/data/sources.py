@@ -1,0 +1,216 @@
+"""Sources of images: where a set's original files lie, how they are read, and its TFDS twin."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from gantrain import images
+from gantrain.data import celeba, cifar, folders, idx, npz, svhn, tfds
+from gantrain.data.domain import Domain
+from gantrain.errors import UserError
+
+DIGITS = tuple("0123456789")
+FASHION = (
+    "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag",
+    "ankle boot",
+)  # fmt: skip
+OBJECTS = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One published set.
+
+    Attributes:
+      name: folder under the data directory.
+      layout: the original files expected in that folder, in words.
+      licence: under which its owners publish it.
+      homepage: where the original files come from.
+      marks: glob patterns; a folder in which one matches holds original files.
+      read: (folder, split, size) to the set's domains, from the original files.
+      tfds: name in TensorFlow Datasets, or None if it is not there.
+      read_tfds: (prepared directory, split, size) to the set's domains.
+    """
+
+    name: str
+    layout: str
+    licence: str
+    homepage: str
+    marks: tuple[str, ...]
+    read: Callable[[Path, str, int], list[Domain]]
+    tfds: str | None = None
+    read_tfds: Callable[[Path, str, int], list[Domain]] | None = None
+
+    def has_files(self, data_dir):
+        """Whether original files lie under the data directory."""
+        folder = data_dir / self.name
+        return any(next(folder.glob(mark), None) is not None for mark in self.marks)
+
+    def open(self, data_dir, offline, split, size):
+        """Read a split from the original files, else from TFDS, else after a download by TFDS.
+
+        Args:
+          data_dir: pathlib.Path.
+          offline: never touch the network.
+          split: "train" or "test".
+          size: side of the images in pixels.
+
+        Returns:
+          List of domains.
+
+        Raises:
+          UserError: the set is nowhere to be had, or a file of it is damaged.
+        """
+        if self.has_files(data_dir):
+            return self.read(data_dir / self.name, split, size)
+        directory = tfds.prepared(self.tfds, data_dir)
+        if directory is None:
+            directory = self.download(data_dir, offline)
+        return self.read_tfds(directory, split, size)
+
+    def download(self, data_dir, offline=False):
+        """Have TFDS download and prepare the set; returns its directory. Raises UserError."""
+        if self.tfds is None:
+            reason = "TFDS does not offer it"
+        elif offline:
+            reason = f"TFDS download of {self.tfds} is off by --offline"
+        else:
+            try:
+                return tfds.download(self.tfds, data_dir)
+            except UserError as error:
+                reason = str(error)
+        raise UserError(
+            f"{self.name} is absent: (1) no original files in {data_dir / self.name} (expected "
+            f"{self.layout}; from {self.homepage}); (2) not prepared by TFDS in {data_dir}; "
+            f"(3) {reason}"
+        )
+
+
+def _labelled(name, read, classes):
+    """Reader of one labelled domain from `read(folder, split)` or from an .npz file."""
+
+    def read_domains(folder, split, size):
+        archive = npz.find(folder, split)
+        pixels, labels = npz.read_npz(archive, split) if archive else read(folder, split)
+        return [Domain(name, images.resize(pixels, size), labels, classes)]
+
+    return read_domains
+
+
+def _labelled_tfds(name, classes):
+    return lambda directory, split, size: [
+        tfds.read_labelled(directory, split, size, name, classes)
+    ]
+
+
+def _svhn(folder, split, size):
+    """SVHN's matrices, or a folder of labelled crops in their place."""
+    matrices = next(folder.glob("*_32x32.mat"), None) or npz.find(folder, split)
+    if not matrices:
+        return [folders.read_folder(folder, split, size, "svhn")]
+    return _labelled("svhn", svhn.read_svhn, DIGITS)(folder, split, size)
+
+
+def _unpaired(name):
+    """One of CycleGAN's sets: two folders of photographs."""
+    offered = name != "cityscapes"  # Removed from TFDS for its licence.
+    return Source(
+        name=name,
+        layout="trainA/ trainB/ testA/ testB/ with png, jpg, webp, bmp or tiff images",
+        licence=CYCLEGAN_LICENCES[name],
+        homepage="https://efrosgans.eecs.berkeley.edu/cyclegan/datasets/",
+        marks=("trainA*", "trainB*", "testA*", "testB*"),
+        read=folders.read_domains,
+        tfds=f"cycle_gan/{name}" if offered else None,
+        read_tfds=tfds.read_unpaired if offered else None,
+    )
+
+
+CYCLEGAN_LICENCES = {
+    "apple2orange": "ImageNet terms, non-commercial research",
+    "horse2zebra": "ImageNet terms, non-commercial research",
+    "summer2winter_yosemite": "Flickr photographs, research",
+    "iphone2dslr_flower": "Flickr photographs, research",
+    "monet2photo": "WikiArt and Flickr, research",
+    "cezanne2photo": "WikiArt and Flickr, research",
+    "ukiyoe2photo": "WikiArt and Flickr, research",
+    "vangogh2photo": "WikiArt and Flickr, research",
+    "maps": "Google Maps imagery, research",
+    "cityscapes": "Cityscapes terms, registration, non-commercial",
+    "facades": "CMP Facade Database, research",
+}
+
+_IDX_LAYOUT = (
+    "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, "
+    "t10k-labels-idx1-ubyte, each .gz or not; or train.npz and test.npz"
+)
+_IDX_MARKS = ("train-*", "t10k-*", "*.npz")
+
+SOURCES = {
+    source.name: source
+    for source in (
+        Source(
+            name="mnist",
+            layout=_IDX_LAYOUT,
+            licence="CC BY-SA 3.0",
+            homepage="http://yann.lecun.com/exdb/mnist/",
+            marks=_IDX_MARKS,
+            read=_labelled("mnist", idx.read_digits, DIGITS),
+            tfds="mnist",
+            read_tfds=_labelled_tfds("mnist", DIGITS),
+        ),
+        Source(
+            name="fashion_mnist",
+            layout=_IDX_LAYOUT,
+            licence="MIT",
+            homepage="https://github.com/zalandoresearch/fashion-mnist",
+            marks=_IDX_MARKS,
+            read=_labelled("fashion_mnist", idx.read_digits, FASHION),
+            tfds="fashion_mnist",
+            read_tfds=_labelled_tfds("fashion_mnist", FASHION),
+        ),
+        Source(
+            name="cifar10",
+            layout="data_batch_1.bin to data_batch_5.bin and test_batch.bin (the binary version); "
+            "or train.npz and test.npz",
+            licence="none stated, research",
+            homepage="https://www.cs.toronto.edu/~kriz/cifar.html",
+            marks=("*batch*", "*/*batch*", "*.npz"),
+            read=_labelled("cifar10", cifar.read_cifar10, OBJECTS),
+            tfds="cifar10",
+            read_tfds=_labelled_tfds("cifar10", OBJECTS),
+        ),
+        Source(
+            name="svhn",
+            layout="train_32x32.mat and test_32x32.mat; or crops named image_0000_class_0.png; "
+            "or train.npz and test.npz",
+            licence="non-commercial",
+            homepage="http://ufldl.stanford.edu/housenumbers/",
+            marks=("*_32x32.mat", "*_class_*", "train/*_class_*", "*.npz"),
+            read=_svhn,
+            tfds="svhn_cropped",
+            read_tfds=_labelled_tfds("svhn", DIGITS),
+        ),
+        Source(
+            name="svhn_crops",
+            layout="crops named image_0000_class_0.png",
+            licence="non-commercial",
+            homepage="http://ufldl.stanford.edu/housenumbers/",
+            marks=("*_class_*", "train/*_class_*"),
+            read=_svhn,
+        ),
+        Source(
+            name="celeba",
+            layout="img_align_celeba/ and list_attr_celeba.txt",
+            licence="non-commercial research",
+            homepage="http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
+            marks=("img_align_celeba*", "list_attr_celeba*"),
+            read=celeba.read_celeba,
+            tfds="celeb_a",
+            read_tfds=tfds.read_celeba,
+        ),
+        *(_unpaired(name) for name in CYCLEGAN_LICENCES),
+    )
+}
