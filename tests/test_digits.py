@@ -73,6 +73,7 @@ def test_street_has_colour_both_polarities_and_varied_contrast():
     assert 0.2 < (middle > 0).mean() < 0.8
     contrast = gray.std((1, 2))
     assert np.percentile(contrast, 5) < 20 and np.percentile(contrast, 95) > 40
+    assert contrast.min() > 3  # no figure is bleached or blacked out
 
 
 @pytest.mark.parametrize(

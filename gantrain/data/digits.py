@@ -125,6 +125,7 @@ SKELETONS = {
 }  # fmt: skip
 
 SPLINE_STEPS = 5  # straight segments per knot interval
+FRACTION = 4  # fractional bits of the coordinates that OpenCV draws at
 SUPERSAMPLE = 5  # the pen draws two-valued ink on a grid this much finer than MNIST's
 PEN_BOX, PEN_FRAME = 20, 28  # MNIST: fit a 20x20 box, then centre by mass in 28x28
 MAX_KNOTS, MAX_SAMPLES = 16, 80  # upper bounds over all skeletons
@@ -237,11 +238,11 @@ def _draw_pen(points, slices, width, pressure, phase):
     pts = (points - (low + high) / 2) * scale + side / 2
     along = np.arange(len(pts)) * (2 * np.pi / 24) + phase
     thick = np.maximum(np.rint(ink * (1 + pressure * np.sin(along))), 2).astype(int).tolist()
-    xy = np.rint(pts * 16).astype(int).tolist()
+    xy = np.rint(pts * 2**FRACTION).astype(int).tolist()
     canvas = np.zeros((side, side), np.uint8)
     for start, stop in slices:
         for k in range(start, stop - 1):
-            cv2.line(canvas, xy[k], xy[k + 1], 255, thick[k], cv2.LINE_8, 4)
+            cv2.line(canvas, xy[k], xy[k + 1], 255, thick[k], cv2.LINE_8, FRACTION)
     small = cv2.resize(canvas, (PEN_BOX, PEN_BOX), interpolation=cv2.INTER_AREA)
     m = cv2.moments(small)
     mass = max(m["m00"], 1.0)
@@ -482,8 +483,10 @@ def _wall(mask, u, g):
     """Wall or plate with its number, float32 RGB [CHUNK, 32, 32, 3], evenly lit."""
     brightness = np.clip(116 + 56 * g(), 22, 250)
     # Dark grounds carry light figures and light grounds dark ones; between, either.
-    light_ink = u() < np.interp(brightness, [50, 110, 200], [1.0, 0.58, 0.0])
-    contrast = np.clip(np.exp(4.58 + 0.43 * g()), 34, 190)
+    light_ink = u() < np.interp(brightness, [50, 110, 170], [1.0, 0.58, 0.0])
+    contrast = np.clip(np.exp(4.55 + 0.43 * g()), 34, 190)
+    # Strong light must not bleach a figure away.
+    contrast = np.maximum(contrast, 0.35 * brightness)
     ink = np.clip(np.where(light_ink, brightness + contrast, brightness - contrast), 18, 250)
     ground_rgb, ink_rgb = _paint(brightness, u, g), _paint(ink, u, g)
     wall = np.tile(ground_rgb[:, None, None, :], (1, STREET, STREET, 1))
