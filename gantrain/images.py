@@ -129,8 +129,8 @@ def to_uint8(images):
 
     A value that is no number becomes mid-gray.
     """
-    images = np.nan_to_num(np.asarray(images, np.float32), nan=0.0)
-    return np.clip(np.rint((images + 1.0) * 127.5), 0, 255).astype(np.uint8)
+    images = np.nan_to_num(np.clip(np.asarray(images, np.float32), -1, 1), nan=0.0)
+    return np.rint((images + 1.0) * 127.5).astype(np.uint8)
 
 
 def grid(images_per_domain, columns, gap=2):
@@ -168,13 +168,12 @@ def write_png(path, pixels):
     if pixels.shape[-1] == 3:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".png", pixels)
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         partial.write_bytes(data.tobytes())
         os.replace(partial, path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise UserError(f"{path}: cannot be written ({error.strerror})") from None
 
 

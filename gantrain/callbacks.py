@@ -1,0 +1,174 @@
+"""What happens between steps: guard, scalars, progress, samples, evaluation, checkpoints.
+
+A callback is `callback(step, logs)`; `logs` are host floats on a log step and None on any other.
+`close(step)` ends it. Order matters: an evaluation joins the logs before they are written, and the
+guard sees a value before a checkpoint could keep it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+
+import numpy as np
+
+from gantrain import images
+
+SAMPLES = 40  # latent vectors of a sample grid
+
+
+class Diverged(Exception):
+    """A term became NaN or infinite. The message names the term and the last good checkpoint."""
+
+
+class Callback:
+    """Base: does nothing."""
+
+    def __call__(self, step, logs):
+        pass
+
+    def close(self, step):
+        pass
+
+
+class Guard(Callback):
+    """Stops a run whose terms are no longer finite."""
+
+    def __init__(self, run):
+        self.run = run
+
+    def __call__(self, step, logs):
+        bad = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
+        if bad:
+            # A sum is not finite because one of its terms is not: the term is the news.
+            first = next((n for n in bad if not n.endswith(("/loss", "/grad_norm"))), bad[0])
+            kept = self.run.checkpoints()
+            where = f"the last good checkpoint is {kept[-1]}" if kept else "there is no checkpoint"
+            raise Diverged(f"{first} is {logs[first]} at step {step}; {where}; lower the learning "
+                           f"rate or the weight of this term")
+
+
+class Scalars(Callback):
+    """metrics.jsonl: one object per log interval."""
+
+    def __init__(self, run):
+        run.path.mkdir(parents=True, exist_ok=True)
+        self.file = open(run.metrics_path, "a", buffering=1)
+
+    def __call__(self, step, logs):
+        if logs:
+            self.file.write(json.dumps({"step": step, **logs}) + "\n")
+
+    def close(self, step):
+        self.file.close()
+
+
+class TensorBoard(Callback):
+    """The same scalars as TensorBoard events."""
+
+    def __init__(self, run):
+        import tensorflow as tf
+        self.tf, self.writer = tf, tf.summary.create_file_writer(str(run.path / "tensorboard"))
+
+    def __call__(self, step, logs):
+        if logs:
+            with self.writer.as_default():
+                for name, value in logs.items():
+                    self.tf.summary.scalar(name, value, step)
+
+    def close(self, step):
+        self.writer.close()
+
+
+class Progress(Callback):
+    """One line per log interval: terms by player, speed and the time left."""
+
+    def __init__(self, steps, start, stream=None):
+        self.steps, self.start, self.began = steps, start, time.monotonic()
+        self.stream = stream or sys.stdout
+
+    def __call__(self, step, logs):
+        if not logs:
+            return
+        left = (time.monotonic() - self.began) / max(step - self.start, 1) * (self.steps - step)
+        speed = f"{logs['images_per_second']:.0f} img/s  {_clock(left)} left"
+        print(f"step {step}/{self.steps}  {speed}  {_terms(logs)}", file=self.stream, flush=True)
+
+
+def _terms(logs):
+    """`generators adv 0.61 semantic 1.92 | discriminators ...`, means over the domains."""
+    players = {}
+    for name, value in logs.items():
+        parts = name.split("/")
+        if len(parts) > 1 and parts[1] not in ("loss", "grad_norm"):
+            players.setdefault(parts[0], {}).setdefault(parts[1], []).append(value)
+    return " | ".join(
+        player + "".join(f" {term} {np.mean(values):.3g}" for term, values in terms.items())
+        for player, terms in players.items())
+
+
+def _clock(seconds):
+    minutes, seconds = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+
+
+class Samples(Callback):
+    """A grid from fixed noise: rows of domain 1 above rows of domain 2, same z in a column."""
+
+    def __init__(self, run, every, draw_samples):
+        self.run, self.every, self.draw_samples = run, every, draw_samples
+
+    def __call__(self, step, logs):
+        if step % self.every == 0:
+            self.write(step)
+
+    def write(self, step):
+        made = self.draw_samples()
+        if made is not None:
+            images.write_png(self.run.sample_path(step), picture(made))
+
+    def close(self, step):
+        if not self.run.sample_path(step).exists():
+            self.write(step)
+
+
+def picture(made, columns=10):
+    """A uint8 picture of samples: an image grid, or a scatter plot of points in the plane."""
+    if made[0].ndim == 4:
+        return images.grid([np.asarray(m) for m in made], columns)
+    from gantrain import plots
+    return plots.points(made)
+
+
+class Checkpoints(Callback):
+    """Complete states, every so often and at the end. Never one that holds a NaN."""
+
+    def __init__(self, run, every, keep, variables, finite):
+        self.run, self.every, self.keep = run, every, keep
+        self.variables, self.finite = variables, finite
+        self.saved = None
+
+    def __call__(self, step, logs):
+        if step % self.every == 0:
+            self.write(step)
+
+    def write(self, step):
+        if self.saved != step and self.finite():
+            self.run.save(step, self.variables, self.keep)
+            self.saved = step
+
+    def close(self, step):
+        self.write(step)
+
+
+class Evaluation(Callback):
+    """Adds measured values to the logs of every K-th step; stands before what writes them."""
+
+    def __init__(self, every, measure):
+        self.every, self.measure = every, measure
+
+    def __call__(self, step, logs):
+        if logs is not None and step % self.every == 0:
+            logs |= self.measure()

@@ -1,0 +1,211 @@
+"""What each command does. Every function takes its parsed options and returns an exit code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gantrain.config import Config, option
+from gantrain.errors import UserError
+
+
+@dataclass(frozen=True)
+class Sample:
+    run_dir: str = option("", "directory of a run")
+    output: str = option("samples.png", "picture to write")
+    count: int = option(40, "latent vectors", low=1, high=10_000)
+    columns: int = option(10, "pictures in a row", low=1, high=1_000)
+    seed: int = option(0, "seed of the latent vectors", low=0, high=2**31 - 1)
+
+
+@dataclass(frozen=True)
+class Interpolate:
+    run_dir: str = option("", "directory of a run")
+    output: str = option("interpolation.png", "picture to write")
+    rows: int = option(4, "pairs of latent vectors", low=1, high=100)
+    columns: int = option(10, "pictures from the first to the second", low=2, high=100)
+    seed: int = option(0, "seed of the latent vectors", low=0, high=2**31 - 1)
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    run_dir: str = option("", "directory of a run")
+    num: int = option(2_000, "latent vectors", low=10)
+    seed: int = option(12345, "seed of the latent vectors", low=0, high=2**31 - 1)
+
+
+@dataclass(frozen=True)
+class DataSet:
+    dataset: str = option("", "name of a data set, or folder:PATH")
+    data_dir: str = option("data", "folder that holds <name>/ with the original files")
+
+
+@dataclass(frozen=True)
+class List:
+    what: str | None = option(None, "only this table", choices=(
+        "datasets", "nets", "classifiers", "losses", "penalties", "couplings", "presets",
+        "trainers", "augmentations"))
+
+
+@dataclass(frozen=True)
+class Bench:
+    batch_size: int = option(64, "images per update", low=1)
+    n_critic: int = option(5, "discriminator updates per iteration", low=1)
+    iterations: int = option(5, "timed iterations of each program", low=3)
+    steps: int = option(2_000, "steps of the memory and input-wait measurement (0: skip)", low=0)
+    only: str | None = option(None, "one measurement", choices=("peak", "eager", "memory"))
+
+
+def train(explicit) -> int:
+    """Trains, or goes on with, one run."""
+    from gantrain import presets
+    from gantrain.run_directory import RunDirectory
+    config = presets.configure(explicit)
+    run = RunDirectory(presets.resolve(config).run.run_dir if "run_dir" not in explicit
+                       else explicit["run_dir"])
+    dry = config.run.dry_run
+    if run.exists and not config.run.resume and not dry:
+        print(f"the old run is kept in {run.move_aside()}")
+    stored = run.config() if run.exists and config.run.resume and not dry else None
+    wanted = presets.resolve(presets.configure(explicit | {"run_dir": str(run.path)}, stored))
+    if stored is not None:
+        presets.refuse_changes(stored, wanted, run.path)
+        summary = run.summary()
+        if summary and summary["steps"] >= wanted.run.steps:
+            print(f"{run.path}: already at step {summary['steps']}; give more --steps to go on, or "
+                  f"--no-resume to start anew")
+            return 0
+    return _fit(wanted)
+
+
+def _fit(config) -> int:
+    from gantrain.session import Session
+    session = Session(config)
+    print(f"{config.run.gan_type} on {config.data.dataset} "
+          f"({', '.join(f'{d.name} {d.size}' for d in session.domains)}), "
+          f"{session.runtime.device}, in {session.run.path}", flush=True)
+    if config.run.dry_run:
+        logs = session.iterate(0)
+        print("dry run: one step, nothing written  "
+              + "  ".join(f"{k} {float(v):.3g}" for k, v in logs.items()))
+        return 0
+    summary = session.fit()
+    print(f"done: step {summary['steps']}, models, samples, losses.png and summary.json in "
+          f"{session.run.path}")
+    return 0
+
+
+def _open(run_dir, seed_free=True):
+    """The session of a run directory, with its newest checkpoint restored."""
+    from gantrain.run_directory import RunDirectory
+    from gantrain.session import Session
+    if not run_dir:
+        raise UserError("--run_dir is needed: the directory of a run")
+    run = RunDirectory(run_dir)
+    config = run.config().with_options(run_dir=str(run.path), evaluate_every=0)
+    session = Session(config)
+    session.restore()
+    return session
+
+
+def _write_picture(path, picture):
+    from gantrain import images
+    images.write_png(Path(path), picture)
+    print(f"{path}: {picture.shape[1]} x {picture.shape[0]} pixels")
+    return 0
+
+
+def sample(explicit) -> int:
+    """A grid of samples: same latent vectors in every domain."""
+    from gantrain import callbacks
+    o = Sample(**explicit)
+    session = _open(o.run_dir)
+    made = session.samples(session.noise(o.count, o.seed))
+    return _write_picture(o.output, callbacks.picture(made, o.columns))
+
+
+def interpolate(explicit) -> int:
+    """Paths between latent vectors on the sphere, all domains side by side."""
+    from gantrain import callbacks, latent
+    o = Interpolate(**explicit)
+    session = _open(o.run_dir)
+    ends = session.noise(2 * o.rows, o.seed)
+    z = latent.slerp(ends[:o.rows], ends[o.rows:], o.columns)
+    return _write_picture(o.output, callbacks.picture(session.samples(z), o.columns))
+
+
+def evaluate(explicit) -> int:
+    """Joint coherence of a run, with what has to stand beside it."""
+    o = Evaluate(**explicit)
+    session = _open(o.run_dir)
+    result = session.measure(o.num, o.seed)
+    session.run.write_json("evaluation.json", {
+        "num": o.num, "seed": o.seed, "step": session.run.last_step(), **result})
+    for name, value in result.items():
+        print(f"{name:32s} {value:.4f}")
+    return 0
+
+
+def check(explicit) -> int:
+    """Says what is found of a data set, what is missing, and what the layout should be."""
+    from gantrain.data.datasets import check as look
+    o = DataSet(**explicit)
+    print(look(_named(o.dataset), o.data_dir))
+    return 0
+
+
+def prepare(explicit) -> int:
+    """Downloads, verifies and converts a data set, so that a node without a network can train."""
+    from gantrain.data.datasets import prepare as fetch
+    o = DataSet(**explicit)
+    print(fetch(_named(o.dataset), o.data_dir))
+    return 0
+
+
+def _named(dataset):
+    if not dataset:
+        raise UserError("--dataset is needed; `gantrain list --what datasets` names them")
+    return dataset
+
+
+def list_(explicit) -> int:
+    """Names with one line each."""
+    from gantrain import augment, losses, nets, penalties, presets, trainers
+    from gantrain.data.datasets import DATASETS
+    tables = {"trainers": trainers.TRAINERS, "datasets": DATASETS, "nets": nets.NETS,
+              "classifiers": nets.CLASSIFIERS, "losses": losses.ADVERSARIAL,
+              "penalties": penalties.DISCRIMINATOR_PENALTIES, "couplings": penalties.COUPLINGS,
+              "augmentations": augment.AUGMENTATIONS, "presets": presets.PRESETS}
+    for title, table in tables.items():
+        if explicit.get("what") in (None, title):
+            print(title)
+            for name in sorted(table):
+                print(f"  {name:28s} {_line(table[name])}")
+    return 0
+
+
+def _line(entry):
+    text = getattr(entry, "summary", None) or entry.__doc__ or ""
+    return text.strip().splitlines()[0]
+
+
+def bench(explicit) -> int:
+    """Speed of the compiled step against this machine's own peak."""
+    from gantrain import bench as measure
+    for line in measure.report(Bench(**explicit)):
+        print(line, flush=True)
+    return 0
+
+
+# name: (help, dataclass of its options, function)
+COMMANDS = {
+    "train": ("train a model, or go on with a run", Config, train),
+    "evaluate": ("joint coherence of a run", Evaluate, evaluate),
+    "sample": ("a grid of samples of a run", Sample, sample),
+    "interpolate": ("paths between latent vectors, all domains side by side", Interpolate,
+                    interpolate),
+    "prepare": ("download and verify a data set ahead of time", DataSet, prepare),
+    "check": ("what is found of a data set and what is missing", DataSet, check),
+    "bench": ("speed against this machine's own peak", Bench, bench),
+    "list": ("data sets, networks, losses, presets, with one line each", List, list_),
+}

@@ -1,0 +1,199 @@
+"""Player and Trainer: the only code that opens a training tape or moves a weight.
+
+A *player* is the networks that descend one objective together, with their one optimizer. An
+*objective* is a callable that returns named, weighted terms `{name: (weight, value)}`. Loss, log
+keys, plots and the progress line all follow from that one dict.
+"""
+
+from __future__ import annotations
+
+import abc
+
+import keras
+import tensorflow as tf
+
+Terms = dict  # {name: (weight, scalar value)}
+
+
+def watch(value):
+    """A term of weight zero: logged and plotted with the loss, without a part in it."""
+    return 0.0, tf.stop_gradient(value)
+
+
+class Player:
+    """The networks that descend one objective together, and their one optimizer.
+
+    A layer that two networks share is listed by both and moves once. The opponent is frozen
+    because only the player's own weights are watched.
+
+    Args:
+        name: prefix of the log keys.
+        networks: Keras models.
+        optimizer: a Keras optimizer used by this player alone.
+        weight_decay: weight c of the L2 term c * sum(w^2) over all kernels (thesis section 3.3).
+        clip: bound of the weights after every update (WGAN; Arjovsky et al. 2017), or None.
+    """
+
+    def __init__(self, name, networks, optimizer, *, weight_decay=0.0, clip=None):
+        self.name, self.networks, self.optimizer = name, list(networks), optimizer
+        self.weight_decay, self.clip = weight_decay, clip
+        self.weights = unique(w for net in self.networks for w in net.trainable_variables)
+        self.kernels = [w for w in self.weights if w.name == "kernel"]
+        optimizer.build(self.weights)
+
+    def descend(self, objective) -> dict:
+        """One update: w <- optimizer(w, grad of the weighted sum of the objective's terms).
+
+        Under a distribution strategy each replica's terms are means over its part of the batch;
+        dividing by the number of replicas makes the summed gradient that of the global mean.
+
+        Returns:
+            float32 scalars by `player/term`, with the total `loss` and the gradient norm.
+        """
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([w.value for w in self.weights])
+            terms = objective()
+            if self.weight_decay:
+                terms["l2"] = self.weight_decay, tf.add_n(
+                    [tf.reduce_sum(tf.square(tf.cast(w, tf.float32))) for w in self.kernels])
+            loss = tf.add_n([weight * tf.cast(value, tf.float32)
+                             for weight, value in terms.values() if not is_zero(weight)])
+            replicas = tf.distribute.get_strategy().num_replicas_in_sync
+            scaled = self.optimizer.scale_loss(loss / replicas)
+        gradients = tape.gradient(scaled, [w.value for w in self.weights])
+        missing = [w.path for w, g in zip(self.weights, gradients, strict=True) if g is None]
+        if missing:
+            raise RuntimeError(f"player {self.name}: no gradient reaches {', '.join(missing)}")
+        norm = tf.linalg.global_norm(gradients)
+        self.optimizer.apply(gradients, self.weights)
+        if self.clip is not None:
+            for w in self.weights:
+                w.assign(tf.clip_by_value(w, -self.clip, self.clip))
+        # The norm of the loss's own gradient, whatever scale mixed precision gave it.
+        scale = tf.maximum(tf.abs(self.optimizer.scale_loss(1.0 / replicas)), 1e-30)
+        logs = {name: tf.cast(value, tf.float32) for name, (_, value) in terms.items()}
+        logs |= {"loss": loss, "grad_norm": norm / scale}
+        return {f"{self.name}/{name}": value for name, value in logs.items()}
+
+    def variables(self):
+        """Everything that a checkpoint has to hold: weights, statistics, seeds, moments."""
+        return unique([w for net in self.networks for w in net.variables]
+                      + list(self.optimizer.variables))
+
+
+class Average:
+    """Exponential moving average of networks: shadow <- d * shadow + (1 - d) * weight.
+
+    Statistics of normalisation layers are copied, not averaged: they are averages already.
+
+    Args:
+        networks: Keras models that are trained.
+        decay: d in [0, 1). It is warmed up as min(d, (1 + t) / (10 + t)) so that the random
+            initial weights are forgotten quickly.
+    """
+
+    def __init__(self, networks, decay):
+        self.decay = decay
+        self.sources = list(networks)
+        self.networks = [keras.models.clone_model(net) for net in self.sources]
+        self.follow(None)
+
+    def follow(self, step):
+        """Moves the shadow one step; `None` copies the weights as they are."""
+        for source, shadow in zip(self.sources, self.networks, strict=True):
+            trained = {id(w) for w in source.trainable_variables}
+            for w, s in zip(source.weights, shadow.weights, strict=True):
+                if step is None or id(w) not in trained:
+                    s.assign(w)
+                else:
+                    t = tf.cast(step, tf.float32)
+                    d = tf.minimum(self.decay, (1.0 + t) / (10.0 + t))
+                    s.assign(d * s + (1.0 - d) * w)
+
+
+class Draw:
+    """The random numbers of one iteration as a function of (seed, step).
+
+    The n-th draw of an iteration is the same whether the run was resumed or not, and k replicas
+    together draw what one device would: each takes its slice of the global batch.
+
+    Args:
+        seed: the run's seed.
+        step: int64 scalar tensor, the iteration.
+        batch_size: global batch.
+        replica, replicas: which slice of the batch this is.
+    """
+
+    def __init__(self, seed, step, batch_size, replica=0, replicas=1):
+        self.step, self.local = step, batch_size // replicas
+        self._global, self._first = batch_size, tf.cast(replica, tf.int32) * self.local
+        self._base = tf.random.experimental.stateless_fold_in(
+            tf.constant([seed, 0x67616E], tf.int32), tf.cast(step, tf.int32))
+        self._calls = 0
+
+    def _seed(self):
+        self._calls += 1
+        return tf.random.experimental.stateless_fold_in(self._base, self._calls)
+
+    def _mine(self, values):
+        return values[self._first:self._first + self.local]
+
+    def uniform(self, *shape, low=0.0, high=1.0):
+        """float32 [B, *shape], uniform on [low, high); B is this replica's part of the batch."""
+        return self._mine(tf.random.stateless_uniform((self._global, *shape), self._seed(),
+                                                      low, high))
+
+    def normal(self, *shape):
+        """float32 [B, *shape], standard normal."""
+        return self._mine(tf.random.stateless_normal((self._global, *shape), self._seed()))
+
+
+class Trainer(abc.ABC):
+    """What the loop needs to know of a trainer; a trainer file holds the algorithm box.
+
+    Attributes:
+        players: every `Player`, by name.
+        averages: `Average` objects, empty without `--ema`.
+        per_step: real batches that one iteration consumes (n_critic).
+    """
+
+    players: dict[str, Player]
+    averages: list[Average]
+    per_step: int = 1
+
+    @abc.abstractmethod
+    def train_step(self, batch, draw) -> dict:
+        """One iteration. Args: one `Batch` per domain, a `Draw`. Returns float32 scalar logs."""
+
+    def report(self) -> dict:
+        """Values worth logging that need no batch; computed once per log interval."""
+        return {}
+
+    @abc.abstractmethod
+    def models(self) -> dict:
+        """Keras models that a user takes home, by file name."""
+
+    def samples(self, z):
+        """Images of a fixed latent batch, a list of arrays in [-1, 1] per domain, or None."""
+        return None
+
+    def variables(self):
+        """All variables of a checkpoint, each once, in a fixed order."""
+        return unique([v for player in self.players.values() for v in player.variables()]
+                      + [v for average in self.averages for net in average.networks
+                         for v in net.variables])
+
+
+def unique(variables):
+    """The variables in order, each once: networks that share a layer all list it."""
+    return list({id(v): v for v in variables}.values())
+
+
+def is_zero(weight) -> bool:
+    return isinstance(weight, (int, float)) and weight == 0
+
+
+def pairs(items):
+    """All unordered pairs: couplings of k domains are means over these."""
+    items = list(items)
+    return [(a, b) for i, a in enumerate(items) for b in items[i + 1:]]

@@ -1,0 +1,101 @@
+"""The only training loop; resume, signals, time limit."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from contextlib import contextmanager
+
+import tensorflow as tf
+
+
+class Interrupted(Exception):
+    """A signal or the time limit ended the run early, with everything saved."""
+
+
+class Stop:
+    """A flag that signals and the time limit raise and the loop reads between two steps."""
+
+    def __init__(self, limit_seconds=0.0):
+        self.reason = None
+        self._deadline = time.monotonic() + limit_seconds if limit_seconds else None
+
+    @property
+    def wanted(self):
+        if self._deadline and time.monotonic() > self._deadline:
+            self.reason = self.reason or "time limit"
+        return self.reason
+
+    def __call__(self, number, frame):
+        if self.reason:
+            raise KeyboardInterrupt  # the second Ctrl-C does not wait for the step
+        self.reason = signal.Signals(number).name
+
+
+@contextmanager
+def listening(stop):
+    """SIGINT and SIGTERM raise the flag while the block runs (in the main thread only)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(n, stop) for n in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def fit(iterate, host, report, callbacks, *, start, steps, log_every, also_log, batch_images, stop):
+    """Runs steps `start` ... `steps`; nothing waits for the device between two log steps.
+
+    Args:
+        iterate: compiled (step, host input) -> {name: scalar tensor}.
+        host: iterator of host inputs from `start` on.
+        report: compiled () -> {name: scalar tensor}, read with every log line.
+        callbacks: see `gantrain.callbacks`.
+        start, steps: first step and the step to reach.
+        log_every: steps between two log lines; `also_log(step)` asks for further ones.
+        batch_images: images that one step consumes, for `images_per_second`.
+        stop: a `Stop`.
+
+    Returns:
+        The step reached.
+
+    Raises:
+        Interrupted: the flag was raised; every callback has been closed, so all is saved. Any other
+            exception passes through and saves nothing: the state may be that of half a step.
+    """
+    step, since, waited = start, None, 0.0
+    counted = 0
+    while step < steps and not stop.wanted:
+        asked = time.perf_counter()
+        inputs = next(host)
+        waited += time.perf_counter() - asked
+        logs = iterate(tf.constant(step, tf.int64), inputs)
+        step += 1
+        counted += 1
+        values = None
+        if step % log_every == 0 or step == steps or also_log(step):
+            values = {name: float(v) for name, v in (logs | report()).items()}
+            now = time.perf_counter()
+            # The first interval holds the compilation; its speed is that of no later step.
+            elapsed = now - (since or asked)
+            values |= {"images_per_second": counted * batch_images / elapsed,
+                       "input_wait": waited / elapsed}
+        elif since is None:
+            # Waits once, for the end of the compiling step, so that speeds leave it out.
+            float(next(iter(logs.values())))
+            since, waited, counted = time.perf_counter(), 0.0, 0
+        for callback in callbacks:
+            callback(step, values)
+        if values is not None:
+            since, waited, counted = time.perf_counter(), 0.0, 0
+    for callback in callbacks:
+        callback.close(step)
+    if step < steps:
+        raise Interrupted(f"{stop.reason}: saved at step {step} of {steps}; "
+                          f"the same command goes on from there")
+    return step

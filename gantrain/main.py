@@ -1,0 +1,46 @@
+"""The command line: words in, exit code out.
+
+Exit codes: 0 done; 1 a bug; 2 bad input, one line names the flag or file and the remedy; 4 training
+diverged; 75 stopped early by a signal or the time limit with everything saved: the same command
+goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from gantrain import flags
+from gantrain.commands import COMMANDS
+from gantrain.errors import UserError
+
+EXIT_USER, EXIT_DIVERGED, EXIT_INTERRUPTED = 2, 4, 75
+
+
+def main(argv=None) -> int:
+    """Runs one command line; returns the exit code."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    program = os.path.basename(sys.argv[0]) or "gantrain"
+    try:
+        name, options = flags.parse(program, {k: v[:2] for k, v in COMMANDS.items()}, "train",
+                                    sys.argv[1:] if argv is None else argv)
+        return COMMANDS[name][2](options)
+    except UserError as error:
+        return _say(error, EXIT_USER)
+    except KeyboardInterrupt:
+        return _say("interrupted; the last checkpoint is whole, the same command goes on from it",
+                    EXIT_INTERRUPTED)
+    except Exception as error:
+        # Imported late: these live beside TensorFlow, which --help does not need.
+        from gantrain.callbacks import Diverged
+        from gantrain.loop import Interrupted
+        if isinstance(error, Diverged):
+            return _say(error, EXIT_DIVERGED)
+        if isinstance(error, Interrupted):
+            return _say(error, EXIT_INTERRUPTED)
+        raise
+
+
+def _say(message, code) -> int:
+    print(f"gantrain: {message}", file=sys.stderr)
+    return code

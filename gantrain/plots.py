@@ -1,0 +1,53 @@
+"""Pictures of a run: loss curves and points in the plane. Figures are closed when written."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from gantrain.run_directory import replacing
+
+
+def losses(metrics, path):
+    """One panel per term, one curve per player and domain, over the steps.
+
+    Args:
+        metrics: list of log lines (`step` and `player/term[/domain]` values).
+        path: PNG file.
+    """
+    panels = {}
+    for name in dict.fromkeys(key for line in metrics for key in line if "/" in key):
+        player, term, *_ = name.split("/")
+        panels.setdefault((player, term), []).append(name)
+    columns = min(4, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(3.6 * columns, 2.4 * rows), layout="constrained")
+    for index, ((player, term), names) in enumerate(panels.items()):
+        axes = figure.add_subplot(rows, columns, index + 1)
+        for name in names:
+            points = [(line["step"], line[name]) for line in metrics if name in line]
+            axes.plot(*zip(*points, strict=True), label=name.split("/")[-1], linewidth=1)
+        axes.set_title(f"{player}: {term}", fontsize=9)
+        axes.tick_params(labelsize=7)
+        if len(names) > 1:
+            axes.legend(fontsize=7)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=100, format="png")
+
+
+def points(domains, limit=2.0):
+    """A scatter plot of points in the plane, one colour per domain, as uint8 [H, W, 3].
+
+    Args:
+        domains: list of arrays [N, 2].
+        limit: half the side of the square that is shown.
+    """
+    figure = Figure(figsize=(4, 4), layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for values in domains:
+        axes.scatter(*np.asarray(values).T, s=4, alpha=0.5)
+    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

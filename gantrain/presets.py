@@ -1,0 +1,152 @@
+"""Named sets of options, one per published experiment or machine size, a reason per line; and
+`resolve`, which turns every option left open into a value.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from gantrain.config import Config, validate
+from gantrain.errors import UserError
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Differences from the defaults.
+
+    Attributes:
+        summary: one line for `gantrain list presets`.
+        options: `{flag name: value}`.
+    """
+
+    summary: str
+    options: dict
+
+
+# Section 5.1: "Weights are initialised using Xavier, z uniform on [-1, 1], weight decay 0.0005",
+# batch size of DCGAN (section 2.6), WGAN-GP.
+THESIS_DIGITS = dict(
+    loss="wasserstein", d_penalty="gp", n_critic=5, batch_size=128, noise_dim=100,
+    weight_init="xavier", weight_decay=5e-4, net="cogan32", width=1.0)
+
+# Section 5.3: weight decay 0.0001, weights from N(0, 0.02), WGAN-GP, 35,000 iterations.
+THESIS_FACES = THESIS_DIGITS | dict(
+    weight_init="normal", weight_decay=1e-4, net="cogan128", steps=35_000, image_size=128)
+
+# Section 5.4: as section 5.3, 20,000 iterations, perceptual loss.
+THESIS_CYCLEGAN = THESIS_FACES | dict(gan_type="scogan", steps=20_000, perceptual_loss=(1.0, 1.0))
+
+# Section 2.3.2: the toy GAN of table 2.1.
+RING = dict(gan_type="gan", dataset="ring", net="toy", noise_dim=10, batch_size=100, steps=2_000,
+            g_lr=1e-4, d_lr=1e-4, g_beta1=0.9, d_beta1=0.9, loss="non_saturating", n_critic=1)
+
+PRESETS = {
+    "ring": Preset("figure 2.10: the toy GAN that covers the ten modes", RING),
+    "ring_k5": Preset("figure 2.11: five discriminator updates make it collapse",
+                      RING | dict(n_critic=5)),
+    "ring_wgan_gp": Preset("figure 2.14: the collapsing set-up under WGAN-GP", RING | dict(
+        n_critic=5, loss="wasserstein", d_penalty="gp", g_beta1=0.0, d_beta1=0.0, g_beta2=0.9,
+        d_beta2=0.9, steps=3_000)),
+    "mnist2edge": Preset("table 5.1: SCoGAN on MNIST and its edges; add a coupling", THESIS_DIGITS
+                         | dict(gan_type="scogan", dataset="mnist2edge", steps=20_000)),
+    "mnist2svhn": Preset("table 5.2: SCoGAN on MNIST and pruned SVHN; add a coupling", THESIS_DIGITS
+                         | dict(gan_type="scogan", dataset="mnist2svhn_prune", steps=25_000)),
+    "celeb_smiling": Preset("table 5.3: SCoGAN on faces without and with a smile; add a coupling",
+                            THESIS_FACES | dict(gan_type="scogan", dataset="celeb_smiling")),
+    "apple2orange": Preset("table 5.4: SCoGAN-PL on 128x128 apples and oranges", THESIS_CYCLEGAN
+                           | dict(dataset="apple2orange")),
+    "horse2zebra": Preset("table 5.4: SCoGAN-PL on 128x128 horses and zebras", THESIS_CYCLEGAN
+                          | dict(dataset="horse2zebra")),
+}
+
+
+def configure(explicit: dict, stored: Config | None = None) -> Config:
+    """The config of a command line: explicit flags, else the stored run, else the preset.
+
+    Args:
+        explicit: options that were given.
+        stored: config of the run that is resumed.
+
+    Returns:
+        A validated config in which some options may still be None.
+    """
+    if stored is not None:
+        return validate(stored.with_options(**explicit))
+    preset = explicit.get("preset")
+    if preset is not None and preset not in PRESETS:
+        validate(Config().with_options(preset=preset))
+    options = PRESETS[preset].options if preset else {}
+    return validate(Config().with_options(**(options | explicit)))
+
+
+def resolve(config: Config) -> Config:
+    """Replaces every None by the value that follows from the other options.
+
+    Raises:
+        UserError: two options contradict each other.
+    """
+    from gantrain.nets import NETS
+    from gantrain.penalties import DISCRIMINATOR_PENALTIES
+    chosen = {}
+
+    def default(name, value):
+        if config.flat()[name] is None:
+            chosen[name] = value
+        return chosen.get(name, config.flat()[name])
+
+    kind = config.run.gan_type
+    default("run_dir", run_name(config))
+    size = default("image_size", image_size(config.data.dataset))
+    net = default("net", _net(config.data.dataset, size))
+    pair = NETS[net]
+    default("noise_dim", pair.noise_dim)
+    loss = default("loss", "wasserstein" if kind == "scogan" else "non_saturating")
+    penalty = default("d_penalty", "gp" if loss == "wasserstein" else "none")
+    default("penalty_weight", DISCRIMINATOR_PENALTIES[penalty].weight)
+    default("n_critic", 5 if loss == "wasserstein" else 1)
+    default("d_norm", "layer" if penalty in ("gp", "r1") else None)
+    # WGAN-GP's Adam (Gulrajani et al. 2017; thesis section 2.5), else DCGAN's (section 2.6).
+    rate, beta1, beta2 = (1e-4, 0.0, 0.9) if penalty == "gp" else (2e-4, 0.5, 0.999)
+    for player in "gd":
+        default(f"{player}_lr", rate)
+        default(f"{player}_beta1", beta1)
+        default(f"{player}_beta2", beta2)
+    shared = kind == "cogan"
+    default("shared_layers", pair.shared[0] if shared else 0)
+    default("d_shared_layers", pair.shared[1] if shared else 0)
+    return validate(config.with_options(**chosen))
+
+
+def image_size(dataset):
+    """The size a data set is scaled to by default."""
+    from gantrain.data.datasets import find
+    return find(dataset).image_size
+
+
+def _net(dataset, size):
+    """The thesis's table for a size, or the residual pair, which has any."""
+    if dataset == "ring":
+        return "toy"
+    return {32: "cogan32", 128: "cogan128", 256: "cogan256"}.get(size, "residual")
+
+
+def run_name(config) -> str:
+    """runs/<gan_type>-<dataset>[-domains][-preset][-couplings]-seed<seed>: the same command names
+    the same directory, so that running it again resumes it."""
+    flat = config.flat()
+    couplings = [short for short, weight in (
+        ("SL", flat["semantic_loss"]), ("FR", flat["feature_loss"]), ("CC", flat["cycle_loss"]),
+        ("PL", any(flat["perceptual_loss"]))) if weight]
+    parts = [config.run.gan_type, config.data.dataset, config.data.domains or "",
+             config.run.preset or "", "".join(couplings), f"seed{config.run.seed}"]
+    return "runs/" + "-".join(re.sub(r"[^A-Za-z0-9_.]+", "_", p) for p in parts if p)
+
+
+def refuse_changes(stored: Config, wanted: Config, where):
+    """Raises UserError if a resumed run would differ from the one that was started."""
+    differences = stored.differences(wanted)
+    if differences:
+        raise UserError(f"--run_dir {where}: holds a run with other options "
+                        f"({'; '.join(differences)}); choose another --run_dir, or start anew with "
+                        f"--no-resume")

@@ -1,0 +1,177 @@
+"""A run directory: what a run leaves behind, written so that no moment loses anything.
+
+    config.json          every option, resolved
+    environment.json     versions, device, git commit
+    metrics.jsonl        one object per log interval
+    samples/000500.png   grids from fixed noise
+    checkpoints/         complete states, newest `--keep`
+    models/              final .keras files
+    losses.png summary.json evaluation.json
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from gantrain.config import Config
+from gantrain.errors import UserError
+
+
+@contextmanager
+def replacing(path):
+    """Gives a temporary path beside `path` that becomes `path` if the block succeeds.
+
+    A full disk, a signal or an exception leaves the old file whole. The suffix is kept, since some
+    writers choose their format by it.
+
+    Raises:
+        UserError: the file cannot be written; the message says why.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".writing-{os.getpid()}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror or error}); free space or "
+                        f"choose another place, then run the command again") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path, text):
+    """Writes a text file in one atomic step."""
+    with replacing(path) as temporary:
+        temporary.write_text(text)
+
+
+class RunDirectory:
+    """Paths of one run, its checkpoints and its metrics.
+
+    Args:
+        path: the directory; it is made when something is first written.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+
+    @property
+    def exists(self):
+        return (self.path / "config.json").exists()
+
+    def config(self) -> Config:
+        return Config.from_json(self.path / "config.json")
+
+    def summary(self) -> dict | None:
+        """`summary.json` of a run that reached its last step, else None."""
+        try:
+            return json.loads((self.path / "summary.json").read_text())
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise UserError(f"{self.path}/summary.json: not readable ({error}); remove it and run "
+                            f"the command again") from None
+
+    def write_json(self, name, value):
+        write_text(self.path / name, json.dumps(value, indent=2) + "\n")
+
+    def begin(self, config, environment):
+        """Writes config.json, with the options of the latest start, and environment.json."""
+        write_text(self.path / "config.json", config.to_json())
+        self.write_json("environment.json", environment)
+
+    def move_aside(self):
+        """Renames the directory to `<name>.old-N`; nothing is ever overwritten."""
+        number = 1
+        while (aside := self.path.with_name(f"{self.path.name}.old-{number}")).exists():
+            number += 1
+        os.replace(self.path, aside)
+        return aside
+
+    def sample_path(self, step):
+        return self.path / "samples" / f"{step:06d}.png"
+
+    # --- checkpoints -----------------------------------------------------------------------------
+
+    def checkpoints(self) -> list[Path]:
+        """Checkpoint files, oldest first."""
+        return sorted((self.path / "checkpoints").glob("[0-9]*.npz"))
+
+    def save(self, step, variables, keep):
+        """Writes the complete state at `step`, then deletes all but the newest `keep` files."""
+        path = self.path / "checkpoints" / f"{step:08d}.npz"
+        with replacing(path) as temporary:
+            with open(temporary, "wb") as file:
+                np.savez(file, step=step, **{name: np.asarray(v) for name, v in _named(variables)})
+        for old in self.checkpoints()[:-keep]:
+            old.unlink(missing_ok=True)
+        return path
+
+    def restore(self, variables, path=None) -> int:
+        """Assigns a checkpoint (the newest by default) to the variables.
+
+        Returns:
+            The step of the checkpoint; 0, with nothing assigned, if there is none.
+
+        Raises:
+            UserError: the file is damaged or belongs to other networks.
+        """
+        if path is None:
+            found = self.checkpoints()
+            if not found:
+                return 0
+            path = found[-1]
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                values = {name: stored[name] for name in stored.files}
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+            raise UserError(f"{path}: damaged checkpoint ({error}); delete it to go on from the "
+                            f"one before") from None
+        named = _named(variables)
+        wrong = {name for name, _ in named} ^ (set(values) - {"step"}) or {
+            name for name, v in named if tuple(v.shape) != values[name].shape}
+        if wrong:
+            raise UserError(f"{path}: holds other networks than this config builds (first "
+                            f"difference: {sorted(wrong)[0]}); was it written by another version?")
+        for name, variable in named:
+            variable.assign(values[name])
+        return int(values["step"])
+
+    # --- metrics ---------------------------------------------------------------------------------
+
+    @property
+    def metrics_path(self):
+        return self.path / "metrics.jsonl"
+
+    def metrics(self) -> list[dict]:
+        """All whole lines of metrics.jsonl."""
+        if not self.metrics_path.exists():
+            return []
+        lines = []
+        for line in self.metrics_path.read_text().splitlines():
+            try:
+                lines.append(json.loads(line))
+            except ValueError:
+                # The last line of a killed run may be cut; every line before it is whole.
+                break
+        return lines
+
+    def rewind_metrics(self, step):
+        """Drops what was logged after `step`: a resumed run logs it again."""
+        if self.metrics_path.exists():
+            kept = [line for line in self.metrics() if line["step"] <= step]
+            write_text(self.metrics_path, "".join(json.dumps(line) + "\n" for line in kept))
+
+
+def _named(variables):
+    """(unique name, variable) in the fixed order of `Trainer.variables`."""
+    return [(f"{i:05d}:{v.path}", v) for i, v in enumerate(variables)]

@@ -1,0 +1,199 @@
+"""A session: everything one run needs, built from its config in the one right order."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from gantrain import auxiliary, callbacks, plots
+from gantrain.config import Config
+from gantrain.data import load
+from gantrain.data.batches import Batches
+from gantrain.errors import UserError
+from gantrain.game import Draw
+from gantrain.loop import Stop, fit, listening
+from gantrain.metrics.coherence import joint_coherence
+from gantrain.run_directory import RunDirectory, replacing
+from gantrain.runtime import Runtime, environment
+from gantrain.trainers import TRAINERS
+from gantrain.trainers.classifier import logits_of
+
+EVALUATED = 2_000  # latent vectors of a coherence measurement
+
+
+class Session:
+    """Data, networks, players and the compiled step of one run.
+
+    Args:
+        config: a resolved config (`gantrain.presets.resolve`).
+        domains: training domains, if they are already loaded.
+        stop: shared `Stop` of the whole program.
+    """
+
+    def __init__(self, config: Config, domains=None, stop=None):
+        self.config = config
+        self.run = RunDirectory(config.run.run_dir)
+        self.stop = stop or Stop(config.run.time_limit * 60)
+        self.domains = domains or load_domains(config, "train", self.stop)
+        frozen = auxiliary.frozen_networks(config, self.domains, self.stop)
+        # Before the runtime: a classifier is a run of its own and sets precision and seeds.
+        self._judges = self._evaluation_classifiers() if config.run.evaluate_every else None
+        self.runtime = Runtime(config.runtime, config.run.seed)
+        with self.runtime.strategy.scope():
+            self.trainer = TRAINERS[config.run.gan_type](config, self.domains, frozen)
+            self.batches = Batches(self.domains, config.data.batch_size, self.trainer.per_step,
+                                   config.run.seed)
+        self._iterate = self.runtime.compile(self._iteration)
+        self._report = self.runtime.function(self.trainer.report)
+        self._sample = self.runtime.function(self.trainer.samples)
+
+    # --- the step --------------------------------------------------------------------------------
+
+    def _iteration(self, step, host):
+        replica, replicas = self.runtime.replica()
+        batch = self.batches.batch(step, host, replica, replicas)
+
+        def train(batch, step, replica):
+            draw = Draw(self.config.run.seed, step, self.config.data.batch_size, replica, replicas)
+            return self.trainer.train_step(batch, draw)
+
+        return self.runtime.fuse(train)(batch, step, replica)
+
+    def iterate(self, step, host=None):
+        """Runs iteration `step` (from 0); returns its logs as tensors."""
+        host = next(self.batches.host(step)) if host is None else host
+        return self._iterate(tf.constant(step, tf.int64), host)
+
+    # --- training --------------------------------------------------------------------------------
+
+    def fit(self):
+        """Trains to the config's last step, from the newest checkpoint if there is one.
+
+        Returns:
+            The contents of `summary.json`.
+
+        Raises:
+            gantrain.loop.Interrupted, gantrain.callbacks.Diverged, UserError.
+        """
+        options = self.config.run
+        variables = self.trainer.variables()
+        start = self.run.restore(variables)
+        if start > options.steps:
+            raise UserError(f"--steps {options.steps}: the run in {self.run.path} is at step "
+                            f"{start} already; give more, or --no-resume")
+        self.run.begin(self.config, environment(self.runtime.device))
+        self.run.rewind_metrics(start)
+        per_update = self.config.data.batch_size * len(self.domains)
+        with listening(self.stop):
+            reached = fit(
+                self._iterate, self.batches.host(start), self._report, self._callbacks(start),
+                start=start, steps=options.steps, log_every=options.log_every,
+                also_log=lambda step: self._coherence_due(step),
+                batch_images=per_update * self.trainer.per_step, stop=self.stop)
+            return self._finish(reached)
+
+    def _callbacks(self, start):
+        run, options = self.run, self.config.run
+        chosen = []
+        if options.evaluate_every:
+            chosen.append(callbacks.Evaluation(options.evaluate_every, self.measure))
+        chosen += [callbacks.Guard(run), callbacks.Scalars(run)]
+        if options.tensorboard:
+            chosen.append(callbacks.TensorBoard(run))
+        chosen += [
+            callbacks.Progress(options.steps, start),
+            callbacks.Samples(run, options.sample_every, self.fixed_samples),
+            callbacks.Checkpoints(run, options.checkpoint_every, options.keep,
+                                  self.trainer.variables(), self.finite)]
+        return chosen
+
+    def _coherence_due(self, step):
+        every = self.config.run.evaluate_every
+        return bool(every) and step % every == 0
+
+    def _finish(self, step):
+        for name, model in self.trainer.models().items():
+            with replacing(self.run.path / "models" / f"{name}.keras") as temporary:
+                model.save(temporary)
+        metrics = self.run.metrics()
+        if metrics:
+            plots.losses(metrics, self.run.path / "losses.png")
+        summary = {"steps": step, "last": metrics[-1] if metrics else None, **self.score()}
+        self.run.write_json("summary.json", summary)
+        return summary
+
+    def score(self):
+        """What the trainer itself measures on the test part: a classifier's accuracy."""
+        if not hasattr(self.trainer, "score"):
+            return {}
+        return self.trainer.score(load_domains(self.config, "test", self.stop))
+
+    def finite(self):
+        """Whether every weight is finite: what a checkpoint must be."""
+        return all(bool(tf.reduce_all(tf.math.is_finite(v))) for v in self.trainer.variables()
+                   if v.dtype in ("float32", "float16", "bfloat16"))
+
+    # --- samples ---------------------------------------------------------------------------------
+
+    def restore(self):
+        """Loads the newest checkpoint. Raises UserError if there is none."""
+        step = self.run.restore(self.trainer.variables())
+        if not step:
+            raise UserError(f"--run_dir {self.run.path}: has no checkpoint yet; train first")
+        return step
+
+    def noise(self, count, seed=None):
+        """float32 [count, noise_dim]: fixed latent vectors, by default the sample grids'."""
+        seed = self.config.run.seed if seed is None else seed
+        return self.trainer.noise(Draw(seed, tf.constant(-1, tf.int64), count))
+
+    def samples(self, z, batch_size=250):
+        """Images [-1, 1] of latent vectors: a NumPy array per domain, or None."""
+        parts = [self._sample(z[i:i + batch_size]) for i in range(0, len(z), batch_size)]
+        if not parts or parts[0] is None:
+            return None
+        return [np.concatenate([np.asarray(p[k], np.float32) for p in parts])
+                for k in range(len(parts[0]))]
+
+    def fixed_samples(self):
+        if not hasattr(self.trainer, "noise"):
+            return None
+        count = 2_000 if len(self.domains[0].shape) == 1 else callbacks.SAMPLES
+        return self.samples(self.noise(count))
+
+    # --- evaluation ------------------------------------------------------------------------------
+
+    def measure(self, count=EVALUATED, seed=12345):
+        """Joint coherence of prior samples and what has to stand beside it.
+
+        Raises:
+            UserError: fewer than two domains, or domains without labels.
+        """
+        self._judges = self._judges or self._evaluation_classifiers()
+        classifiers, accuracies = self._judges
+        made = self.samples(self.noise(count, seed))
+        logits = [logits_of(c, images) for c, images in zip(classifiers, made, strict=True)]
+        result = joint_coherence(logits, self.trainer.names, self.domains[0].multi_label)
+        return {f"joint/{k}": v for k, v in (result | accuracies).items()}
+
+    def _evaluation_classifiers(self):
+        if len(self.domains) < 2 or any(d.labels is None for d in self.domains):
+            raise UserError("joint coherence needs two or more labelled domains; drop "
+                            "--evaluate_every or take another --dataset")
+        return auxiliary.evaluation_classifiers(self.config, self.domains, self.stop)
+
+
+def load_domains(config, split, stop):
+    """The domains of a config: loaded, chosen by `--domains`, pruned where the set asks for it."""
+    d = config.data
+    domains = load(d.dataset, data_dir=d.data_dir, offline=d.offline, image_size=d.image_size,
+                   split=split, seed=config.run.seed)
+    if d.domains:
+        by_name = {domain.name: domain for domain in domains}
+        wanted = d.domains.split(",")
+        unknown = [n for n in wanted if n not in by_name]
+        if unknown:
+            raise UserError(f"--domains {unknown[0]}: --dataset {d.dataset} has "
+                            f"{', '.join(by_name)}")
+        domains = [by_name[n] for n in wanted]
+    return domains

@@ -1,0 +1,99 @@
+"""Classifier of labelled domains: what the semantic loss and joint coherence consult."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from gantrain import nets
+from gantrain.errors import UserError
+from gantrain.game import Player, Trainer, watch
+from gantrain.images import to_float
+from gantrain.penalties import classifier_view
+from gantrain.trainers.gan import adam
+
+
+class Classifier(Trainer):
+    """Supervised classifier on one domain or on a mixture (thesis section 5.2, tables B.1, B.2).
+
+    for t = 1, 2, ..., steps do
+        x_i, y_i ~ p_data_i for every domain i               labelled batches
+        C <- descend  mean_i cross_entropy(y_i, C(view(x_i)))
+
+    Classes give a softmax cross-entropy, several attributes a sigmoid cross-entropy each.
+
+    Args:
+        config: a resolved `gantrain.config.Config`.
+        domains: list of labelled `gantrain.data.domain.Domain` with the same classes.
+        frozen: not used.
+    """
+
+    averages = ()
+
+    def __init__(self, config, domains, frozen):
+        unlabelled = [d.name for d in domains if d.labels is None]
+        if unlabelled:
+            raise UserError(f"--dataset {config.data.dataset}: domain {unlabelled[0]} has no "
+                            f"labels to train a classifier on; choose labelled --domains")
+        self.config, self.names = config, [d.name for d in domains]
+        self.multi_label = domains[0].multi_label
+        self.view = classifier_view(config.coupling)
+        n = config.nets
+        self.C = nets.build_classifier(n.classifier_net, domains[0].shape, len(domains[0].classes),
+                                       width=n.width, seed=config.run.seed)
+        rate = config.optimisation.c_lr
+        self.players = {"classifier": Player(
+            "classifier", [self.C], adam(rate, 0.9, 0.999, config, config.run.steps),
+            weight_decay=config.optimisation.weight_decay)}
+
+    def train_step(self, batch, draw):
+        return self.players["classifier"].descend(lambda: self.objective(batch, draw))
+
+    def objective(self, batch, draw):
+        terms = {}
+        for name, domain in zip(self.names, batch, strict=True):
+            x = self.view(domain.images[0], draw)
+            logits = tf.cast(self.C(x, training=True), tf.float32)
+            terms[f"cross_entropy/{name}"] = 1.0 / len(batch), tf.reduce_mean(
+                cross_entropy(domain.labels[0], logits, self.multi_label))
+            terms[f"accuracy/{name}"] = watch(tf.reduce_mean(tf.cast(
+                correct(domain.labels[0], logits, self.multi_label), tf.float32)))
+        return terms
+
+    def models(self):
+        return {"classifier": self.C}
+
+    def score(self, domains):
+        """Test accuracy by domain; for attributes the mean over them."""
+        return {f"accuracy/{d.name}": accuracy(self.C, d) for d in domains}
+
+
+def cross_entropy(labels, logits, multi_label):
+    """Cross-entropy per image, [B], from int32 classes [B] or 0/1 attributes [B, A]."""
+    if multi_label:
+        labels = tf.cast(labels, tf.float32)
+        return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits), axis=-1)
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+
+
+def correct(labels, logits, multi_label):
+    """Whether each prediction [B] (or each attribute [B, A]) equals its label."""
+    if multi_label:
+        return tf.equal(logits > 0.0, labels > 0)
+    return tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), tf.cast(labels, tf.int32))
+
+
+def logits_of(classifier, images, batch_size=250):
+    """Logits of many images, float32 [N, C]; images are uint8 or [-1, 1], in memory."""
+    made = []
+    for start in range(0, len(images), batch_size):
+        part = images[start:start + batch_size]
+        part = to_float(part) if part.dtype == np.uint8 else part
+        made.append(classifier(part, training=False).numpy())
+    return np.concatenate(made).astype(np.float32)
+
+
+def accuracy(classifier, domain):
+    """Share of a labelled domain's images (or attributes) that are predicted right."""
+    logits = logits_of(classifier, domain.in_memory().images)
+    return float(np.mean(correct(domain.labels, logits, domain.multi_label)))

@@ -1,0 +1,196 @@
+"""GAN: a generator and a discriminator per domain, in alternating descent (thesis section 2.2)."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from gantrain import nets
+from gantrain.augment import augment
+from gantrain.errors import UserError
+from gantrain.game import Average, Player, Trainer, pairs, watch
+from gantrain.losses import ADVERSARIAL
+from gantrain.penalties import DISCRIMINATOR_PENALTIES
+
+
+class GAN(Trainer):
+    """Generative adversarial network (thesis algorithm 1).
+
+    for t = 1, 2, ..., steps do
+        for n_critic do
+            x ~ p_data, z ~ p_z                              a batch of each
+            D <- descend  adv_D(D(x), D(G(z))) + penalty(D)
+        z ~ p_z
+        G <- descend  adv_G(D(G(z)))
+
+    Written for a list of domains that share one z: `cogan` and `scogan` are this game with k
+    domains and a coupling between the generators. The gan itself takes one domain.
+
+    Args:
+        config: a resolved `gantrain.config.Config`.
+        domains: list of `gantrain.data.domain.Domain`.
+        frozen: trained networks that couplings consult, by name (`gantrain.frozen`).
+    """
+
+    domains_taken = (1, 1)
+
+    def __init__(self, config, domains, frozen):
+        least, most = self.domains_taken
+        if not least <= len(domains) <= (most or len(domains)):
+            names = ", ".join(d.name for d in domains)
+            raise UserError(
+                f"--gan_type {config.run.gan_type} takes {'one domain' if most else 'two or more'} "
+                f"and --dataset {config.data.dataset} gives {len(domains)} ({names}); choose with "
+                f"--domains" + (f" {domains[0].name}" if most else " or take another data set"))
+        n, o, a = config.nets, config.optimisation, config.adversarial
+        self.config, self.domains, self.frozen = config, domains, frozen
+        self.names = [d.name for d in domains]
+        self.per_step = a.n_critic
+        self.loss = ADVERSARIAL[a.loss]
+        self.penalty = DISCRIMINATOR_PENALTIES[a.d_penalty]
+        self.G, self.D = nets.build_pair(
+            n.net, len(domains), domains[0].shape, noise_dim=n.noise_dim, width=n.width,
+            shared_layers=n.shared_layers, d_shared_layers=n.d_shared_layers, d_norm=n.d_norm,
+            spectral_norm=n.spectral_norm, weight_init=n.weight_init, seed=config.run.seed)
+        if n.same_init:
+            for other in self.G[1:]:
+                other.set_weights(self.G[0].get_weights())
+        self.players = {
+            "discriminators": Player(
+                "discriminators", self.D,
+                adam(o.d_lr, o.d_beta1, o.d_beta2, config, config.run.steps * a.n_critic),
+                weight_decay=o.weight_decay,
+                clip=a.penalty_weight if self.penalty.clips else None),
+            "generators": Player(
+                "generators", [*self.G, *self.coupled_networks()],
+                adam(o.g_lr, o.g_beta1, o.g_beta2, config, config.run.steps),
+                weight_decay=o.weight_decay)}
+        self.averages = [Average(self.G, o.ema)] if o.ema else []
+
+    def train_step(self, batch, draw):
+        for i in range(self.per_step):
+            real = [domain.images[i] for domain in batch]
+            z = self.noise(draw)
+            fake = [nets.generate(g, z, training=True).image for g in self.G]
+            logs = self.players["discriminators"].descend(
+                lambda real=real, fake=fake, i=i: self.discriminator_objective(real, fake, draw, i))
+        z = self.noise(draw)
+        logs |= self.players["generators"].descend(
+            lambda: self.generator_objective(z, real, draw))
+        for average in self.averages:
+            average.follow(draw.step)
+        return logs
+
+    def discriminator_objective(self, real, fake, draw, update):
+        """adv_D + penalty per domain, and the share of images that D gets right."""
+        a, terms = self.config.adversarial, {}
+        for name, d, x, y in zip(self.names, self.D, real, fake, strict=True):
+            x, y = augment(x, a.augment, draw), augment(y, a.augment, draw)
+            on_real, on_fake = d(x, training=True), d(y, training=True)
+            terms[f"adv/{name}"] = 1.0, self.loss.discriminator(on_real, on_fake,
+                                                                1.0 - a.label_smoothing)
+            if self.penalty.term:
+                terms[f"{a.d_penalty}/{name}"] = (
+                    a.penalty_weight * a.penalty_every, self.lazily(d, x, y, draw, update))
+            middle = self.boundary(on_real, on_fake)
+            terms[f"accuracy_real/{name}"] = watch(_share(on_real > middle))
+            terms[f"accuracy_fake/{name}"] = watch(_share(on_fake < middle))
+        return terms
+
+    def lazily(self, d, real, fake, draw, update):
+        """The penalty on every K-th discriminator update, zero on the others (StyleGAN2, B)."""
+        every = self.config.adversarial.penalty_every
+        penalty = lambda: self.penalty.term(d, real, fake, draw)  # noqa: E731
+        if every == 1:
+            return penalty()
+        count = draw.step * self.per_step + update
+        return tf.cond(count % every == 0, penalty, lambda: tf.constant(0.0))
+
+    def boundary(self, on_real, on_fake):
+        """The logit between real and fake: the middle of both means.
+
+        A Wasserstein critic has no natural zero, and least squares puts it at one half.
+        """
+        return (tf.reduce_mean(on_real) + tf.reduce_mean(on_fake)) / 2
+
+    def generator_objective(self, z, real, draw):
+        """adv_G per domain."""
+        generated = [nets.generate(g, z, training=True) for g in self.G]
+        terms = {}
+        for name, d, fake in zip(self.names, self.D, generated, strict=True):
+            y = augment(fake.image, self.config.adversarial.augment, draw)
+            terms[f"adv/{name}"] = 1.0, self.loss.generator(d(y, training=True))
+        return terms | self.coupling_terms(generated, z, real, draw)
+
+    def coupled_networks(self):
+        """Networks that a coupling trains along with the generators."""
+        return []
+
+    def coupling_terms(self, generated, z, real, draw):
+        """Terms that couple the generators: none here."""
+        return {}
+
+    def noise(self, draw):
+        """z ~ p_z, float32 [B, noise_dim]."""
+        n = self.config.nets
+        if n.noise_type == "normal":
+            return draw.normal(n.noise_dim)
+        return draw.uniform(n.noise_dim, low=-1.0, high=1.0)
+
+    def report(self):
+        """Mean distance between the weights of two generators, as in thesis figure 4.1."""
+        if len(self.G) < 2:
+            return {}
+        distances = [tf.sqrt(tf.add_n([tf.reduce_sum(tf.square(a - b)) for a, b in zip(
+            one.trainable_variables, other.trainable_variables, strict=True)]))
+            for one, other in pairs(self.G)]
+        return {"generators/weight_distance": tf.reduce_mean(tf.stack(distances))}
+
+    def samples(self, z):
+        """Images [-1, 1] of latent vectors z, one tensor per domain, by the averaged weights."""
+        generators = self.averages[0].networks if self.averages else self.G
+        return [nets.generate(g, z, training=False).image for g in generators]
+
+    def models(self):
+        generators = self.averages[0].networks if self.averages else self.G
+        return ({f"generator_{n}": nets.image_model(g)
+                 for n, g in zip(self.names, generators, strict=True)}
+                | {f"discriminator_{n}": d for n, d in zip(self.names, self.D, strict=True)})
+
+
+def adam(rate, beta1, beta2, config, updates):
+    """Adam whose learning rate may fall linearly to zero at the end of a run of `updates`.
+
+    Half precision needs a scaled loss; bfloat16 has the range of float32 and needs none.
+    """
+    share = config.optimisation.lr_decay
+    if share:
+        rate = LinearDecay(rate, updates, share)
+    optimizer = keras.optimizers.Adam(rate, beta_1=beta1, beta_2=beta2)
+    if config.runtime.precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
+class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """lr(t) = lr * min(1, (T - t) / (share * T)), t the optimizer's own, saved, update count.
+
+    Args:
+        rate: lr before the decay.
+        updates: T, the updates of the whole run.
+        share: part of the run, at its end, over which the rate falls to zero.
+    """
+
+    def __init__(self, rate, updates, share):
+        self.rate, self.updates, self.share = rate, updates, share
+
+    def __call__(self, step):
+        left = (self.updates - tf.cast(step, tf.float32)) / (self.share * self.updates)
+        return self.rate * tf.clip_by_value(left, 0.0, 1.0)
+
+    def get_config(self):
+        return {"rate": self.rate, "updates": self.updates, "share": self.share}
+
+
+def _share(condition):
+    return tf.reduce_mean(tf.cast(condition, tf.float32))
