@@ -14,9 +14,6 @@ from gantrain.errors import UserError
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
-# The header of a damaged file can claim any size; a decoder must not allocate what it claims.
-MAX_PIXELS = 1 << 28
-
 
 def decode(data, name, channels=None, size=None):
     """Decode one encoded image.

@@ -45,10 +45,16 @@ class Batches:
       batch_size: examples per domain and update, over all replicas together (B).
       per_step: batches per iteration, such as the discriminator updates `n_critic`.
       seed: integer; with the step it decides every batch.
+
+    Raises:
+      UserError: a domain is empty.
     """
 
     def __init__(self, domains, batch_size, per_step, seed):
         self._sizes = [domain.size for domain in domains]
+        for domain in domains:
+            if not domain.size:
+                raise UserError(f"domain {domain.name} is empty; check the data set")
         self._shapes = [domain.shape for domain in domains]
         self._batch_size = batch_size
         self._per_step = per_step
@@ -57,13 +63,12 @@ class Batches:
             domain.images if isinstance(domain.images, FileImages) else None for domain in domains
         ]
         self._stored = [_store(domain.images) for domain in domains]
+        labels = [domain.labels for domain in domains]
+        self._label_types = [None if values is None else values.dtype for values in labels]
         self._labels = [
-            None
-            if domain.labels is None
-            else tf.Variable(domain.labels.astype(np.int64), trainable=False)
-            for domain in domains
+            None if values is None else tf.Variable(values.astype(np.int64), trainable=False)
+            for values in labels
         ]
-        self._label_types = [domain.labels is not None and domain.labels.dtype for domain in domains]
 
     def indices(self, domain, positions):
         """Index of the example at each position of a domain's endless shuffled sequence.
@@ -233,11 +238,15 @@ def _permute(index, size, key):
                 column = (column + tf.square(row ^ round_key) // 65536) % a
         return column + a * row
 
+    def walk(value, outside):
+        value = tf.where(outside, encrypt(value), value)
+        return value, value >= size
+
     # A value outside the set is encrypted again; its cycle leads back to where it came from.
-    (index,) = tf.while_loop(
-        lambda value: tf.reduce_any(value >= size),
-        lambda value: (tf.where(value >= size, encrypt(value), value),),
-        (encrypt(index),),
+    index, _ = tf.while_loop(
+        lambda value, outside: tf.reduce_any(outside),
+        walk,
+        (index, tf.ones_like(index, tf.bool)),
     )
     return index
 

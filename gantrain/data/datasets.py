@@ -1,12 +1,13 @@
 """Data sets by name: which domains, from which sources, at which size."""
 
 import dataclasses
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from gantrain.data import digits, folders
+from gantrain.data import digits, folders, npz
 from gantrain.data.domain import Domain
 from gantrain.data.ring import COUNT as RING_POINTS
 from gantrain.data.ring import MODES, ring
@@ -183,20 +184,34 @@ def _ring(request):
 
 
 def _pen(request):
-    count = EMBEDDED_COUNT[request.split]
-    images, labels = digits.pen_digits(count, _draw(request, 0), request.image_size)
-    return Domain("pen", images, labels, DIGITS)
+    return _generated(request, "pen", 0, digits.pen_digits)
 
 
 def _street(request):
+    return _generated(request, "street", 1, digits.street_digits)
+
+
+def _generated(request, name, number, generate):
+    """A domain drawn by the program, kept under the data directory for the next run.
+
+    The file's name holds a hash of the generator's code, so that a change of it is never missed.
+    """
+    seed = _draw(request, number)
     count = EMBEDDED_COUNT[request.split]
-    images, labels = digits.street_digits(count, _draw(request, 1), request.image_size)
-    return Domain("street", images, labels, DIGITS)
+    code = hashlib.sha256(Path(digits.__file__).read_bytes()).hexdigest()[:12]
+    file = f"{name}-{count}-{request.image_size}-{seed}-{code}.npz"
+    path = request.data_dir / "generated" / file
+    if path.is_file():
+        images, labels = npz.read_npz(path, request.split)
+    else:
+        images, labels = generate(count, seed, request.image_size)
+        npz.write_npz(path, images, labels)
+    return Domain(name, images, labels, DIGITS)
 
 
-def _draw(request, domain):
+def _draw(request, number):
     """A seed that no other domain, part or draw of the generators uses."""
-    return _DRAWS * request.seed + 2 * domain + (request.split == "test")
+    return _DRAWS * request.seed + 2 * number + (request.split == "test")
 
 
 DATASETS = {

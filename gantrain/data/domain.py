@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from gantrain import images
+from gantrain.errors import UserError
 
 # Above this a set is read from its files while training; below it is decoded once.
 IN_MEMORY_BYTES = 4 << 30
@@ -65,11 +66,30 @@ class FileImages:
         def place(index):
             array[index] = self[index]
 
+        self._visit(place)
+        return array
+
+    def problems(self):
+        """What is wrong with each unreadable image: a list of messages that name the file."""
+
+        def problem(index):
+            try:
+                self[index]
+            except UserError as error:
+                return str(error)
+            return None
+
+        return [message for message in self._visit(problem) if message]
+
+    def _visit(self, function):
+        """Results of `function(index)` for every image, in order, computed in parallel."""
         # OpenCV decodes outside Python's lock, so threads are enough.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for _ in pool.map(place, range(len(self))):
-                pass
-        return array
+            try:
+                return list(pool.map(function, range(len(self))))
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -179,5 +179,12 @@ def _number_classes(domain):
 def _encoded(paths, size):
     """The images of `paths`, gray if all of a sample of them are."""
     step = max(1, len(paths) // _PROBES)
-    gray = all(images.read_image(path).shape[-1] == 1 for path in paths[::step])
-    return FileImages(paths, size, channels=1 if gray else 3)
+    return FileImages(paths, size, channels=3 if any(map(_colour, paths[::step])) else 1)
+
+
+def _colour(path):
+    """Whether an image has colour channels; an unreadable one is left for the decoder to name."""
+    try:
+        return images.read_image(path).shape[-1] == 3
+    except UserError:
+        return False

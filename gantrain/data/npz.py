@@ -1,5 +1,7 @@
 """Reader of NumPy archives; nothing in them is unpickled."""
 
+import contextlib
+import os
 import zipfile
 import zlib
 
@@ -68,3 +70,24 @@ def read_npz(path, split):
             f"{len(labels)} {labels.dtype} values for {len(images)} images"
         )
     return images, labels.astype(np.int32)
+
+
+def write_npz(path, images, labels):
+    """Keep a set where it can be written; a reader never sees half a file.
+
+    A data directory that cannot be written is no error: the set is only generated again.
+
+    Args:
+      path: pathlib.Path to write.
+      images: uint8 [N, H, W, C].
+      labels: int32 [N].
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(partial, "wb") as file:
+                np.savez(file, images=images, labels=labels)
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)

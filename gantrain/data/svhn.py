@@ -28,7 +28,9 @@ def read_svhn(folder, split):
         pixels, labels = content["X"], content["y"].ravel()
     except Exception as error:  # SciPy meets a damaged file with many kinds of exception.
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{path}: not a readable SVHN matrix ({reason}); download it again") from None
+        raise UserError(
+            f"{path}: not a readable SVHN matrix ({reason}); download it again"
+        ) from None
     if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[2] != 3:
         raise UserError(
             f"{path}: X is {pixels.dtype} {list(pixels.shape)}, expected uint8 [32, 32, 3, N]; "
