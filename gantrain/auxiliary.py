@@ -69,7 +69,7 @@ def semantic_classifier(config, domains, stop):
         _, model = _classifier_run(
             config, domains, stop, classifier_net=config.nets.classifier_net,
             classifier_noise=c.classifier_noise, classifier_augment=c.classifier_augment,
-            seed=config.run.seed)
+            classifier_attack=c.classifier_attack, seed=config.run.seed)
     wanted, classes = domains[0].shape, len(domains[0].classes)
     if tuple(model.input_shape[1:]) != wanted or model.output_shape[-1] != classes:
         raise UserError(

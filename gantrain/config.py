@@ -76,7 +76,7 @@ class Data:
     """Which images, from where."""
 
     dataset: str = option("pen2street", "name of a data set, or folder:PATH[,PATH...]; "
-                          "see `gantrain list datasets`")
+                          "see `gantrain list --what datasets`")
     domains: str | None = option(None, "train only these domains of the set, comma separated")
     data_dir: str = option("data", "folder that holds <name>/ with the original files",
                            resumable=True)
@@ -122,7 +122,8 @@ class Adversarial:
     penalty_weight: float | None = option(
         None, "weight of the penalty (clip: the bound); default gp 10, r1 5, clip 0.01", above=0.0)
     penalty_every: int = option(
-        1, "apply the penalty on every K-th discriminator update, with K times the weight", low=1)
+        1, "apply the penalty on every K-th discriminator update, with K times the weight; it is "
+        "logged as zero on the others", low=1)
     n_critic: int | None = option(
         None, "discriminator updates per generator update; default 5 with wasserstein, else 1",
         low=1, high=100)
@@ -179,6 +180,9 @@ class Coupling:
         0.0, "standard deviation of Gaussian noise on a classifier's input, in training and in the "
         "semantic loss: a noisy classifier cannot be fooled by invisible changes", low=0.0,
         high=2.0)
+    classifier_attack: float = option(
+        0.0, "L2 length of the adversarial step that a classifier is trained against; its "
+        "gradients then look like strokes, not like noise", low=0.0, high=100.0)
     classifier_augment: str = option(
         "none", "augmentation of a classifier's input, in training and in the semantic loss, comma "
         "separated", registry="gantrain.augment:AUGMENTATIONS", several=True)
@@ -329,7 +333,7 @@ def validate(config: Config) -> Config:
     if a.d_penalty in ("gp", "r1") and config.nets.d_norm == "batch":
         raise UserError(f"--d_norm batch mixes the images of a batch, which --d_penalty "
                         f"{a.d_penalty} treats one by one; use --d_norm layer")
-    if a.d_penalty in (None, "none", "clip") and a.penalty_every > 1:
+    if a.d_penalty in ("none", "clip") and a.penalty_every > 1:
         raise UserError("--penalty_every needs --d_penalty gp or r1")
     on = [name for name in ("semantic_loss", "feature_loss", "cycle_loss") if flat[name]]
     on += ["perceptual_loss"] if any(c.perceptual_loss) else []

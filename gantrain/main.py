@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
+from contextlib import contextmanager
 
 from gantrain import flags
 from gantrain.commands import COMMANDS
@@ -24,6 +26,8 @@ def main(argv=None) -> int:
     try:
         name, options = flags.parse(program, {k: v[:2] for k, v in COMMANDS.items()}, "train",
                                     sys.argv[1:] if argv is None else argv)
+        with quiet_start():
+            import tensorflow  # noqa: F401
         return COMMANDS[name][2](options)
     except UserError as error:
         return _say(error, EXIT_USER)
@@ -39,6 +43,27 @@ def main(argv=None) -> int:
         if isinstance(error, Interrupted):
             return _say(error, EXIT_INTERRUPTED)
         raise
+
+
+@contextmanager
+def quiet_start():
+    """Hides what TensorFlow's C++ side writes to stderr while it loads, unless loading fails.
+
+    Its first lines (oneDNN, missing CUDA libraries) heed no log level.
+    """
+    sys.stderr.flush()
+    keep = os.dup(2)
+    with tempfile.TemporaryFile() as hidden:
+        os.dup2(hidden.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            hidden.seek(0)
+            os.write(keep, hidden.read())
+            raise
+        finally:
+            os.dup2(keep, 2)
+            os.close(keep)
 
 
 def _say(message, code) -> int:

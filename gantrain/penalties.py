@@ -54,6 +54,25 @@ def r1(discriminator, real, fake, draw):
     return 0.5 * tf.reduce_mean(_squared_norm(input_gradient(discriminator, real)))
 
 
+def attack(loss, images, length):
+    """x + length * g / ||g||_2, g = dloss/dx: the fast gradient method (Miyato et al. 2017).
+
+    Args:
+        loss: images -> scalar, a sum over images that do not depend on each other.
+        images: float32 [B, H, W, C].
+        length: L2 length of the step, scalar or [B, 1, 1, 1].
+
+    Returns:
+        Images of the same shape, held constant.
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(images)
+        value = loss(images)
+    gradient = tf.cast(tape.gradient(value, images), tf.float32)
+    norm = tf.sqrt(_squared_norm(gradient) + EPSILON)[:, None, None, None]
+    return tf.stop_gradient(images + length * gradient / norm)
+
+
 @dataclass(frozen=True)
 class DiscriminatorPenalty:
     """How discriminators are kept smooth.
@@ -311,6 +330,7 @@ def _relative(one, other, scale):
 
 
 def _semantic(config, domains, frozen):
+    """SL: a classifier sees the same class in every domain (eq. 4.2)."""
     c = config.coupling
     shares = [np.mean(d.labels, 0) if d.multi_label
               else np.bincount(d.labels, minlength=len(d.classes)) / d.size for d in domains]
@@ -331,10 +351,12 @@ def classifier_view(options):
 
 
 def _feature(config, domains, frozen):
+    """FR: equal features in the first generator layers (eq. 4.1)."""
     return FeatureRegulariser(config.coupling.feature_loss, config.coupling.feature_layers)
 
 
 def _cycle(config, domains, frozen):
+    """CC: an encoder finds z again from every image (eq. 4.3)."""
     n = config.nets
     encoder = nets.build_encoder(domains[0].shape, n.noise_dim, width=n.width,
                                  seed=config.run.seed)
@@ -342,6 +364,7 @@ def _cycle(config, domains, frozen):
 
 
 def _perceptual(config, domains, frozen):
+    """PL: like content between domains, like style to real images (eq. 4.5)."""
     extractor = frozen["extractor"]
     return PerceptualLoss(config.coupling.perceptual_loss, extractor.model, extractor.content,
                           extractor.style)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from gantrain import auxiliary, callbacks, plots
 from gantrain.config import Config
-from gantrain.data import load
+from gantrain.data.datasets import load
 from gantrain.data.batches import Batches
 from gantrain.errors import UserError
 from gantrain.game import Draw

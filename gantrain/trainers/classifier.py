@@ -9,7 +9,7 @@ from gantrain import nets
 from gantrain.errors import UserError
 from gantrain.game import Player, Trainer, watch
 from gantrain.images import to_float
-from gantrain.penalties import classifier_view
+from gantrain.penalties import attack, classifier_view
 from gantrain.trainers.gan import adam
 
 
@@ -18,7 +18,8 @@ class Classifier(Trainer):
 
     for t = 1, 2, ..., steps do
         x_i, y_i ~ p_data_i for every domain i               labelled batches
-        C <- descend  mean_i cross_entropy(y_i, C(view(x_i)))
+        x_i <- view(x_i), one step up the loss               noise, shifts, attack: if asked for
+        C <- descend  mean_i cross_entropy(y_i, C(x_i))
 
     Classes give a softmax cross-entropy, several attributes a sigmoid cross-entropy each.
 
@@ -52,13 +53,26 @@ class Classifier(Trainer):
     def objective(self, batch, draw):
         terms = {}
         for name, domain in zip(self.names, batch, strict=True):
-            x = self.view(domain.images[0], draw)
+            x = self.attacked(self.view(domain.images[0], draw), domain.labels[0], draw)
             logits = tf.cast(self.C(x, training=True), tf.float32)
             terms[f"cross_entropy/{name}"] = 1.0 / len(batch), tf.reduce_mean(
                 cross_entropy(domain.labels[0], logits, self.multi_label))
             terms[f"accuracy/{name}"] = watch(tf.reduce_mean(tf.cast(
                 correct(domain.labels[0], logits, self.multi_label), tf.float32)))
         return terms
+
+    def attacked(self, x, labels, draw):
+        """The images after one adversarial step, whose length rises over the first half."""
+        length = self.config.coupling.classifier_attack
+        if not length:
+            return x
+
+        def loss(images):
+            logits = tf.cast(self.C(images, training=True), tf.float32)
+            return tf.reduce_sum(cross_entropy(labels, logits, self.multi_label))
+
+        rise = tf.minimum(2.0 * tf.cast(draw.step, tf.float32) / self.config.run.steps, 1.0)
+        return attack(loss, x, length * rise)
 
     def models(self):
         return {"classifier": self.C}

@@ -103,7 +103,7 @@ class GAN(Trainer):
         penalty = lambda: self.penalty.term(d, real, fake, draw)  # noqa: E731
         if every == 1:
             return penalty()
-        count = draw.step * self.per_step + update
+        count = draw.step * self.per_step + update + 1
         return tf.cond(count % every == 0, penalty, lambda: tf.constant(0.0))
 
     def boundary(self, on_real, on_fake):
