@@ -83,10 +83,6 @@ class SpectralNorm(layers.Wrapper):
         layer: a layer with a `kernel` whose last axis is taken as the columns of the matrix W.
     """
 
-    def __init__(self, layer: layers.Layer, **kwargs):
-        # The iteration needs the kernel in float32; the inner layer casts for itself.
-        super().__init__(layer, autocast=False, **kwargs)
-
     def build(self, input_shape=None):
         super().build(input_shape)
         columns = self.layer.kernel.shape[-1]
@@ -125,7 +121,9 @@ class SpectralNorm(layers.Wrapper):
         normalised = ops.cast(kernel, "float32") / self.sigma(training)
 
         def values(variables):
-            return [normalised if v is kernel else v.value for v in variables]
+            # A layer does not cast what stands in for its variables.
+            values = [normalised if v is kernel else v.value for v in variables]
+            return [ops.cast(value, self.compute_dtype) for value in values]
 
         outputs, _ = self.layer.stateless_call(
             values(self.layer.trainable_variables),

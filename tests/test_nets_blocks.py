@@ -1,0 +1,151 @@
+"""The layers of our own, against NumPy and against the layers they stand for."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from gantrain import nets
+from gantrain.nets.blocks import ConvPool2D, MinibatchStd, ResizeConv2D, SpectralNorm
+
+
+def draw(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def matrix(kernel):
+    return np.reshape(kernel, (-1, kernel.shape[-1]))
+
+
+LAYERS = {
+    "dense": (lambda: layers.Dense(6), (5,)),
+    "conv": (lambda: layers.Conv2D(6, 3, padding="same"), (8, 8, 5)),
+    "convt": (lambda: layers.Conv2DTranspose(6, 4, 2, padding="same"), (8, 8, 5)),
+    "resize_conv": (lambda: ResizeConv2D(6, 3, padding="same"), (8, 8, 5)),
+    "conv_pool": (lambda: ConvPool2D(6, 3, padding="same"), (8, 8, 5)),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(LAYERS))
+def test_spectral_norm_divides_by_the_largest_singular_value(kind):
+    make, shape = LAYERS[kind]
+    x = draw(2, *shape)
+    normed = SpectralNorm(make())
+    normed(x)
+    kernel = normed.layer.kernel.numpy()
+    largest = np.linalg.svd(matrix(kernel), compute_uv=False)[0]
+    assert float(normed.sigma()) == pytest.approx(largest, rel=0.1)  # 15 iterations
+    for _ in range(200):
+        normed.sigma(training=True)
+    assert float(normed.sigma()) == pytest.approx(largest, rel=1e-4)
+
+    plain = make()
+    plain(x)
+    plain.set_weights([kernel / largest, normed.layer.bias])
+    np.testing.assert_allclose(normed(x), plain(x), atol=1e-4)
+
+
+def test_spectral_norm_leaves_the_kernel_and_moves_u_in_training_only():
+    normed = SpectralNorm(layers.Dense(6))
+    x = draw(2, 5)
+    normed(x)
+    normed.layer.kernel.assign(draw(5, 6, seed=1))
+    kernel, u = normed.layer.kernel.numpy(), normed.u.numpy()
+    normed(x, training=False)
+    assert np.array_equal(normed.u, u)
+    normed(x, training=True)
+    assert not np.array_equal(normed.u, u)
+    assert np.array_equal(normed.layer.kernel, kernel)
+    assert [v.path.split("/")[-1] for v in normed.trainable_variables] == ["kernel", "bias"]
+    assert [v.path.split("/")[-1] for v in normed.non_trainable_variables] == ["u"]
+
+
+def test_gradient_flows_through_sigma():
+    normed = SpectralNorm(layers.Dense(6))
+    x = draw(4, 5)
+    normed(x)
+    for _ in range(200):
+        normed.sigma(training=True)
+    with tf.GradientTape(persistent=True) as tape:
+        sigma = normed.sigma()
+        loss = tf.reduce_sum(tf.square(normed(x)))
+    kernel = normed.layer.kernel
+    left, _, right = np.linalg.svd(kernel.numpy())
+    np.testing.assert_allclose(
+        tape.gradient(sigma, kernel.value), np.outer(left[:, 0], right[0]), atol=1e-3
+    )
+    # W / sigma(W) does not change with the scale of W: the gradient is orthogonal to W.
+    gradient = tape.gradient(loss, kernel.value)
+    assert np.abs(gradient).max() > 0.1
+    assert abs(np.sum(gradient * kernel)) < 1e-3 * np.linalg.norm(gradient)
+
+
+def test_a_frozen_layer_can_be_normalised():
+    normed = SpectralNorm(layers.Dense(6))
+    x = draw(2, 5)
+    before = normed(x)
+    normed.trainable = False
+    np.testing.assert_allclose(normed(x), before, rtol=1e-6)
+
+
+def test_every_kernel_of_a_discriminator_is_normalised():
+    for name in ("cogan32", "residual"):
+        _, (d,) = nets.build_pair(
+            name, 1, (32, 32, 3), noise_dim=8, width=1 / 16, spectral_norm=True, seed=0
+        )
+        x = draw(2, 32, 32, 3)
+        before = d(x)
+        for v in d.trainable_variables:
+            if v.path.endswith("kernel"):
+                v.assign(10 * v)
+        np.testing.assert_allclose(d(x), before, rtol=1e-4, atol=1e-5)
+
+
+def test_resize_convolution_is_resize_then_convolution():
+    x = draw(2, 6, 6, 4)
+    fused = ResizeConv2D(7, 3, padding="same", bias_initializer="random_normal")
+    made = fused(x)
+    plain = keras.Sequential([layers.UpSampling2D(2), layers.Conv2D(7, 3, padding="same")])
+    plain(x)
+    plain.set_weights(fused.get_weights())
+    assert made.shape == fused.compute_output_shape(x.shape) == (2, 12, 12, 7)
+    np.testing.assert_allclose(made, plain(x), atol=1e-5)
+
+
+def test_pooled_convolution_is_convolution_then_pooling():
+    x = draw(2, 6, 6, 4)
+    fused = ConvPool2D(7, 3, padding="same", bias_initializer="random_normal")
+    made = fused(x)
+    plain = keras.Sequential([layers.Conv2D(7, 3, padding="same"), layers.AveragePooling2D(2)])
+    plain(x)
+    plain.set_weights(fused.get_weights())
+    assert made.shape == fused.compute_output_shape(x.shape) == (2, 3, 3, 7)
+    np.testing.assert_allclose(made, plain(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (5, 4, 4, 3)])
+def test_minibatch_std_appends_the_mean_deviation(shape):
+    x = draw(*shape)
+    made = MinibatchStd()(x).numpy()
+    assert np.array_equal(made[..., :-1], x)
+    np.testing.assert_allclose(made[..., -1], x.std(axis=0).mean(), rtol=1e-4)
+
+
+def test_minibatch_std_has_a_gradient_at_a_collapsed_batch():
+    x = tf.ones((4, 2, 2, 3))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.reduce_sum(MinibatchStd()(x))
+    assert np.all(np.isfinite(tape.gradient(y, x)))
+
+
+def test_residual_tables_grow_with_the_image():
+    for size in (16, 32, 128):
+        pair = nets.NETS["residual"].at(size)
+        assert sum(row.kind == "res_up" for row in pair.generator) == np.log2(size / 4)
+        assert sum(row.kind == "res_down" for row in pair.discriminator) == np.log2(size / 4)
+    assert [row.size for row in pair.generator if row.kind == "res_up"] == [256, 256, 256, 128, 64]
+    assert [row.size for row in pair.discriminator if row.kind == "res_down"] == [
+        32, 64, 128, 128, 128,
+    ]  # fmt: skip
