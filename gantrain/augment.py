@@ -12,22 +12,30 @@ import tensorflow as tf
 
 def translation(images, draw):
     """Shift by up to 1/8 of the size in each direction; what comes in is zero (mid-gray)."""
-    height, width = images.shape[1:3]
-    rows = _shift(draw, height)
-    columns = _shift(draw, width)
-    images = tf.gather(_pad(images, 1), rows, axis=1, batch_dims=1)
-    return tf.gather(_pad(images, 2), columns, axis=2, batch_dims=1)
+    for axis in (1, 2):
+        # One line of zeros on either side, for every index beyond the edge.
+        padded = tf.pad(images, [[int(a == axis)] * 2 for a in range(4)])
+        images = _gather(padded, _shift(draw, images.shape[axis], 8) + 1, axis)
+    return images
 
 
-def _shift(draw, size):
-    """Row indices [B, size] into an image padded by one row on either side."""
-    reach = size // 8
-    shift = tf.cast(tf.floor(draw.uniform(1, low=-reach, high=reach + 1)), tf.int32)
-    return tf.clip_by_value(tf.range(size)[None] + shift + 1, 0, size + 1)
+def shift(images, draw):
+    """Shift by up to 1/16 of the size in each direction; the edge is repeated."""
+    for axis in (1, 2):
+        images = _gather(images, _shift(draw, images.shape[axis], 16), axis)
+    return images
 
 
-def _pad(images, axis):
-    return tf.pad(images, [[int(a == axis), int(a == axis)] for a in range(4)])
+def _shift(draw, size, part):
+    """Indices [B, size] of a line of pixels moved by up to size / part."""
+    reach = size // part
+    offset = tf.cast(tf.floor(draw.uniform(1, low=-reach, high=reach + 1)), tf.int32)
+    return tf.range(size)[None] + offset
+
+
+def _gather(images, indices, axis):
+    indices = tf.clip_by_value(indices, 0, images.shape[axis] - 1)
+    return tf.gather(images, indices, axis=axis, batch_dims=1)
 
 
 def cutout(images, draw):
@@ -59,7 +67,8 @@ def none(images, draw):
     return images
 
 
-AUGMENTATIONS = {"none": none, "translation": translation, "cutout": cutout, "color": color}
+AUGMENTATIONS = {"none": none, "translation": translation, "shift": shift,
+                 "cutout": cutout, "color": color}
 
 
 def augment(images, names, draw):

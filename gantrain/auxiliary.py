@@ -10,10 +10,13 @@ import hashlib
 from pathlib import Path
 
 import keras
+from keras import ops
 
 from gantrain.config import Config
 from gantrain.errors import UserError
 from gantrain.run_directory import RunDirectory
+
+EVALUATION_STEPS = 1_500
 
 
 def load_model(path):
@@ -78,6 +81,16 @@ def semantic_classifier(config, domains, stop):
     return model
 
 
+def confidence(config, domains, stop):
+    """Highest class probability by the thesis's classifier of the mixed domains (section 2.7).
+
+    Returns:
+        images [-1, 1] -> float32 [B], what `gantrain.data.domain.prune` asks for.
+    """
+    _, model = _classifier_run(config, domains, stop, classifier_net="digit", seed=config.run.seed)
+    return lambda images: ops.max(ops.softmax(model(images, training=False)), axis=-1)
+
+
 def evaluation_classifiers(config, domains, stop):
     """One classifier per domain for joint coherence, with accuracies on the test part.
 
@@ -89,8 +102,9 @@ def evaluation_classifiers(config, domains, stop):
     """
     models, accuracies = [], {}
     for domain in domains:
-        run, model = _classifier_run(config, [domain], stop, classifier_net="evaluation",
-                                     seed=config.run.seed + 1000)
+        run, model = _classifier_run(
+            config, [domain], stop, classifier_net="evaluation", classifier_augment="shift",
+            steps=EVALUATION_STEPS, seed=config.run.seed + 1000)
         models.append(model)
         accuracies |= {k: v for k, v in run.summary().items() if k.startswith("accuracy/")}
     return models, accuracies
@@ -117,7 +131,8 @@ def classifier_config(config, domains, **options) -> Config:
         offline=config.data.offline, image_size=config.data.image_size,
         batch_size=config.data.batch_size, steps=config.coupling.classifier_steps,
         devices=config.runtime.devices, gpu_mem_mb=config.runtime.gpu_mem_mb, log_every=500,
-        sample_every=10**6, checkpoint_every=500, keep=1, **options)
+        sample_every=10**6, checkpoint_every=500, keep=1, c_lr=1.5e-3, lr_decay=0.67)
+    own = own.with_options(**options)
     places = dict(data_dir="", run_dir="", offline=False, devices=0, gpu_mem_mb=0)
     digest = hashlib.sha256(own.with_options(**places).to_json().encode()).hexdigest()[:8]
     parent = Path(config.run.run_dir).parent / "classifiers"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gantrain.config import Config, option
-from gantrain.errors import UserError
+from gantrain.errors import EXIT_USER, UserError
 
 
 @dataclass(frozen=True)
@@ -148,15 +148,16 @@ def evaluate(explicit) -> int:
 
 def check(explicit) -> int:
     """Says what is found of a data set, what is missing, and what the layout should be."""
-    from gantrain.data.datasets import check as look
+    from gantrain.data.check import check as look
     o = DataSet(**explicit)
-    print(look(_named(o.dataset), o.data_dir))
-    return 0
+    report = look(_named(o.dataset), o.data_dir)
+    print(report)
+    return 0 if report.complete else EXIT_USER
 
 
 def prepare(explicit) -> int:
     """Downloads, verifies and converts a data set, so that a node without a network can train."""
-    from gantrain.data.datasets import prepare as fetch
+    from gantrain.data.check import prepare as fetch
     o = DataSet(**explicit)
     print(fetch(_named(o.dataset), o.data_dir))
     return 0

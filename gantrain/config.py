@@ -105,6 +105,9 @@ class Nets:
     noise_dim: int | None = option(None, "size of the latent vector z; default: the table's", low=1)
     noise_type: str = option("uniform", "distribution of z: uniform on [-1, 1] or standard normal",
                              choices=("uniform", "normal"))
+    noise_categories: int = option(
+        0, "categories of a one-hot block in front of the noise; which category becomes which "
+        "class is left to the generators (0: none)", low=0, high=10_000)
     weight_init: str = option("xavier", "xavier, or normal with standard deviation 0.02",
                               choices=("xavier", "normal"))
     classifier_net: str = option("digit", "architecture of the semantic loss's classifier",

@@ -1,8 +1,34 @@
-"""Paths in latent space."""
+"""The prior of the latent vector, and paths in latent space."""
 
 from __future__ import annotations
 
 import numpy as np
+import tensorflow as tf
+
+CATEGORY = 2.0  # length of the one-hot block, comparable with the noise beside it
+
+
+def size(options):
+    """Size of z. Args: `gantrain.config.Nets`."""
+    return options.noise_categories + options.noise_dim
+
+
+def prior(options, draw):
+    """z ~ p_z: noise, behind a one-hot category if there are any (Chen et al. 2016, InfoGAN).
+
+    Args:
+        options: `gantrain.config.Nets`.
+        draw: `gantrain.game.Draw`.
+
+    Returns:
+        float32 [B, noise_categories + noise_dim].
+    """
+    noise = (draw.normal(options.noise_dim) if options.noise_type == "normal"
+             else draw.uniform(options.noise_dim, low=-1.0, high=1.0))
+    if not options.noise_categories:
+        return noise
+    category = tf.cast(draw.uniform(high=float(options.noise_categories)), tf.int32)
+    return tf.concat([CATEGORY * tf.one_hot(category, options.noise_categories), noise], axis=1)
 
 
 def slerp(start, end, count):

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 
 from gantrain import flags
 from gantrain.commands import COMMANDS
-from gantrain.errors import UserError
+from gantrain.errors import EXIT_USER, UserError
 
-EXIT_USER, EXIT_DIVERGED, EXIT_INTERRUPTED = 2, 4, 75
+EXIT_DIVERGED, EXIT_INTERRUPTED = 4, 75
 
 
 def main(argv=None) -> int:

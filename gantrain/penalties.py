@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from gantrain import nets
+from gantrain import latent, nets
 from gantrain.augment import augment
 from gantrain.game import pairs
 
@@ -346,7 +346,9 @@ def classifier_view(options):
     """
     def view(images, draw):
         images = augment(images, options.classifier_augment, draw)
-        return images + options.classifier_noise * draw.normal(*images.shape[1:])
+        if options.classifier_noise:
+            images += options.classifier_noise * draw.normal(*images.shape[1:])
+        return images
     return view
 
 
@@ -358,7 +360,7 @@ def _feature(config, domains, frozen):
 def _cycle(config, domains, frozen):
     """CC: an encoder finds z again from every image (eq. 4.3)."""
     n = config.nets
-    encoder = nets.build_encoder(domains[0].shape, n.noise_dim, width=n.width,
+    encoder = nets.build_encoder(domains[0].shape, latent.size(n), width=n.width,
                                  seed=config.run.seed)
     return CycleConsistency(config.coupling.cycle_loss, encoder)
 

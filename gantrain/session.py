@@ -7,8 +7,9 @@ import tensorflow as tf
 
 from gantrain import auxiliary, callbacks, plots
 from gantrain.config import Config
-from gantrain.data.datasets import load
 from gantrain.data.batches import Batches
+from gantrain.data.datasets import find, load
+from gantrain.data.domain import prune
 from gantrain.errors import UserError
 from gantrain.game import Draw
 from gantrain.loop import Stop, fit, listening
@@ -196,4 +197,8 @@ def load_domains(config, split, stop):
             raise UserError(f"--domains {unknown[0]}: --dataset {d.dataset} has "
                             f"{', '.join(by_name)}")
         domains = [by_name[n] for n in wanted]
+    pruned = find(d.dataset).prune_domain
+    if split == "train" and pruned is not None and pruned < len(domains):
+        confidence = auxiliary.confidence(config, domains, stop)
+        domains[pruned] = prune(domains[pruned], confidence)
     return domains

@@ -403,7 +403,9 @@ WEIGHTED = {"dense", "conv", "convt", "up", "res_up", "res_down"}
 
 NORMS = {
     "none": None,
-    "batch": (layers.BatchNormalization, {}),
+    # Samples use the running statistics: at Keras's momentum of 0.99 these would lag behind the
+    # weights for the first thousand steps.
+    "batch": (layers.BatchNormalization, {"momentum": 0.9}),
     # One group is layer normalisation over height, width and channels, as the thesis defines it
     # (section 2.1.7); LayerNormalization by itself would treat every pixel apart.
     "layer": (layers.GroupNormalization, {"groups": 1}),

@@ -36,6 +36,19 @@ DIGIT = Classifier(
     ),
 )
 
+COMPACT = Classifier(
+    summary="strided convolutions without normalisation, cheap in the semantic loss",
+    rows=(
+        Row("conv", 32, 4, 2, activation="leaky_relu_0.2"),
+        Row("conv", 64, 3, activation="leaky_relu_0.2"),
+        Row("conv", 96, 3, 2, activation="leaky_relu_0.2"),
+        Row("conv", 128, 3, 2, activation="leaky_relu_0.2"),
+        Row("flatten"),
+        Row("dense", 128, activation="leaky_relu_0.2"),
+        Row("dense", CHANNELS),
+    ),
+)
+
 # Another architecture than the semantic loss trains against: what fools one need not fool both.
 EVALUATION = Classifier(
     summary="strided convolutions with batch normalisation, quick to train",
@@ -66,5 +79,6 @@ Layer sizes as the project's issue gives them; one dropout, in front of the dens
 
 CLASSIFIERS: dict[str, Classifier] = {
     "digit": DIGIT,
+    "compact": COMPACT,
     "evaluation": EVALUATION,
 }

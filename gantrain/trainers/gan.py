@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from gantrain import nets
+from gantrain import latent, nets
 from gantrain.augment import augment
 from gantrain.errors import UserError
 from gantrain.game import Average, Player, Trainer, pairs, watch
@@ -49,7 +49,7 @@ class GAN(Trainer):
         self.loss = ADVERSARIAL[a.loss]
         self.penalty = DISCRIMINATOR_PENALTIES[a.d_penalty]
         self.G, self.D = nets.build_pair(
-            n.net, len(domains), domains[0].shape, noise_dim=n.noise_dim, width=n.width,
+            n.net, len(domains), domains[0].shape, noise_dim=latent.size(n), width=n.width,
             shared_layers=n.shared_layers, d_shared_layers=n.d_shared_layers, d_norm=n.d_norm,
             spectral_norm=n.spectral_norm, weight_init=n.weight_init, seed=config.run.seed)
         if n.same_init:
@@ -131,11 +131,8 @@ class GAN(Trainer):
         return {}
 
     def noise(self, draw):
-        """z ~ p_z, float32 [B, noise_dim]."""
-        n = self.config.nets
-        if n.noise_type == "normal":
-            return draw.normal(n.noise_dim)
-        return draw.uniform(n.noise_dim, low=-1.0, high=1.0)
+        """z ~ p_z, float32 [B, size of z]."""
+        return latent.prior(self.config.nets, draw)
 
     def report(self):
         """Mean distance between the weights of two generators, as in thesis figure 4.1."""
