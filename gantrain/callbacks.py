@@ -16,8 +16,6 @@ import numpy as np
 
 from gantrain import images
 
-SAMPLES = 40  # latent vectors of a sample grid
-
 
 class Diverged(Exception):
     """A term became NaN or infinite. The message names the term and the last good checkpoint."""
@@ -117,29 +115,21 @@ def _clock(seconds):
 class Samples(Callback):
     """A grid from fixed noise: rows of domain 1 above rows of domain 2, same z in a column."""
 
-    def __init__(self, run, every, draw_samples):
-        self.run, self.every, self.draw_samples = run, every, draw_samples
+    def __init__(self, run, every, picture):
+        self.run, self.every, self.picture = run, every, picture
 
     def __call__(self, step, logs):
         if step % self.every == 0:
             self.write(step)
 
     def write(self, step):
-        made = self.draw_samples()
-        if made is not None:
-            images.write_png(self.run.sample_path(step), picture(made))
+        picture = self.picture()
+        if picture is not None:
+            images.write_png(self.run.sample_path(step), picture)
 
     def close(self, step):
         if not self.run.sample_path(step).exists():
             self.write(step)
-
-
-def picture(made, columns=10):
-    """A uint8 picture of samples: an image grid, or a scatter plot of points in the plane."""
-    if made[0].ndim == 4:
-        return images.grid([np.asarray(m) for m in made], columns)
-    from gantrain import plots
-    return plots.points(made)
 
 
 class Checkpoints(Callback):

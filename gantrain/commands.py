@@ -117,21 +117,20 @@ def _write_picture(path, picture):
 
 def sample(explicit) -> int:
     """A grid of samples: same latent vectors in every domain."""
-    from gantrain import callbacks
     o = Sample(**explicit)
     session = _open(o.run_dir)
     made = session.samples(session.noise(o.count, o.seed))
-    return _write_picture(o.output, callbacks.picture(made, o.columns))
+    return _write_picture(o.output, session.picture(made, o.columns))
 
 
 def interpolate(explicit) -> int:
     """Paths between latent vectors on the sphere, all domains side by side."""
-    from gantrain import callbacks, latent
+    from gantrain import latent
     o = Interpolate(**explicit)
     session = _open(o.run_dir)
     ends = session.noise(2 * o.rows, o.seed)
     z = latent.slerp(ends[:o.rows], ends[o.rows:], o.columns)
-    return _write_picture(o.output, callbacks.picture(session.samples(z), o.columns))
+    return _write_picture(o.output, session.picture(session.samples(z), o.columns))
 
 
 def evaluate(explicit) -> int:

@@ -36,16 +36,19 @@ def losses(metrics, path):
         figure.savefig(temporary, dpi=100, format="png")
 
 
-def points(domains, limit=2.0):
-    """A scatter plot of points in the plane, one colour per domain, as uint8 [H, W, 3].
+def points(domains, real):
+    """Samples in the plane above the real points, which are gray, as uint8 [H, W, 3].
 
     Args:
-        domains: list of arrays [N, 2].
-        limit: half the side of the square that is shown.
+        domains: list of arrays [N, 2], one colour each.
+        real: list of arrays [N, 2]; they set the scale.
     """
+    limit = 1.5 * max(np.abs(values).max() for values in real)
     figure = Figure(figsize=(4, 4), layout="constrained")
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_subplot()
+    for values in real:
+        axes.scatter(*np.asarray(values).T, s=2, color="0.8")
     for values in domains:
         axes.scatter(*np.asarray(values).T, s=4, alpha=0.5)
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")

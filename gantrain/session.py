@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from gantrain import auxiliary, callbacks, plots
+from gantrain import auxiliary, callbacks, images, plots
 from gantrain.config import Config
 from gantrain.data.batches import Batches
 from gantrain.data.datasets import find, load
@@ -19,7 +19,8 @@ from gantrain.runtime import Runtime, environment
 from gantrain.trainers import TRAINERS
 from gantrain.trainers.classifier import logits_of
 
-EVALUATED = 2_000  # latent vectors of a coherence measurement
+# Latent vectors of a sample grid, of a plot of points, of a coherence measurement.
+SHOWN_IMAGES, SHOWN_POINTS, EVALUATED = 40, 2_000, 2_000
 
 
 class Session:
@@ -103,7 +104,7 @@ class Session:
             chosen.append(callbacks.TensorBoard(run))
         chosen += [
             callbacks.Progress(options.steps, start),
-            callbacks.Samples(run, options.sample_every, self.fixed_samples),
+            callbacks.Samples(run, options.sample_every, self.fixed_picture),
             callbacks.Checkpoints(run, options.checkpoint_every, options.keep,
                                   self.trainer.variables(), self.finite)]
         return chosen
@@ -156,11 +157,18 @@ class Session:
         return [np.concatenate([np.asarray(p[k], np.float32) for p in parts])
                 for k in range(len(parts[0]))]
 
-    def fixed_samples(self):
+    def picture(self, made, columns=10):
+        """Samples as uint8 [H, W, 3]: a grid of images, or a plot of points in the plane."""
+        if made[0].ndim == 4:
+            return images.grid(made, columns)
+        return plots.points(made, [d.images for d in self.domains])
+
+    def fixed_picture(self):
+        """The picture of the latent vectors that every sample grid shows, or None."""
         if not hasattr(self.trainer, "noise"):
             return None
-        count = 2_000 if len(self.domains[0].shape) == 1 else callbacks.SAMPLES
-        return self.samples(self.noise(count))
+        count = SHOWN_POINTS if len(self.domains[0].shape) == 1 else SHOWN_IMAGES
+        return self.picture(self.samples(self.noise(count)))
 
     # --- evaluation ------------------------------------------------------------------------------
 
@@ -173,7 +181,7 @@ class Session:
         self._judges = self._judges or self._evaluation_classifiers()
         classifiers, accuracies = self._judges
         made = self.samples(self.noise(count, seed))
-        logits = [logits_of(c, images) for c, images in zip(classifiers, made, strict=True)]
+        logits = [logits_of(c, x) for c, x in zip(classifiers, made, strict=True)]
         result = joint_coherence(logits, self.trainer.names, self.domains[0].multi_label)
         return {f"joint/{k}": v for k, v in (result | accuracies).items()}
 

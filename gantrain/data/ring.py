@@ -4,8 +4,8 @@ import numpy as np
 
 MODES = 10
 COUNT = 5100
-RADIUS = 1.0
-DEVIATION = 0.05
+RADIUS = 4.0
+DEVIATION = 0.15
 
 
 def centres():
@@ -18,7 +18,7 @@ def ring(count=COUNT, seed=0):
     """Points in ten clusters on a circle.
 
     Deviation: the thesis gives the number of points and the drawing, no coordinates; here each
-    cluster is an isotropic Gaussian of deviation 0.05 around one of ten points of the unit circle.
+    cluster is an isotropic Gaussian of deviation 0.15 around one of ten points of a circle of radius 4.
 
     Args:
       count: number of points; the modes get equal shares.
