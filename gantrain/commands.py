@@ -95,17 +95,11 @@ def _fit(config) -> int:
     return 0
 
 
-def _open(run_dir, seed_free=True):
-    """The session of a run directory, with its newest checkpoint restored."""
-    from gantrain.run_directory import RunDirectory
+def _open(run_dir, **options):
     from gantrain.session import Session
     if not run_dir:
         raise UserError("--run_dir is needed: the directory of a run")
-    run = RunDirectory(run_dir)
-    config = run.config().with_options(run_dir=str(run.path), evaluate_every=0)
-    session = Session(config)
-    session.restore()
-    return session
+    return Session.open(run_dir, **options)
 
 
 def _write_picture(path, picture):
@@ -136,10 +130,10 @@ def interpolate(explicit) -> int:
 def evaluate(explicit) -> int:
     """Joint coherence of a run, with what has to stand beside it."""
     o = Evaluate(**explicit)
-    session = _open(o.run_dir)
+    session = _open(o.run_dir, with_data=True)
     result = session.measure(o.num, o.seed)
     session.run.write_json("evaluation.json", {
-        "num": o.num, "seed": o.seed, "step": session.run.last_step(), **result})
+        "num": o.num, "seed": o.seed, "step": session.step, **result})
     for name, value in result.items():
         print(f"{name:32s} {value:.4f}")
     return 0

@@ -160,6 +160,10 @@ class Trainer(abc.ABC):
     players: dict[str, Player]
     averages: list[Average]
     per_step: int = 1
+    # Latent vectors for samples, draw -> [B, size of z], and a measurement of its own on the test
+    # part, domains -> {name: float}: methods of the trainers that have them.
+    noise = None
+    score = None
 
     @abc.abstractmethod
     def train_step(self, batch, draw) -> dict:

@@ -287,24 +287,22 @@ class PerceptualLoss:
 
     Args:
         weights: (content, style).
-        extractor: `gantrain.nets.frozen` network, images [-1, 1] -> {layer name: features}.
-        content, style: names of its layers.
+        extractor: `gantrain.nets.frozen.FeatureNet`.
     """
 
     trained = ()
 
-    def __init__(self, weights, extractor, content, style):
+    def __init__(self, weights, extractor):
         self.weights, self.extractor = weights, extractor
-        self.content, self.style = content, style
 
     def terms(self, generated, z, real, draw):
         fake = [self._features(g.image) for g in generated]
         content = [_relative(a[name], b[name], tf.concat([a[name], b[name]], 0))
-                   for a, b in pairs(fake) for name in self.content]
+                   for a, b in pairs(fake) for name in self.extractor.content]
         style = []
         for features, images in zip(fake, real, strict=True):
             target = self._features(images)
-            for name in self.style:
+            for name in self.extractor.style:
                 gram = _gram(target[name])
                 style.append(_relative(_gram(features[name]), gram, gram))
         return {"perceptual_content": (self.weights[0], tf.reduce_mean(tf.stack(content))),
@@ -314,7 +312,7 @@ class PerceptualLoss:
         if images.shape[-1] == 1:
             images = tf.repeat(images, 3, axis=-1)
         return {k: tf.cast(v, tf.float32)
-                for k, v in self.extractor(images, training=False).items()}
+                for k, v in self.extractor.model(images, training=False).items()}
 
 
 def _gram(features):
@@ -335,7 +333,7 @@ def _semantic(config, domains, frozen):
     shares = [np.mean(d.labels, 0) if d.multi_label
               else np.bincount(d.labels, minlength=len(d.classes)) / d.size for d in domains]
     labels = Labels(domains[0].multi_label, tf.constant(np.mean(shares, 0), tf.float32))
-    return SemanticLoss(c.semantic_loss, frozen["classifier"], c.semantic_form, labels,
+    return SemanticLoss(c.semantic_loss, frozen.get("classifier"), c.semantic_form, labels,
                         classifier_view(c))
 
 
@@ -367,9 +365,7 @@ def _cycle(config, domains, frozen):
 
 def _perceptual(config, domains, frozen):
     """PL: like content between domains, like style to real images (eq. 4.5)."""
-    extractor = frozen["extractor"]
-    return PerceptualLoss(config.coupling.perceptual_loss, extractor.model, extractor.content,
-                          extractor.style)
+    return PerceptualLoss(config.coupling.perceptual_loss, frozen.get("extractor"))
 
 
 # The name is that of the option whose weight switches the coupling on.

@@ -2,6 +2,7 @@
 
     config.json          every option, resolved
     environment.json     versions, device, git commit
+    domains.json         name, shape, size and classes of every domain
     metrics.jsonl        one object per log interval
     samples/000500.png   grids from fixed noise
     checkpoints/         complete states, newest `--keep`
@@ -20,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from gantrain.config import Config
+from gantrain.data.domain import Domain
 from gantrain.errors import UserError
 
 
@@ -84,10 +86,24 @@ class RunDirectory:
     def write_json(self, name, value):
         write_text(self.path / name, json.dumps(value, indent=2) + "\n")
 
-    def begin(self, config, environment):
-        """Writes config.json, with the options of the latest start, and environment.json."""
-        write_text(self.path / "config.json", config.to_json())
+    def begin(self, config, environment, domains):
+        """Writes what the run is: options of the latest start, environment and domains."""
         self.write_json("environment.json", environment)
+        self.write_json("domains.json", [
+            {"name": d.name, "shape": d.shape, "size": d.size, "classes": d.classes,
+             "multi_label": d.multi_label} for d in domains])
+        # Last: a directory with a config is a run.
+        write_text(self.path / "config.json", config.to_json())
+
+    def domains(self) -> list[Domain]:
+        """The domains of the run with one blank example each: enough to build its networks."""
+        path = self.path / "domains.json"
+        try:
+            stored = json.loads(path.read_text())
+            return [_blank(**entry) for entry in stored]
+        except (OSError, ValueError, TypeError) as error:
+            raise UserError(f"{path}: not readable ({error}); is --run_dir the directory of a run "
+                            f"that has started?") from None
 
     def move_aside(self):
         """Renames the directory to `<name>.old-N`; nothing is ever overwritten."""
@@ -170,6 +186,12 @@ class RunDirectory:
         if self.metrics_path.exists():
             kept = [line for line in self.metrics() if line["step"] <= step]
             write_text(self.metrics_path, "".join(json.dumps(line) + "\n" for line in kept))
+
+
+def _blank(name, shape, size, classes, multi_label):
+    images = np.zeros((1, *shape), np.uint8 if len(shape) == 3 else np.float32)
+    labels = np.zeros((1, len(classes)), np.uint8) if multi_label else np.zeros(1, np.int32)
+    return Domain(name, images, labels if classes else None, tuple(classes))
 
 
 def _named(variables):

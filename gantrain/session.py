@@ -30,14 +30,16 @@ class Session:
         config: a resolved config (`gantrain.presets.resolve`).
         domains: training domains, if they are already loaded.
         stop: shared `Stop` of the whole program.
+        frozen: networks that couplings consult; None finds or trains them.
     """
 
-    def __init__(self, config: Config, domains=None, stop=None):
+    def __init__(self, config: Config, domains=None, stop=None, frozen=None):
         self.config = config
         self.run = RunDirectory(config.run.run_dir)
         self.stop = stop or Stop(config.run.time_limit * 60)
         self.domains = domains or load_domains(config, "train", self.stop)
-        frozen = auxiliary.frozen_networks(config, self.domains, self.stop)
+        if frozen is None:
+            frozen = auxiliary.frozen_networks(config, self.domains, self.stop)
         # Before the runtime: a classifier is a run of its own and sets precision and seeds.
         self._judges = self._evaluation_classifiers() if config.run.evaluate_every else None
         self.runtime = Runtime(config.runtime, config.run.seed)
@@ -48,6 +50,29 @@ class Session:
         self._iterate = self.runtime.compile(self._iteration)
         self._report = self.runtime.function(self.trainer.report)
         self._sample = self.runtime.function(self.trainer.samples)
+
+    @classmethod
+    def open(cls, run_dir, with_data=False):
+        """The session of a run directory at its newest checkpoint.
+
+        Args:
+            run_dir: directory of a run.
+            with_data: False builds the networks from what the run remembers of its domains, so
+                that samples need neither the data nor the networks that the couplings consulted.
+
+        Raises:
+            UserError: the directory holds no run or no checkpoint.
+        """
+        run = RunDirectory(run_dir)
+        # Where a run was trained says nothing about where it is looked at.
+        config = run.config().with_options(run_dir=str(run.path), evaluate_every=0, devices=1)
+        domains = None if with_data else run.domains()
+        session = cls(config, domains, frozen=None if with_data else {})
+        step = run.restore(session.trainer.variables())
+        if not step:
+            raise UserError(f"--run_dir {run.path}: has no checkpoint yet; train first")
+        session.step = step
+        return session
 
     # --- the step --------------------------------------------------------------------------------
 
@@ -83,7 +108,7 @@ class Session:
         if start > options.steps:
             raise UserError(f"--steps {options.steps}: the run in {self.run.path} is at step "
                             f"{start} already; give more, or --no-resume")
-        self.run.begin(self.config, environment(self.runtime.device))
+        self.run.begin(self.config, environment(self.runtime.device), self.domains)
         self.run.rewind_metrics(start)
         per_update = self.config.data.batch_size * len(self.domains)
         with listening(self.stop):
@@ -126,7 +151,7 @@ class Session:
 
     def score(self):
         """What the trainer itself measures on the test part: a classifier's accuracy."""
-        if not hasattr(self.trainer, "score"):
+        if self.trainer.score is None:
             return {}
         return self.trainer.score(load_domains(self.config, "test", self.stop))
 
@@ -136,13 +161,6 @@ class Session:
                    if v.dtype in ("float32", "float16", "bfloat16"))
 
     # --- samples ---------------------------------------------------------------------------------
-
-    def restore(self):
-        """Loads the newest checkpoint. Raises UserError if there is none."""
-        step = self.run.restore(self.trainer.variables())
-        if not step:
-            raise UserError(f"--run_dir {self.run.path}: has no checkpoint yet; train first")
-        return step
 
     def noise(self, count, seed=None):
         """float32 [count, noise_dim]: fixed latent vectors, by default the sample grids'."""
@@ -165,7 +183,7 @@ class Session:
 
     def fixed_picture(self):
         """The picture of the latent vectors that every sample grid shows, or None."""
-        if not hasattr(self.trainer, "noise"):
+        if self.trainer.noise is None:
             return None
         count = SHOWN_POINTS if len(self.domains[0].shape) == 1 else SHOWN_IMAGES
         return self.picture(self.samples(self.noise(count)))
