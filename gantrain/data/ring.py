@@ -18,7 +18,8 @@ def ring(count=COUNT, seed=0):
     """Points in ten clusters on a circle.
 
     Deviation: the thesis gives the number of points and the drawing, no coordinates; here each
-    cluster is an isotropic Gaussian of deviation 0.15 around one of ten points of a circle of radius 4.
+    cluster is an isotropic Gaussian of deviation 0.15 around one of ten points of a circle of
+    radius 4. On a circle of radius 1 the thesis's learning rate does not separate the modes.
 
     Args:
       count: number of points; the modes get equal shares.
