@@ -157,6 +157,32 @@ def test_replicas_partition_the_global_batch(tmp_path, replicas):
         np.testing.assert_array_equal(tf.concat([part.labels for part in parts], 1), domain.labels)
 
 
+def test_replicas_of_a_strategy_hold_the_set_and_draw_their_share(tmp_path):
+    devices = [device.name for device in tf.config.list_logical_devices("CPU")]
+    if len(devices) < 2:
+        pytest.skip("needs two logical devices")
+    strategy = tf.distribute.MirroredStrategy(
+        devices[:2], cross_device_ops=tf.distribute.HierarchicalCopyAllReduce()
+    )
+    domains = [numbered(50), on_disk(numbered(30, channels=3), tmp_path)]
+    with strategy.scope():
+        batches = Batches(domains, BATCH, PER_STEP, SEED)
+
+    def share(step, host):
+        context = tf.distribute.get_replica_context()
+        return batches.batch(
+            step, host, context.replica_id_in_sync_group, context.num_replicas_in_sync
+        )
+
+    step, host = tf.constant(3, tf.int64), next(batches.host(3))
+    shares = tf.function(lambda step, host: strategy.run(share, (step, host)))(step, host)
+    whole = Batches(domains, BATCH, PER_STEP, SEED).batch(step, host)
+    for parts, domain in zip(shares, whole, strict=True):
+        for part, expected in zip(parts, domain, strict=True):
+            together = tf.concat(strategy.experimental_local_results(part), 1)
+            np.testing.assert_array_equal(together, expected)
+
+
 def test_a_batch_that_does_not_divide_is_refused():
     batches = Batches([numbered(50)], BATCH, PER_STEP, SEED)
     with pytest.raises(UserError, match="--batch_size 6 .* 4 devices"):

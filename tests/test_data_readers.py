@@ -77,8 +77,10 @@ WHOLE = idx_bytes(pixels(5, 28, 28))
         WHOLE + b"\0",
         b"\0\0\x0d\x03" + WHOLE[4:],
         b"PK\x03\x04" + WHOLE,
-        # A header that claims 2^128 bytes.
-        b"\0\0\x08\x04" + b"\xff" * 16 + b"rest",
+        WHOLE[:4],
+        # Headers that claim 2^96 bytes, and 200 axes.
+        WHOLE[:4] + b"\xff" * 12 + b"rest",
+        b"\0\0\x08\xc8" + b"\0\0\0\1" * 200 + b"\0",
     ),
 )
 def test_damaged_idx(tmp_path, content):
@@ -136,6 +138,8 @@ def test_svhn_label_ten_is_zero(tmp_path, split):
         {"X": pixels(32, 32, 12)},
         {"X": np.zeros((32, 32, 3, 12))},
         {"X": "text"},
+        {"y": "text"},
+        {"y": np.full((12, 1), np.nan)},
     ),
 )
 def test_wrong_svhn(tmp_path, change):
@@ -261,10 +265,10 @@ def test_wrong_npz(tmp_path, arrays):
 # ----------------------------------------------------------------------------------------- CelebA
 
 
-def write_celeba(folder, numbers=range(1, 13)):
+def write_celeba(folder, numbers=range(1, 13), names=NAMES):
     """Faces and their attributes in the official format; returns the attributes."""
     (folder / "img_align_celeba").mkdir(parents=True, exist_ok=True)
-    values = pixels(len(numbers), len(NAMES)) % 2
+    values = pixels(len(numbers), len(names)) % 2
     values[:2] = [[0], [1]]
     rows = []
     for number, row in zip(numbers, values, strict=True):
@@ -273,7 +277,7 @@ def write_celeba(folder, numbers=range(1, 13)):
         cv2.imwrite(str(folder / "img_align_celeba" / name), face)
         rows.append(f"{name} " + " ".join(f"{2 * int(value) - 1:2}" for value in row))
     (folder / "list_attr_celeba.txt").write_text(
-        "\n".join([str(len(rows)), " ".join(NAMES) + " ", *rows, ""])
+        "\n".join([str(len(rows)), " ".join(names) + " ", *rows, ""])
     )
     return values
 

@@ -151,13 +151,17 @@ class Batches:
                 while len(ahead) < PREFETCH:
                     ahead.append([self._decode(pool, number, step) for number in streamed])
                     step += 1
-                yield tuple(
-                    tf.reshape(
-                        np.stack([image.result() for image in decoding]),
-                        [self._per_step, self._batch_size, *self._shapes[number]],
+                # Everything here stays on the host: an operation on the accelerator would wait for
+                # the step that trains there.
+                with tf.device("CPU:0"):
+                    pixels = tuple(
+                        tf.reshape(
+                            np.stack([image.result() for image in decoding]),
+                            [self._per_step, self._batch_size, *self._shapes[number]],
+                        )
+                        for number, decoding in zip(streamed, ahead.popleft(), strict=True)
                     )
-                    for number, decoding in zip(streamed, ahead.popleft(), strict=True)
-                )
+                yield pixels
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -168,9 +172,10 @@ class Batches:
 
     def _decode(self, pool, number, step):
         """Start to decode the images of one domain and step: a list of futures."""
-        positions = self._positions(step, self._batch_size)
-        indices = self.indices(number, positions).numpy().ravel().tolist()
-        return [pool.submit(self._files[number].__getitem__, index) for index in indices]
+        with tf.device("CPU:0"):
+            indices = self.indices(number, self._positions(step, self._batch_size))
+        files = self._files[number]
+        return [pool.submit(files.__getitem__, int(index)) for index in np.ravel(indices)]
 
     def _gather(self, number, index):
         """Images at `index`, back in their own type and shape."""

@@ -24,8 +24,11 @@ class Report:
     lines: tuple[str, ...]
     complete: bool
 
+    def __str__(self):
+        return "\n".join(self.lines)
 
-def check(name, *, data_dir, image_size=None):
+
+def check(name, data_dir, image_size=None):
     """Read everything a data set needs, without the network, and say what was found.
 
     Args:
@@ -64,7 +67,7 @@ def check(name, *, data_dir, image_size=None):
     return Report(tuple(lines), not problems)
 
 
-def prepare(name, *, data_dir, image_size=None):
+def prepare(name, data_dir, image_size=None):
     """Download by TFDS what is absent and generate what the program draws, then `check`.
 
     Args:
@@ -82,7 +85,7 @@ def prepare(name, *, data_dir, image_size=None):
     for source in (SOURCES[source] for source in datasets.find(name).sources):
         if not source.has_files(data_dir) and tfds.prepared(source.tfds, data_dir) is None:
             source.download(data_dir)
-    return check(name, data_dir=data_dir, image_size=image_size)
+    return check(name, data_dir, image_size)
 
 
 def _check_source(source, data_dir, size, name):

@@ -2,6 +2,7 @@
 
 import gzip
 import math
+import struct
 import zlib
 
 import numpy as np
@@ -10,7 +11,8 @@ from gantrain.errors import UserError
 
 PARTS = {"train": "train", "test": "t10k"}
 
-_UNSIGNED_BYTE = 8
+# Unsigned bytes with three axes (images) or one (labels).
+_MAGIC = (b"\0\0\x08\x03", b"\0\0\x08\x01")
 
 
 def read_idx(path):
@@ -28,13 +30,13 @@ def read_idx(path):
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb") as file:
             magic = file.read(4)
-            if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] != _UNSIGNED_BYTE:
+            if magic not in _MAGIC:
                 raise UserError(
                     f"{path}: not an IDX file of bytes (magic number {magic.hex() or 'missing'}, "
                     "expected 00000803 or 00000801); download it again"
                 )
             header = file.read(4 * magic[3])
-            shape = tuple(int(extent) for extent in np.frombuffer(header, ">u4", len(header) // 4))
+            shape = struct.unpack(f">{len(header) // 4}I", header[: len(header) // 4 * 4])
             # Read in pieces: the header of a damaged file may claim more than fits in memory.
             wanted = math.prod(shape)
             content = bytearray()

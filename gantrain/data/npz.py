@@ -2,8 +2,6 @@
 
 import contextlib
 import os
-import zipfile
-import zlib
 
 import numpy as np
 
@@ -46,10 +44,12 @@ def read_npz(path, split):
                 )
             images = archive[images_name]
             labels = archive[labels_name] if labels_name in archive else None
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error,
-            NotImplementedError, AttributeError) as error:  # fmt: skip
+    except UserError:
+        raise
+    except Exception as error:  # NumPy meets a damaged archive with many kinds of exception.
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
-            f"{path}: not a readable .npz archive without pickled objects ({error}); save it anew "
+            f"{path}: not a readable .npz archive without pickled objects ({reason}); save it anew "
             "with numpy.savez"
         ) from None
     if images.ndim == 3:

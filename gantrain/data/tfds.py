@@ -69,28 +69,28 @@ def read_labelled(directory, split, size, name, classes):
     Raises:
       UserError: the files are damaged.
     """
-    examples, channels = _examples(directory, split)
-    labels = np.array([example["label"] for example in examples], np.int32)
-    return Domain(name, _encoded(examples, size, channels, directory), labels, classes)
+    images, labels, _ = _read(directory, split, size, lambda example: example["label"])
+    return Domain(name, images, labels.astype(np.int32), classes)
 
 
 def read_celeba(directory, split, size):
     """Read prepared CelebA; the arguments and the result are those of `celeba.read_celeba`."""
-    examples, channels = _examples(directory, {"train": "train+validation"}.get(split, split))
-    names = tuple(sorted(examples[0]["attributes"]))
-    labels = np.array(
-        [[example["attributes"][name] for name in names] for example in examples], np.uint8
+    images, labels, features = _read(
+        directory,
+        {"train": "train+validation"}.get(split, split),
+        size,
+        lambda example: [value for _, value in sorted(example["attributes"].items())],
     )
-    return [Domain("celeba", _encoded(examples, size, channels, directory), labels, names)]
+    names = tuple(sorted(features["attributes"]))
+    return [Domain("celeba", images, labels.astype(np.uint8), names)]
 
 
 def read_unpaired(directory, split, size):
     """Read one of CycleGAN's prepared sets; as `folders.read_domains`."""
-    domains = []
-    for letter in "AB":
-        examples, channels = _examples(directory, f"{split}{letter}")
-        domains.append(Domain(letter, _encoded(examples, size, channels, directory)))
-    return domains
+    return [
+        Domain(letter, _read(directory, f"{split}{letter}", size, lambda example: 0)[0])
+        for letter in "AB"
+    ]
 
 
 def _library():
@@ -104,27 +104,23 @@ def _library():
     return tensorflow_datasets
 
 
-def _examples(directory, split):
-    """The examples of a split, in their stored order and encoded, and the number of channels."""
+def _read(directory, split, size, label):
+    """The images of a split, still encoded; `label(example)` of each; and the set's features."""
     library = _library()
     try:
         builder = library.builder_from_directory(directory)
+        features = builder.info.features
         dataset = builder.as_dataset(
             split=split, decoders={"image": library.decode.SkipDecoding()}, shuffle_files=False
         )
-        channels = builder.info.features["image"].shape[-1]
-        examples = list(dataset.as_numpy_iterator())
+        examples = [(example["image"], label(example)) for example in dataset.as_numpy_iterator()]
+        sources, labels = zip(*examples, strict=True)
     except Exception as error:  # TFDS and TensorFlow meet a damaged set with many exceptions.
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        # TensorFlow begins with the name of the operation, which tells the user nothing.
+        reason = " ".join(str(error).rpartition("}} ")[2].split())[:200] or type(error).__name__
         raise UserError(
             f"{directory}: split {split} cannot be read ({reason}); remove the folder and prepare "
             "it again"
         ) from None
-    if not examples:
-        raise UserError(f"{directory}: split {split} is empty; remove the folder and prepare again")
-    return examples, channels
-
-
-def _encoded(examples, size, channels, directory):
-    """The images of the examples, still encoded."""
-    return FileImages([example["image"] for example in examples], size, channels, directory)
+    images = FileImages(sources, size, features["image"].shape[-1], directory)
+    return images, np.array(labels), features

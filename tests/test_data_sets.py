@@ -1,0 +1,502 @@
+"""Data sets by name: their domains, where they are looked for, `check` and `prepare`."""
+
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from test_data_readers import (
+    pixels,
+    refused,
+    write_celeba,
+    write_cifar,
+    write_images,
+    write_mnist,
+    write_svhn,
+)
+
+from gantrain.data import datasets, digits, tfds, transforms
+from gantrain.data.check import check, prepare
+from gantrain.data.datasets import ATTRIBUTES, DATASETS, load
+from gantrain.data.domain import Domain, FileImages, prune
+from gantrain.data.ring import centres
+from gantrain.data.sources import CYCLEGAN_LICENCES, SOURCES
+
+ALL_ATTRIBUTES = ("Eyeglasses", *ATTRIBUTES, "Blond_Hair", "Bald")
+EMBEDDED = ("ring", "pen2street")
+NAMES = tuple(sorted(DATASETS))  # Before any test adds its own.
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    """Whoever asks for the network fails the test."""
+
+    def refuse(*arguments, **options):
+        raise AssertionError("the network was touched")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.fixture(autouse=True)
+def small_embedded_sets(monkeypatch):
+    monkeypatch.setattr(datasets, "EMBEDDED_COUNT", {"train": 40, "test": 20})
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory):
+    """A data directory with the original files of every source."""
+    folder = tmp_path_factory.mktemp("data")
+    for split, count in (("train", 60), ("test", 31)):
+        write_mnist(folder / "mnist", split, count)
+        write_mnist(folder / "fashion_mnist", split, count, compress=False)
+        write_svhn(folder / "svhn", split, count)
+    write_cifar(folder / "cifar10" / "cifar-10-batches-bin")
+    write_images(folder / "svhn_crops", [f"image_{n:04}_class_{n % 10}.png" for n in range(20)])
+    write_celeba(folder / "celeba", range(1, 41), ALL_ATTRIBUTES)
+    for name in CYCLEGAN_LICENCES:
+        for part in ("trainA", "trainB", "testA", "testB"):
+            write_images(folder / name / part, ("1.jpg", "2.jpg"), (16, 16, 3))
+    return folder
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_set_gives_domains_that_fit_together(originals, name):
+    dataset = DATASETS[name]
+    size = None if name == "ring" else 16
+    for split in ("train", "test"):
+        domains = load(name, data_dir=originals, offline=True, image_size=size, split=split)
+        expected = (2,) if name == "ring" else (16, 16, domains[0].shape[-1])
+        names = [domain.name for domain in domains]
+        assert len(set(names)) == len(names) >= 1
+        for domain in domains:
+            assert domain.shape == expected and domain.size > 0
+            assert domain.images.dtype == (np.float32 if name == "ring" else np.uint8)
+            if domain.labels is None:
+                assert domain.classes == ()
+                continue
+            assert len(domain.labels) == domain.size
+            assert domain.labels.dtype == (np.uint8 if domain.multi_label else np.int32)
+            if domain.multi_label:
+                assert domain.labels.shape[1] == len(domain.classes)
+                assert set(np.unique(domain.labels)) <= {0, 1}
+            else:
+                assert 0 <= domain.labels.min() and domain.labels.max() < len(domain.classes)
+    assert dataset.summary and all(source in SOURCES for source in dataset.sources)
+    assert dataset.prune_domain is None or dataset.prune_domain < len(domains)
+
+
+def test_default_sizes():
+    sizes = {name: DATASETS[name].image_size for name in NAMES}
+    assert sizes["ring"] is None and sizes["mnist2svhn"] == sizes["pen2street"] == 32
+    assert sizes["celeb_smiling"] == 128 and sizes["horse2zebra"] == sizes["maps"] == 256
+    assert DATASETS["mnist2svhn_prune"].prune_domain == 1
+
+
+def test_gray_sets_stay_gray_and_mixed_sets_become_colour(originals):
+    def channels(name):
+        return [domain.shape[-1] for domain in load(name, data_dir=originals, offline=True)]
+
+    assert channels("mnist2edge") == [1, 1] and channels("mnist2fashion") == [1, 1]
+    assert channels("mnist2svhn") == [3, 3]
+    mnist, _ = load("mnist2svhn", data_dir=originals, offline=True)
+    np.testing.assert_array_equal(mnist.images[..., 0], mnist.images[..., 2])
+
+
+@pytest.mark.parametrize("name", ("edge", "negative", "rotate"))
+def test_derived_domains_are_maps_of_disjoint_parts(originals, name):
+    (mnist,) = load("mnist", data_dir=originals, offline=True)
+    first, second = load(f"mnist2{name}", data_dir=originals, offline=True)
+    assert first.size == second.size == mnist.size // 2
+    np.testing.assert_array_equal(first.images, mnist.images[0::2])
+    np.testing.assert_array_equal(first.labels, mnist.labels[0::2])
+    np.testing.assert_array_equal(second.labels, mnist.labels[1::2])
+    np.testing.assert_array_equal(second.images, transforms.TRANSFORMS[name](mnist.images[1::2]))
+
+
+def test_three_domains_are_disjoint_thirds(originals):
+    (mnist,) = load("mnist", data_dir=originals, offline=True, split="test")
+    domains = load("mnist2edge2negative", data_dir=originals, offline=True, split="test")
+    assert [domain.name for domain in domains] == ["mnist", "edge", "negative"]
+    assert [domain.size for domain in domains] == [10, 10, 10]  # Of 31: equal thirds.
+    np.testing.assert_array_equal(domains[2].images, 255 - mnist.images[2:30:3])
+
+
+def test_known_maps():
+    image = np.zeros((1, 5, 5, 1), np.uint8)
+    image[0, 2, 2] = 200
+    outline = np.zeros((5, 5), np.uint8)
+    outline[1:4, 1:4] = 200
+    outline[2, 2] = 0
+    np.testing.assert_array_equal(transforms.edge(image)[0, :, :, 0], outline)
+    np.testing.assert_array_equal(transforms.negative(image), 255 - image)
+    top = np.zeros((1, 4, 4, 1), np.uint8)
+    top[0, 0] = 9
+    assert transforms.rotate(top)[0, :, 0, 0].tolist() == [9, 9, 9, 9]
+    turned = top
+    for _ in range(4):
+        turned = transforms.rotate(turned)
+    np.testing.assert_array_equal(turned, top)
+
+
+@pytest.mark.parametrize(
+    "name, attribute",
+    (("smiling", "Smiling"), ("blond", "Blond_Hair"), ("eyeglasses", "Eyeglasses")),
+)
+def test_faces_without_and_with_an_attribute(originals, name, attribute):
+    values = write_celeba(originals / "celeba", range(1, 41), ALL_ATTRIBUTES)
+    train = load(f"celeb_{name}", data_dir=originals, offline=True, image_size=8)
+    test = load(f"celeb_{name}", data_dir=originals, offline=True, image_size=8, split="test")
+    assert [domain.name for domain in train] == [f"not_{attribute.lower()}", attribute.lower()]
+    # The sizes of both parts together are those of table 2.2.
+    has = values[:, ALL_ATTRIBUTES.index(attribute)]
+    assert train[0].size + test[0].size == (has == 0).sum()
+    assert train[1].size + test[1].size == (has == 1).sum()
+    held_out = np.arange(40) % 10 == 9
+    columns = [ALL_ATTRIBUTES.index(label) for label in ATTRIBUTES]
+    for domain, value in zip(train, (0, 1), strict=True):
+        assert domain.classes == ATTRIBUTES and len(ATTRIBUTES) == 13
+        chosen = (has == value) & ~held_out
+        np.testing.assert_array_equal(domain.labels, values[chosen][:, columns])
+        # Every face has its number as its brightness.
+        np.testing.assert_array_equal(domain.images[:, 4, 4, 0], np.arange(1, 41)[chosen])
+
+
+def test_faces_that_are_all_alike_are_refused(tmp_path):
+    write_celeba(tmp_path / "celeba", range(1, 3), ALL_ATTRIBUTES)
+    refused(
+        lambda: load("celeb_eyeglasses", data_dir=tmp_path, offline=True, image_size=8),
+        "alike in Eyeglasses",
+    )
+
+
+def test_ring_has_ten_even_modes():
+    (ring,) = load("ring", data_dir="nowhere", offline=True)
+    assert ring.images.shape == (5100, 2) and ring.images.dtype == np.float32
+    distances = np.linalg.norm(ring.images[:, None] - centres()[None], axis=-1)
+    np.testing.assert_array_equal(distances.argmin(1), ring.labels)
+    assert np.bincount(ring.labels).tolist() == [510] * 10
+    (other,) = load("ring", data_dir="nowhere", split="test")
+    assert not np.array_equal(ring.images, other.images)
+    with pytest.raises(Exception, match="--image_size"):
+        load("ring", data_dir="nowhere", image_size=32)
+
+
+def test_embedded_sets_are_kept_for_the_next_run(tmp_path, monkeypatch):
+    first = load("pen2street", data_dir=tmp_path, image_size=16)
+    assert [domain.size for domain in first] == [40, 40] and first[0].shape == (16, 16, 3)
+
+    def forget(*arguments):
+        raise AssertionError("generated again")
+
+    monkeypatch.setattr(digits, "pen_digits", forget)
+    monkeypatch.setattr(digits, "street_digits", forget)
+    again = load("pen2street", data_dir=tmp_path, image_size=16)
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.images, other.images)
+        np.testing.assert_array_equal(one.labels, other.labels)
+    for change in ({"seed": 1}, {"split": "test"}, {"image_size": 24}):
+        with pytest.raises(AssertionError, match="generated again"):
+            load("pen2street", **{"data_dir": tmp_path, "image_size": 16} | change)
+
+
+def test_embedded_sets_need_no_place_to_be_kept(tmp_path):
+    (tmp_path / "generated").write_text("a file where the folder should be")
+    pen, street = load("pen2street", data_dir=tmp_path, image_size=16)
+    assert pen.size == street.size == 40
+
+
+def test_parts_and_domains_of_embedded_sets_differ(tmp_path):
+    parts = [load("pen2street", data_dir=tmp_path, split=split) for split in ("train", "test")]
+    assert not np.array_equal(parts[0][0].images[:20], parts[1][0].images)
+    assert not np.array_equal(parts[0][1].images[:20], parts[1][1].images)
+
+
+def test_prune_keeps_what_the_classifier_is_sure_of(tmp_path):
+    levels = np.arange(0, 250, 10, dtype=np.uint8)
+    shades = np.broadcast_to(levels[:, None, None, None], (25, 4, 4, 3)).copy()
+    write_images(tmp_path, [f"{n:02}.png" for n in range(25)], (4, 4, 3))
+    encoded = FileImages(sorted(tmp_path.iterdir()), 4, 3)
+
+    def confidence(images):
+        assert images.shape[0] <= 10
+        return (tf.reduce_max(images, [1, 2, 3]) + 1) / 2
+
+    for images in (shades, encoded):
+        domain = Domain("svhn", images, np.arange(25, dtype=np.int32), ("x",) * 25)
+        kept = prune(domain, confidence, 0.4, batch_size=10)
+        # 100 of 255 is below 40 %, 110 is above; exactly 40 % would go.
+        np.testing.assert_array_equal(kept.labels, np.arange(11, 25))
+        np.testing.assert_array_equal(kept.in_memory().images[:, 0, 0, 0], levels[11:])
+    exact = prune(Domain("svhn", shades), lambda images: np.full(len(images), 0.4), 0.4)
+    assert exact.size == 0
+
+
+def test_large_sets_stay_encoded(tmp_path):
+    write_images(tmp_path, ("1.png", "2.png"))
+    domain = Domain("large", FileImages(sorted(tmp_path.iterdir()), 8, 3))
+    assert domain.in_memory(limit=2 * 8 * 8 * 3 - 1) is domain
+    assert isinstance(domain.in_memory(limit=2 * 8 * 8 * 3).images, np.ndarray)
+    gray = domain.with_channels(1)
+    assert gray.shape == (8, 8, 1) and gray.in_memory().images.shape == (2, 8, 8, 1)
+
+
+def test_folder_sets(tmp_path):
+    write_images(tmp_path / "a", ("1.png", "2.png"), (8, 8))
+    write_images(tmp_path / "b", ("1.png", "2.png", "3.png"))
+    one, two = load(f"folder:{tmp_path / 'a'},{tmp_path / 'b'}", data_dir="nowhere", offline=True)
+    assert (one.name, two.name) == ("a", "b") and one.shape == two.shape == (128, 128, 3)
+    refused(lambda: load("folder:absent", data_dir=tmp_path), "absent")
+    refused(lambda: load("mnist2", data_dir=tmp_path), "--dataset mnist2", "mnist2edge")
+
+
+# ------------------------------------------------------------------------------------------- TFDS
+
+
+def store(folder, name, splits, features, version="1.0.0", config=None):
+    """Write a small set as TFDS prepares it: dataset_info.json, features.json, records."""
+    library = pytest.importorskip("tensorflow_datasets")
+    library.disable_progress_bar()
+    library.dataset_builders.store_as_tfds_dataset(
+        name=name,
+        version=version,
+        config=config and library.core.BuilderConfig(name=config),
+        features=library.features.FeaturesDict(features(library.features)),
+        split_datasets={
+            split: tf.data.Dataset.from_tensor_slices(arrays) for split, arrays in splits.items()
+        },
+        data_dir=folder,
+        disable_shuffling=True,
+    )
+
+
+def image_and_label(channels):
+    return lambda features: {
+        "image": features.Image(shape=(None, None, channels)),
+        "label": features.ClassLabel(num_classes=10),
+    }
+
+
+@pytest.mark.parametrize(
+    "name, builder, side, channels",
+    (
+        ("mnist", "mnist", 28, 1),
+        ("fashion_mnist", "fashion_mnist", 28, 1),
+        ("cifar10", "cifar10", 32, 3),
+        ("svhn", "svhn_cropped", 32, 3),
+    ),
+)
+def test_prepared_labelled_sets(tmp_path, name, builder, side, channels):
+    arrays = {"image": pixels(12, side, side, channels), "label": np.arange(12) % 10}
+    store(tmp_path, builder, {"test": arrays}, image_and_label(channels))
+    (domain,) = load(name, data_dir=tmp_path, offline=True, image_size=side, split="test")
+    np.testing.assert_array_equal(domain.images, arrays["image"])
+    np.testing.assert_array_equal(domain.labels, arrays["label"])
+
+
+def test_a_damaged_prepared_set_is_named(tmp_path):
+    arrays = {"image": pixels(12, 28, 28, 1), "label": np.arange(12) % 10}
+    store(tmp_path, "mnist", {"train": arrays}, image_and_label(1))
+    directory = tmp_path / "mnist" / "1.0.0"
+    damaged = next(directory.glob("*train.tfrecord*"))
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    refused(lambda: load("mnist", data_dir=tmp_path, offline=True), str(directory), "train")
+    report = check("mnist", tmp_path)
+    assert not report.complete and "split test cannot be read" in str(report)
+
+
+def test_prepared_faces(tmp_path):
+    values = pixels(8, len(ALL_ATTRIBUTES)) % 2 == 1
+    values[:2, :] = [[False], [True]]
+
+    def part(chosen):
+        attributes = dict(zip(ALL_ATTRIBUTES, values[chosen].T, strict=True))
+        return {"image": pixels(8, 218, 178, 3)[chosen], "attributes": attributes}
+
+    splits = {"train": part(slice(0, 4)), "validation": part(slice(4, 6)), "test": part([6, 7])}
+    store(
+        tmp_path, "celeb_a", splits,
+        lambda features: {
+            "image": features.Image(shape=(218, 178, 3), encoding_format="png"),
+            "attributes": {name: tf.bool for name in ALL_ATTRIBUTES},
+        },
+    )  # fmt: skip
+    (faces,) = load("celeba", data_dir=tmp_path, offline=True, image_size=16)
+    assert faces.shape == (16, 16, 3) and faces.classes == ATTRIBUTES
+    columns = [ALL_ATTRIBUTES.index(name) for name in ATTRIBUTES]
+    np.testing.assert_array_equal(faces.labels, values[:6, columns])
+
+
+@pytest.mark.parametrize("name", ("horse2zebra", "facades"))
+def test_prepared_unpaired_sets(tmp_path, name):
+    splits = {
+        f"{split}{letter}": {
+            "image": pixels(count, 9, 9, 3), "label": np.full(count, number, np.int64),
+        }
+        for split in ("train", "test")
+        for number, (letter, count) in enumerate((("A", 3), ("B", 2)))
+    }  # fmt: skip
+    store(
+        tmp_path, "cycle_gan", splits,
+        lambda features: {
+            "image": features.Image(), "label": features.ClassLabel(names=["A", "B"]),
+        },
+        config=name,
+    )  # fmt: skip
+    domains = load(name, data_dir=tmp_path, offline=True, image_size=9)
+    assert [(domain.name, domain.labels) for domain in domains] == [("A", None), ("B", None)]
+    np.testing.assert_array_equal(domains[0].images, splits["trainA"]["image"])
+    np.testing.assert_array_equal(domains[1].images, splits["trainB"]["image"])
+
+
+def test_the_newest_version_is_read(tmp_path):
+    assert tfds.prepared("mnist", tmp_path) is None and tfds.prepared(None, tmp_path) is None
+    for version in ("3.0.1", "3.0.10", "3.0.9", "3.0.11.incomplete"):
+        (tmp_path / "mnist" / version).mkdir(parents=True)
+        (tmp_path / "mnist" / version / "dataset_info.json").touch()
+    assert tfds.prepared("mnist", tmp_path).name == "3.0.10"
+
+
+def test_original_files_come_first(originals, tmp_path):
+    write_mnist(tmp_path / "mnist", count=3)
+    arrays = {"image": pixels(4, 28, 28, 1), "label": np.arange(4)}
+    store(tmp_path, "mnist", {"train": arrays}, image_and_label(1))
+    (domain,) = load("mnist", data_dir=tmp_path, offline=True)
+    assert domain.size == 3
+
+
+class FakeBuilder:
+    """Stands for a TFDS builder: prepares a small set, or fails as a node without a network."""
+
+    def __init__(self, name, data_dir):
+        self.name, self.data_dir = name, data_dir
+
+    def download_and_prepare(self):
+        if self.name != "mnist":
+            raise ConnectionError("Failed to resolve host\nwith details on more lines")
+        splits = {
+            split: {"image": pixels(20, 28, 28, 1), "label": np.arange(20) % 10}
+            for split in ("train", "test")
+        }
+        store(self.data_dir, "mnist", splits, image_and_label(1))
+
+
+@pytest.fixture
+def fake_download(monkeypatch):
+    library = pytest.importorskip("tensorflow_datasets")
+    asked = []
+
+    def builder(name, *, data_dir):
+        asked.append(name)
+        return FakeBuilder(name, data_dir)
+
+    monkeypatch.setattr(library, "builder", builder)
+    return asked
+
+
+def test_an_absent_set_says_all_three_places(tmp_path, fake_download):
+    def offline():
+        load("mnist2svhn", data_dir=tmp_path, offline=True)
+
+    refused(
+        offline,
+        f"(1) no original files in {tmp_path / 'mnist'}",
+        "train-images-idx3-ubyte",
+        f"(2) not prepared by TFDS in {tmp_path}",
+        "(3) TFDS download of mnist is off by --offline",
+    )
+    assert fake_download == []
+    refused(
+        lambda: load("horse2zebra", data_dir=tmp_path),
+        "trainA/ trainB/ testA/ testB/",
+        "(3) TFDS download of cycle_gan/horse2zebra failed: Failed to resolve host with details",
+    )
+    refused(
+        lambda: load("cityscapes", data_dir=tmp_path),
+        "(1) no original files",
+        "(3) TFDS does not offer it",
+    )
+    assert fake_download == ["cycle_gan/horse2zebra"]
+
+
+def test_an_absent_set_is_downloaded(tmp_path, fake_download):
+    (domain,) = load("mnist", data_dir=tmp_path)
+    assert domain.size == 20 and fake_download == ["mnist"]
+
+
+# ------------------------------------------------------------------------------ check and prepare
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - set(EMBEDDED)))
+def test_check_of_a_whole_and_of_an_absent_set(originals, tmp_path, name):
+    report = check(name, originals, image_size=16)
+    assert report.complete and report.lines[-1].strip() == "ready"
+    report = check(name, tmp_path, image_size=16)
+    text = str(report)
+    assert not report.complete and "missing" in text and "layout" in text
+    for source in DATASETS[name].sources:
+        assert SOURCES[source].layout in text and SOURCES[source].homepage in text
+
+
+def test_check_names_every_damaged_file(tmp_path):
+    write_images(tmp_path / "maps" / "trainA", [f"{n}.png" for n in range(40)])
+    write_images(tmp_path / "maps" / "trainB", ("1.png", "2.png"))
+    for number in (3, 7, 20):
+        (tmp_path / "maps" / "trainA" / f"{number}.png").write_bytes(b"\x89PNG")
+    report = check("maps", tmp_path)
+    assert not report.complete
+    for number in (3, 7, 20):
+        assert str(tmp_path / "maps" / "trainA" / f"{number}.png") in str(report)
+    report = check(f"folder:{tmp_path / 'maps' / 'trainA'}", tmp_path)
+    assert not report.complete and str(report).count("not a readable image") == 3
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    (
+        "mnist/train-images-idx3-ubyte.gz",
+        "mnist/t10k-labels-idx1-ubyte.gz",
+        "svhn/test_32x32.mat",
+        "celeba/list_attr_celeba.txt",
+        "celeba/img_align_celeba/000017.jpg",
+        "cifar10/cifar-10-batches-bin/data_batch_2.bin",
+    ),
+)
+@pytest.mark.parametrize("content", (b"", b"\x1f\x8b\0\0garbage", b"\xff" * 3000))
+def test_check_of_a_spoiled_file_is_a_report(originals, spoiled, content):
+    path = originals / spoiled
+    whole = path.read_bytes()
+    name = "mnist2svhn" if spoiled.startswith(("mnist", "svhn")) else spoiled.partition("/")[0]
+    try:
+        path.write_bytes(content)
+        report = check(name, originals, image_size=16)
+        path.unlink()
+        missing = check(name, originals, image_size=16)
+    finally:
+        path.write_bytes(whole)
+    for found in (report, missing):
+        assert not found.complete and path.name.removesuffix(".gz") in str(found)
+    assert check(name, originals, image_size=16).complete
+
+
+def test_prepare_downloads_what_is_absent(tmp_path, fake_download):
+    assert prepare("mnist2edge", tmp_path).complete
+    assert fake_download == ["mnist"]
+    assert prepare("mnist2edge", tmp_path).complete
+    assert fake_download == ["mnist"]
+    first, second = load("mnist2edge", data_dir=tmp_path, offline=True)
+    assert first.size == second.size == 10
+    refused(lambda: prepare("mnist2svhn", tmp_path), "svhn", "failed")
+
+
+def test_prepare_of_an_embedded_set_generates_it(tmp_path):
+    assert prepare("pen2street", tmp_path).complete
+    assert len(list((tmp_path / "generated").iterdir())) == 4
+
+
+def test_the_table_of_data_sets_names_them_all():
+    table = (Path(__file__).parents[1] / "data" / "README.md").read_text()
+    assert [name for name in NAMES if f"`{name}`" not in table] == []
+    for source in SOURCES.values():
+        assert source.homepage in table and source.licence in table
