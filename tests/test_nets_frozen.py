@@ -121,5 +121,5 @@ def test_vgg19_says_what_is_missing(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="no such file"):
         frozen.vgg19(tmp_path / "missing.h5")
     (tmp_path / "text.h5").write_text("not weights")
-    with pytest.raises(UserError, match="not a VGG19 weights file"):
+    with pytest.raises(UserError, match="not an HDF5 file"):
         frozen.vgg19(tmp_path / "text.h5")

@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
+import h5py
 import keras
 import numpy as np
 from keras import layers
@@ -82,6 +83,8 @@ def _load_vgg19(path: str | os.PathLike | None, offline: bool) -> keras.Model:
             ) from error
     if not Path(path).is_file():
         raise UserError(f"--vgg_weights {path}: no such file; {_VGG19_FILE} is expected")
+    if not h5py.is_hdf5(path):
+        raise UserError(f"--vgg_weights {path}: not an HDF5 file; {_VGG19_FILE} is expected")
     for include_top in (False, True):
         net = keras.applications.VGG19(include_top=include_top, weights=None)
         try:
