@@ -48,7 +48,8 @@ PEN2STREET = dict(
     gan_type="scogan", dataset="pen2street", net="compact",
     # A game that is cheap per update and keeps both marginals whole.
     loss="non_saturating", d_penalty="r1", penalty_weight=0.1, penalty_every=20, n_critic=1,
-    g_lr=1e-3, d_lr=1e-3, g_beta1=0.0, d_beta1=0.0, g_beta2=0.99, d_beta2=0.99, ema=0.99,
+    g_lr=1e-3, d_lr=1e-3, g_beta1=0.0, d_beta1=0.0, g_beta2=0.99, d_beta2=0.99, lr_decay=0.3,
+    ema=0.99,
     # Categories give z something discrete to mean; which digit each becomes is found by the game.
     noise_dim=64, noise_categories=10,
     # Consensus instead of distance: a gradient from the first step, and no collapse.
@@ -62,6 +63,9 @@ PRESETS = {
     "quick": Preset("pen2street on two cores in minutes: pairs of digits in both styles",
                     PEN2STREET | dict(steps=2_000, evaluate_every=500, sample_every=250,
                                       checkpoint_every=500)),
+    "cpu": Preset("the same with twice the width and steps: sharper street digits",
+                  PEN2STREET | dict(width=2.0, steps=4_000, ema=0.995, evaluate_every=500,
+                                    sample_every=500, checkpoint_every=500)),
     "ring": Preset("figure 2.10: the toy GAN that covers the ten modes", RING),
     "ring_k5": Preset("figure 2.11: five discriminator updates make it collapse",
                       RING | dict(n_critic=5)),
