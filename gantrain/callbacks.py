@@ -7,6 +7,7 @@ guard sees a value before a checkpoint could keep it.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import sys
@@ -15,6 +16,7 @@ import time
 import numpy as np
 
 from gantrain import images
+from gantrain.errors import UserError
 
 
 class Diverged(Exception):
@@ -68,6 +70,8 @@ class TensorBoard(Callback):
 
     def __init__(self, run):
         import tensorflow as tf
+        if importlib.util.find_spec("tensorboard") is None:
+            raise UserError("--tensorboard: the package is missing; pip install tensorboard")
         self.tf, self.writer = tf, tf.summary.create_file_writer(str(run.path / "tensorboard"))
 
     def __call__(self, step, logs):
