@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import numpy as np
 import tensorflow as tf
 
@@ -111,11 +113,11 @@ class Session:
         self.run.begin(self.config, environment(self.runtime.device), self.domains)
         self.run.rewind_metrics(start)
         per_update = self.config.data.batch_size * len(self.domains)
-        with listening(self.stop):
+        with listening(self.stop), closing(self.batches.host(start)) as host:
             reached = fit(
-                self._iterate, self.batches.host(start), self._report, self._callbacks(start),
+                self._iterate, host, self._report, self._callbacks(start),
                 start=start, steps=options.steps, log_every=options.log_every,
-                also_log=lambda step: self._coherence_due(step),
+                also_log=self._coherence_due,
                 batch_images=per_update * self.trainer.per_step, stop=self.stop)
             return self._finish(reached)
 
@@ -213,8 +215,9 @@ class Session:
 def load_domains(config, split, stop):
     """The domains of a config: loaded, chosen by `--domains`, pruned where the set asks for it."""
     d = config.data
+    # Generated sets are drawn once: runs that differ in their seed train on the same data.
     domains = load(d.dataset, data_dir=d.data_dir, offline=d.offline, image_size=d.image_size,
-                   split=split, seed=config.run.seed)
+                   split=split)
     if d.domains:
         by_name = {domain.name: domain for domain in domains}
         wanted = d.domains.split(",")
