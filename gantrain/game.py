@@ -8,6 +8,7 @@ keys, plots and the progress line all follow from that one dict.
 from __future__ import annotations
 
 import abc
+import copy
 
 import keras
 import tensorflow as tf
@@ -67,8 +68,8 @@ class Player:
         norm = tf.linalg.global_norm(gradients)
         self.optimizer.apply(gradients, self.weights)
         if self.clip is not None:
-            for w in self.weights:
-                w.assign(tf.clip_by_value(w, -self.clip, self.clip))
+            assign(self.weights, [tf.clip_by_value(w, -self.clip, self.clip)
+                                  for w in self.weights])
         # The norm of the loss's own gradient, whatever scale mixed precision gave it.
         scale = tf.maximum(tf.abs(self.optimizer.scale_loss(1.0 / replicas)), 1e-30)
         logs = {name: tf.cast(value, tf.float32) for name, (_, value) in terms.items()}
@@ -96,19 +97,20 @@ class Average:
         self.decay = decay
         self.sources = list(networks)
         self.networks = [keras.models.clone_model(net) for net in self.sources]
-        self.follow(None)
+        for source, shadow in zip(self.sources, self.networks, strict=True):
+            shadow.set_weights(source.get_weights())
 
     def follow(self, step):
-        """Moves the shadow one step; `None` copies the weights as they are."""
+        """Moves the shadow one step. Args: step, int64 scalar tensor."""
+        t = tf.cast(step, tf.float32)
+        d = tf.minimum(self.decay, (1.0 + t) / (10.0 + t))
+        shadows, values = [], []
         for source, shadow in zip(self.sources, self.networks, strict=True):
             trained = {id(w) for w in source.trainable_variables}
             for w, s in zip(source.weights, shadow.weights, strict=True):
-                if step is None or id(w) not in trained:
-                    s.assign(w)
-                else:
-                    t = tf.cast(step, tf.float32)
-                    d = tf.minimum(self.decay, (1.0 + t) / (10.0 + t))
-                    s.assign(d * s + (1.0 - d) * w)
+                shadows.append(s)
+                values.append(d * s + (1.0 - d) * w if id(w) in trained else w.value)
+        assign(shadows, values)
 
 
 class Draw:
@@ -130,6 +132,18 @@ class Draw:
         self._base = tf.random.experimental.stateless_fold_in(
             tf.constant([seed, 0x67616E], tf.int32), tf.cast(step, tf.int32))
         self._calls = 0
+
+    def aside(self):
+        """A Draw of its own for a part that some iterations leave out.
+
+        What is drawn after that part is then the same with and without it.
+        """
+        other = copy.copy(self)
+        # The calls of this Draw are numbered from one, so zero leads to numbers nobody else has.
+        other._base = tf.random.experimental.stateless_fold_in(
+            tf.random.experimental.stateless_fold_in(self._base, 0), self._calls)
+        other._calls = 0
+        return other
 
     def _seed(self):
         self._calls += 1
@@ -186,6 +200,24 @@ class Trainer(abc.ABC):
         return unique([v for player in self.players.values() for v in player.variables()]
                       + [v for average in self.averages for net in average.networks
                          for v in net.variables])
+
+
+def assign(variables, values):
+    """Gives variables new values, on every replica where there are several.
+
+    A replica may not write a mirrored variable by itself: all of them meet for it.
+    """
+    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+        return
+    tf.distribute.get_replica_context().merge_call(
+        _assign_everywhere, args=([v.value for v in variables], values))
+
+
+def _assign_everywhere(strategy, variables, values):
+    for variable, value in zip(variables, values, strict=True):
+        strategy.extended.update(variable, lambda v, new: v.assign(new), args=(value,))
 
 
 def unique(variables):
