@@ -7,7 +7,7 @@
     samples/000500.png   grids from fixed noise
     checkpoints/         complete states, newest `--keep`
     models/              final .keras files
-    losses.png summary.json evaluation.json
+    losses.png report.html summary.json evaluation.json
 """
 
 from __future__ import annotations

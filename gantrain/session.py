@@ -7,7 +7,7 @@ from contextlib import closing
 import numpy as np
 import tensorflow as tf
 
-from gantrain import auxiliary, callbacks, images, plots
+from gantrain import auxiliary, callbacks, images, plots, report
 from gantrain.config import Config
 from gantrain.data.batches import Batches
 from gantrain.data.datasets import find, load
@@ -16,7 +16,7 @@ from gantrain.errors import UserError
 from gantrain.game import Draw
 from gantrain.loop import Stop, fit, listening
 from gantrain.metrics.coherence import joint_coherence
-from gantrain.run_directory import RunDirectory, replacing
+from gantrain.run_directory import RunDirectory, replacing, write_text
 from gantrain.runtime import Runtime, environment
 from gantrain.trainers import TRAINERS
 from gantrain.trainers.classifier import logits_of
@@ -148,6 +148,9 @@ class Session:
         if metrics:
             plots.losses(metrics, self.run.path / "losses.png")
         summary = {"steps": step, "last": metrics[-1] if metrics else None, **self.score()}
+        write_text(self.run.path / "report.html",
+                   report.page(self.run, self.config, metrics, summary))
+        # Last: a directory with a summary is a finished run.
         self.run.write_json("summary.json", summary)
         return summary
 

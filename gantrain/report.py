@@ -1,0 +1,62 @@
+"""`report.html` of a run: curves, samples over time, measurements and options on one static page.
+
+It refers to the pictures beside it, so the run directory can be copied anywhere and the page opens
+without a server or a network.
+"""
+
+from __future__ import annotations
+
+import html
+
+from gantrain.config import Config
+
+STYLE = ("body{font:14px sans-serif;margin:2em;max-width:75em}img{image-rendering:pixelated;"
+         "max-width:100%}td,th{padding:.2em .8em;text-align:left}figure{display:inline-block;"
+         "margin:.5em}figcaption{color:#555}")
+SHOWN = 8  # sample pictures on the page, evenly spread over the run
+
+
+def page(run, config, metrics, summary) -> str:
+    """The page.
+
+    Args:
+        run: `RunDirectory`.
+        config: resolved `Config`.
+        metrics: log lines.
+        summary: contents of `summary.json`.
+    """
+    title = f"{config.run.gan_type} on {config.data.dataset}, {summary['steps']} steps"
+    measured = [line for line in metrics if any(k.startswith("joint/") for k in line)]
+    own = {k: v for k, v in summary.items() if isinstance(v, float)}
+    parts = [f"<h1>{html.escape(title)}</h1>", _samples(run)]
+    if measured:
+        names = [k for k in measured[-1] if k.startswith("joint/")]
+        rows = [[line["step"], *(f"{line[k]:.3f}" for k in names)] for line in measured]
+        parts.append("<h2>Joint coherence</h2>" + _table(
+            ["step", *(k.removeprefix("joint/") for k in names)], rows))
+    if own:
+        parts.append("<h2>Test part</h2>" + _table(own, [[f"{v:.4f}" for v in own.values()]]))
+    if metrics:
+        parts.append('<h2>Losses</h2><img src="losses.png" alt="loss curves">')
+    plain, chosen = Config().flat(), config.flat()
+    parts.append("<h2>Options that differ from the defaults</h2>" + _table(
+        ["flag", "value"], [[f"--{k}", v] for k, v in chosen.items() if v != plain[k]]))
+    return (f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}'
+            f"</title><style>{STYLE}</style>{''.join(parts)}</html>\n")
+
+
+def _samples(run):
+    files = sorted((run.path / "samples").glob("*.png"))
+    if not files:
+        return ""
+    steps = sorted({round(i * (len(files) - 1) / (SHOWN - 1)) for i in range(SHOWN)})
+    return "<h2>Samples of the same latent vectors</h2>" + "".join(
+        f'<figure><img src="samples/{f.name}" alt="samples"><figcaption>step {int(f.stem)}'
+        f"</figcaption></figure>" for f in (files[i] for i in steps))
+
+
+def _table(head, rows):
+    def line(cells, kind):
+        inner = "".join(f"<{kind}>{html.escape(str(c))}</{kind}>" for c in cells)
+        return f"<tr>{inner}</tr>"
+    return "<table>" + line(head, "th") + "".join(line(r, "td") for r in rows) + "</table>"
