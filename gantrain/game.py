@@ -65,15 +65,20 @@ class Player:
         missing = [w.path for w, g in zip(self.weights, gradients, strict=True) if g is None]
         if missing:
             raise RuntimeError(f"player {self.name}: no gradient reaches {', '.join(missing)}")
-        norm = tf.linalg.global_norm(gradients)
+        # The norm of the loss's own gradient, whatever scale mixed precision gave it; `apply` may
+        # change the scale.
+        scale = tf.maximum(tf.abs(self.optimizer.scale_loss(1.0 / replicas)), 1e-30)
+        norm = tf.linalg.global_norm(gradients) / scale
+        if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
+            # An update whose scaled gradient overflows is skipped and the next scaled by less:
+            # part of the search for a scale, no sign of divergence.
+            norm = tf.where(tf.math.is_finite(norm), norm, 0.0)
         self.optimizer.apply(gradients, self.weights)
         if self.clip is not None:
             assign(self.weights, [tf.clip_by_value(w, -self.clip, self.clip)
                                   for w in self.weights])
-        # The norm of the loss's own gradient, whatever scale mixed precision gave it.
-        scale = tf.maximum(tf.abs(self.optimizer.scale_loss(1.0 / replicas)), 1e-30)
         logs = {name: tf.cast(value, tf.float32) for name, (_, value) in terms.items()}
-        logs |= {"loss": loss, "grad_norm": norm / scale}
+        logs |= {"loss": loss, "grad_norm": norm}
         return {f"{self.name}/{name}": value for name, value in logs.items()}
 
     def variables(self):
@@ -131,18 +136,19 @@ class Draw:
         self._global, self._first = batch_size, tf.cast(replica, tf.int32) * self.local
         self._base = tf.random.experimental.stateless_fold_in(
             tf.constant([seed, 0x67616E], tf.int32), tf.cast(step, tf.int32))
-        self._calls = 0
+        self._calls = self._asides = 0
 
     def aside(self):
         """A Draw of its own for a part that some iterations leave out.
 
         What is drawn after that part is then the same with and without it.
         """
+        self._asides += 1
         other = copy.copy(self)
         # The calls of this Draw are numbered from one, so zero leads to numbers nobody else has.
         other._base = tf.random.experimental.stateless_fold_in(
-            tf.random.experimental.stateless_fold_in(self._base, 0), self._calls)
-        other._calls = 0
+            tf.random.experimental.stateless_fold_in(self._base, 0), self._asides)
+        other._calls = other._asides = 0
         return other
 
     def _seed(self):

@@ -100,11 +100,12 @@ class GAN(Trainer):
     def lazily(self, d, real, fake, draw, update):
         """The penalty on every K-th discriminator update, zero on the others (StyleGAN2, B)."""
         every = self.config.adversarial.penalty_every
-        penalty = lambda: self.penalty.term(d, real, fake, draw)  # noqa: E731
         if every == 1:
-            return penalty()
+            return self.penalty.term(d, real, fake, draw)
+        own = draw.aside()
         count = draw.step * self.per_step + update + 1
-        return tf.cond(count % every == 0, penalty, lambda: tf.constant(0.0))
+        return tf.cond(count % every == 0, lambda: self.penalty.term(d, real, fake, own),
+                       lambda: tf.constant(0.0))
 
     def boundary(self, on_real, on_fake):
         """The logit between real and fake: the middle of both means.
