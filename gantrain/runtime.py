@@ -53,9 +53,9 @@ class Runtime:
         `iteration` is traced once per replica; its logs come back as means over the replicas.
         """
         if self.replicas == 1:
-            return tf.function(iteration)
+            return tf.function(iteration, autograph=False)
 
-        @tf.function
+        @tf.function(autograph=False)
         def distributed(step, host):
             logs = self.strategy.run(iteration, args=(step, host))
             return {name: self.strategy.reduce(tf.distribute.ReduceOp.MEAN, value, axis=None)
@@ -65,11 +65,12 @@ class Runtime:
 
     def fuse(self, function):
         """The part of an iteration that XLA may compile; plain otherwise."""
-        return tf.function(function, jit_compile=True) if self.xla else function
+        return (tf.function(function, jit_compile=True, autograph=False) if self.xla
+                else function)
 
     def function(self, function):
         """A compiled function outside the training step (samples, reports)."""
-        return tf.function(function, reduce_retracing=True)
+        return tf.function(function, reduce_retracing=True, autograph=False)
 
     @staticmethod
     def replica():

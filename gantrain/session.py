@@ -221,6 +221,8 @@ def load_domains(config, split, stop):
     # Generated sets are drawn once: runs that differ in their seed train on the same data.
     domains = load(d.dataset, data_dir=d.data_dir, offline=d.offline, image_size=d.image_size,
                    split=split)
+    number = find(d.dataset).prune_domain
+    unsure = domains[number].name if number is not None and split == "train" else None
     if d.domains:
         by_name = {domain.name: domain for domain in domains}
         wanted = d.domains.split(",")
@@ -229,8 +231,8 @@ def load_domains(config, split, stop):
             raise UserError(f"--domains {unknown[0]}: --dataset {d.dataset} has "
                             f"{', '.join(by_name)}")
         domains = [by_name[n] for n in wanted]
-    pruned = find(d.dataset).prune_domain
-    if split == "train" and pruned is not None and pruned < len(domains):
+    if unsure in [domain.name for domain in domains]:
         confidence = auxiliary.confidence(config, domains, stop)
-        domains[pruned] = prune(domains[pruned], confidence)
+        domains = [prune(domain, confidence) if domain.name == unsure else domain
+                   for domain in domains]
     return domains
