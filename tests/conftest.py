@@ -1,0 +1,54 @@
+"""The whole suite on CPU, as two logical devices, so that two replicas need no second process."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Bit equality is a promise for the CPU; a machine's GPUs are asked for with CUDA_VISIBLE_DEVICES.
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+import keras  # noqa: E402
+import pytest  # noqa: E402
+import tensorflow as tf  # noqa: E402
+import tiny  # noqa: E402
+
+from gantrain import nets  # noqa: E402
+from gantrain.data.datasets import DATASETS  # noqa: E402
+
+# Logical devices have to be set up before TensorFlow first uses any.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+@pytest.fixture(autouse=True)
+def usual_state():
+    """A test that trains in half precision or eagerly leaves no trace in the next."""
+    yield
+    keras.config.set_dtype_policy("float32")
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tiny_registries():
+    """The tiny networks and data sets, by name, beside those of the program."""
+    with pytest.MonkeyPatch.context() as patch:
+        for table, extra in ((nets.NETS, tiny.NETS), (nets.CLASSIFIERS, tiny.CLASSIFIERS),
+                             (DATASETS, tiny.DATASETS)):
+            for name, entry in extra.items():
+                patch.setitem(table, name, entry)
+        yield
+
+
+@pytest.fixture(scope="session")
+def classifier_file(tmp_path_factory):
+    """A `.keras` classifier of ten classes with random weights."""
+    path = tmp_path_factory.mktemp("classifier") / "classifier.keras"
+    nets.build_classifier("plain", (32, 32, 3), 10, seed=4).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def lpips_file(tmp_path_factory):
+    """AlexNet weights in the layout of the LPIPS file, random."""
+    path = tmp_path_factory.mktemp("lpips") / "alexnet_lpips.npz"
+    tiny.write_lpips(path)
+    return path

@@ -1,0 +1,127 @@
+"""Augmentations: what each may change, that gradients pass, that draws are per image."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gantrain.augment import AUGMENTATIONS, augment
+from gantrain.game import Draw
+
+SIDE = 16
+
+
+def draw(batch=8, step=0):
+    return Draw(0, tf.cast(step, tf.int64), batch)
+
+
+def ramp(batch=8):
+    """Every pixel its own value in (0, 1], the same in every image."""
+    values = np.arange(1, SIDE * SIDE + 1, dtype=np.float32) / (SIDE * SIDE)
+    return np.broadcast_to(values.reshape(1, SIDE, SIDE, 1), (batch, SIDE, SIDE, 3)).copy()
+
+
+@pytest.mark.parametrize("name", sorted(AUGMENTATIONS.keys() - {"none"}))
+def test_every_image_has_its_own_change(name):
+    images = ramp()
+    one = np.array(augment(images, name, draw()))
+    assert one.shape == images.shape and one.dtype == np.float32
+    assert len({image.tobytes() for image in one}) > 4
+    np.testing.assert_array_equal(one, augment(images, name, draw()))
+    assert not np.array_equal(one, augment(images, name, draw(step=1)))
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_the_gradient_passes(name):
+    images = tf.constant(ramp())
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        value = tf.reduce_sum(augment(images, name, draw()))
+    gradient = np.array(tape.gradient(value, images))
+    assert np.all(np.isfinite(gradient))
+    assert np.all(np.abs(gradient).sum((1, 2, 3)) > 0)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_compiled_equals_eager(name, channels):
+    images = ramp()[..., :channels]
+    compiled = tf.function(lambda step: augment(images, name, draw(step=step)))
+    np.testing.assert_allclose(compiled(tf.constant(3, tf.int64)),
+                               augment(images, name, draw(step=3)), rtol=1e-5, atol=1e-6)
+
+
+def test_none_is_none():
+    images = ramp()
+    assert augment(images, "none", draw()) is images
+
+
+def offsets(moved, fill):
+    """The shift (rows, columns) that explains each image, by trying all of them."""
+    found = []
+    for image in moved[..., 0]:
+        explained = []
+        for dy in range(-4, 5):
+            for dx in range(-4, 5):
+                rows, columns = np.arange(SIDE) + dy, np.arange(SIDE) + dx
+                clipped = ramp(1)[0, np.clip(rows, 0, SIDE - 1)][:, np.clip(columns, 0, SIDE - 1), 0]
+                if fill == "zero":
+                    inside = ((rows >= 0) & (rows < SIDE))[:, None] & (
+                        (columns >= 0) & (columns < SIDE))
+                    clipped = clipped * inside
+                if np.array_equal(image, clipped):
+                    explained.append((dy, dx))
+        assert len(explained) == 1
+        found += explained
+    return found
+
+
+@pytest.mark.parametrize("name, reach, fill", [("translation", 2, "zero"), ("shift", 1, "edge")])
+def test_shifts_reach_every_offset_and_no_further(name, reach, fill):
+    found = offsets(np.array(augment(ramp(150), name, draw(150))), fill)
+    expected = {(y, x) for y in range(-reach, reach + 1) for x in range(-reach, reach + 1)}
+    assert set(found) == expected
+
+
+def test_cutout_is_a_square_of_half_the_size_at_most():
+    cut = np.array(augment(ramp(100), "cutout", draw(100)))
+    zero = np.all(cut == 0, axis=-1)
+    np.testing.assert_array_equal(cut[~zero], ramp(100)[~zero])
+    sizes = []
+    for mask in zero:
+        rows, columns = mask.any(1), mask.any(0)
+        np.testing.assert_array_equal(mask, rows[:, None] & columns)  # one rectangle
+        assert np.abs(np.diff(np.flatnonzero(rows))).max(initial=1) == 1  # without gaps
+        sizes.append((rows.sum(), columns.sum()))
+    # Centres lie anywhere in the image, so that at the border a part of the square is outside.
+    assert np.max(sizes) <= SIDE // 2 + 1 and np.min(sizes) >= SIDE // 4 - 1
+    assert {int(m.argmax()) % SIDE for m in zero} >= set(range(10))
+
+
+def test_color_keeps_the_picture():
+    """An affine map of the values: where gray pixels were equal they still are."""
+    images = np.random.default_rng(0).uniform(-1, 1, (50, SIDE, SIDE, 1)).astype(np.float32)
+    gray = np.repeat(images, 3, axis=-1)
+    changed = np.array(augment(gray, "color", draw(50)), np.float64)
+    for before, after in zip(images.astype(np.float64), changed, strict=True):
+        np.testing.assert_allclose(after, np.repeat(after[..., :1], 3, -1), atol=1e-5)
+        slope, offset = np.polyfit(before.ravel(), after[..., 0].ravel(), 1)
+        np.testing.assert_allclose(after[..., :1], slope * before + offset, atol=1e-5)
+        assert 0.5 - 1e-6 <= slope <= 1.5 + 1e-6
+        assert abs(after.mean() - before.mean()) <= 0.5 + 1e-6
+
+
+def test_color_changes_saturation_around_the_mean_of_the_channels():
+    images = np.zeros((60, 4, 4, 3), np.float32)
+    images[..., 0] = 0.5
+    changed = np.array(augment(images, "color", draw(60)))
+    spread = changed[..., 0] - changed[..., 1]
+    # Constant images have no contrast of their own to scale: what is left is saturation in [0, 2].
+    ratio = spread[:, 0, 0] / 0.5
+    assert 0 <= ratio.min() < 0.5 and 1.5 < ratio.max() <= 3.0
+
+
+def test_names_are_applied_in_order():
+    images = ramp()
+    own = draw()
+    expected = AUGMENTATIONS["cutout"](AUGMENTATIONS["translation"](images, own), own)
+    np.testing.assert_array_equal(augment(images, "translation,cutout", draw()), expected)

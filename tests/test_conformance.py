@@ -1,0 +1,423 @@
+"""What every trainer has to keep, whatever its algorithm: the matrix over TRAINERS.
+
+A new trainer is in the matrix by its entry in TRAINERS, a new coupling by its entry in COUPLINGS;
+both need a line of documented terms here.
+"""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+
+from gantrain import config as cfg
+from gantrain.game import Player
+from gantrain.loop import Interrupted
+from gantrain.penalties import COUPLINGS
+from gantrain.session import Session
+from gantrain.trainers import TRAINERS
+
+# The terms that each trainer documents, by player; {name} stands for every domain.
+GAME = {
+    "discriminators": {"adv/{name}", "accuracy_real/{name}", "accuracy_fake/{name}"},
+    "generators": {"adv/{name}"},
+}
+TERMS = {
+    "gan": GAME,
+    "cogan": GAME,
+    "scogan": GAME,
+    "classifier": {"classifier": {"cross_entropy/{name}", "accuracy/{name}"}},
+}
+COUPLING_TERMS = {
+    "feature_loss": {"feature"},
+    "semantic_loss": {"semantic"},
+    "cycle_loss": {"latent_cycle"},
+    "perceptual_loss": {"perceptual_content", "perceptual_style"},
+}
+EVERY_OPTION = dict(ema=0.9, weight_decay=1e-4, lr_decay=0.5, noise_type="normal",
+                    augment="translation,cutout,color")
+
+
+def switched_on(*couplings):
+    """Options that switch couplings on with the weight of their bare flag."""
+    fields = {f.name: f.metadata for f in cfg.options()}
+    return {name: fields[name]["pair"] or fields[name]["const"] for name in couplings}
+
+
+def variants():
+    """{id: (trainer, number of domains, options)}."""
+    made = {}
+    for name, trainer in TRAINERS.items():
+        least, most = getattr(trainer, "domains_taken", (1, None))
+        for k in sorted({least, most or 3}):
+            made[f"{name}-{k}"] = name, k, {}
+    made["gan-ring"] = "gan", 1, dict(dataset="ring", net="toy")
+    made["gan-every_option"] = "gan", 1, EVERY_OPTION | dict(
+        loss="hinge", d_penalty="r1", penalty_every=2, spectral_norm=True, n_critic=3)
+    made["gan-clip"] = "gan", 1, dict(loss="wasserstein", d_penalty="clip")
+    for coupling in COUPLINGS:
+        made[f"scogan-{coupling}"] = "scogan", 2, switched_on(coupling)
+    made["scogan-all"] = "scogan", 2, switched_on(*COUPLINGS) | EVERY_OPTION | dict(
+        coupling_ramp=4, classifier_noise=0.3, classifier_augment="translation", penalty_every=2,
+        n_critic=3)
+    made["scogan-all-3"] = "scogan", 3, switched_on(*COUPLINGS)
+    made["classifier-attacked"] = "classifier", 2, dict(
+        classifier_attack=1.0, classifier_noise=0.3, classifier_net="evaluation")
+    return made
+
+
+VARIANTS = variants()
+# The fullest of every trainer, for what is too slow to do with all of them.
+FULLEST = {"gan": "gan-every_option", "cogan": "cogan-3", "scogan": "scogan-all",
+           "classifier": "classifier-attacked"}
+
+
+@pytest.fixture(scope="session")
+def build(classifier_file, lpips_file):
+    """(variant, run directory, further options) -> a new Session."""
+
+    def make(variant, run_dir="unused", stop=None, **options):
+        name, k, own = VARIANTS[variant]
+        options = dict(gan_type=name, n_critic=1, steps=4) | own | options
+        if options.get("semantic_loss"):
+            options["classifier"] = str(classifier_file)
+        if options.get("perceptual_loss"):
+            options["lpips_weights"] = str(lpips_file)
+        points = options.get("dataset") == "ring"
+        config = tiny.config(run_dir, **options)
+        return Session(config, domains=None if points else tiny.domains(k), stop=stop)
+
+    return make
+
+
+def snapshot(session):
+    return tiny.values(session.trainer.variables())
+
+
+def trainable(session):
+    """Every weight that anything could move, consulted networks too, by id."""
+    nets = [net for player in session.trainer.players.values() for net in player.networks]
+    for coupling in getattr(session.trainer, "couplings", ()):
+        nets += [getattr(coupling, name) for name in ("classifier", "extractor")
+                 if hasattr(coupling, name)]
+    return {id(w): w for net in nets for w in net.trainable_variables}
+
+
+class Played:
+    """One eager iteration of a variant from its first weights, with each player's moves."""
+
+    def __init__(self, session):
+        self.session, self.moves = session, {}
+        descend = Player.descend
+
+        def watched(player, objective):
+            before = {key: np.array(w) for key, w in trainable(session).items()}
+            logs = descend(player, objective)
+            self.moves.setdefault(player.name, []).append(
+                {key for key, w in trainable(session).items()
+                 if not np.array_equal(before[key], w)})
+            return logs
+
+        tf.config.run_functions_eagerly(True)
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Player, "descend", watched)
+                self.logs = session.iterate(0) | session.trainer.report()
+        finally:
+            tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def played(request, build):
+    return Played(build(request.param))
+
+
+def test_every_trainer_and_coupling_documents_its_terms():
+    assert set(TERMS) == set(TRAINERS)
+    assert set(FULLEST) == set(TRAINERS)
+    assert set(COUPLING_TERMS) == set(COUPLINGS)
+
+
+def test_logs_are_finite_float32_scalars(played):
+    for name, value in played.logs.items():
+        assert value.dtype == tf.float32, name
+        assert value.shape == (), name
+        assert np.isfinite(value), name
+
+
+def test_log_keys_are_the_documented_terms(played):
+    config, names = played.session.config, [d.name for d in played.session.domains]
+    expected = set()
+    for player, terms in TERMS[config.run.gan_type].items():
+        terms = terms | {"loss", "grad_norm"}
+        if config.optimisation.weight_decay:
+            terms |= {"l2"}
+        if player == "discriminators" and config.adversarial.d_penalty in ("gp", "r1"):
+            terms |= {config.adversarial.d_penalty + "/{name}"}
+        if player == "generators":
+            terms = terms.union(*(COUPLING_TERMS[name] for name in COUPLINGS
+                                  if any(tf.nest.flatten(config.flat()[name]))))
+        expected |= {f"{player}/{term.format(name=name)}" for term in terms for name in names}
+    if len(names) > 1 and "generators" in TERMS[config.run.gan_type]:
+        expected |= {"generators/weight_distance"}
+    assert set(played.logs) == expected
+
+
+def test_the_loss_is_the_weighted_sum_of_its_terms(played):
+    """Where every weight is one, the terms that are no watched values add up to the loss."""
+    config = played.session.config
+    couplings = any(any(tf.nest.flatten(config.flat()[name])) for name in COUPLINGS)
+    for player in played.session.trainer.players:
+        own = {k.split("/", 1)[1]: float(v) for k, v in played.logs.items()
+               if k.startswith(f"{player}/")}
+        weights = {"adv": 1.0, "l2": config.optimisation.weight_decay,
+                   "cross_entropy": 1 / len(played.session.domains),
+                   config.adversarial.d_penalty: (config.adversarial.penalty_weight
+                                                  * config.adversarial.penalty_every)}
+        if couplings and player == "generators":
+            continue
+        total = sum(weights.get(term.split("/")[0], 0.0) * value for term, value in own.items()
+                    if term not in ("loss", "grad_norm"))
+        assert own["loss"] == pytest.approx(total, rel=1e-4, abs=1e-5)
+
+
+def test_each_player_moves_exactly_its_own_weights(played):
+    players = played.session.trainer.players
+    assert set(played.moves) == set(players)
+    for name, moves in played.moves.items():
+        own = {id(w) for w in players[name].weights}
+        assert len(own) == len(players[name].weights)
+        for moved in moves:
+            assert moved <= own, f"{name} moved weights of another player"
+        # The gradient of a difference of means is zero in the bias of the last layer.
+        idle = [w.path for w in players[name].weights
+                if id(w) not in set().union(*moves) and not w.path.endswith("bias")]
+        assert not idle, f"{name} left its own weights where they were"
+
+
+def test_no_two_players_share_a_weight(played):
+    players = list(played.session.trainer.players.values())
+    every = [id(w) for player in players for w in player.weights]
+    assert len(every) == len(set(every))
+
+
+def test_the_checkpoint_holds_every_variable_once(played):
+    trainer = played.session.trainer
+    held = {id(v) for v in trainer.variables()}
+    assert len(held) == len(trainer.variables())
+    for player in trainer.players.values():
+        for net in player.networks:
+            assert {id(v) for v in net.variables} <= held
+        assert {id(v) for v in player.optimizer.variables} <= held
+    for average in trainer.averages:
+        for net in average.networks:
+            assert {id(v) for v in net.variables} <= held
+
+
+def test_networks_attach_no_losses_of_their_own(played):
+    for player in played.session.trainer.players.values():
+        for net in player.networks:
+            assert net.losses == []
+
+
+def test_samples_are_images_in_range(played):
+    trainer = played.session.trainer
+    if trainer.noise is None:
+        assert played.session.fixed_picture() is None
+        return
+    made = [np.asarray(v) for v in trainer.samples(played.session.noise(3))]
+    assert len(made) == len(played.session.domains)
+    for images, domain in zip(made, played.session.domains, strict=True):
+        assert images.shape == (3, *domain.shape) and images.dtype == np.float32
+        if len(domain.shape) == 3:
+            assert np.abs(images).max() <= 1
+
+
+# ---------------------------------------------------------------------------------- compiled, half
+
+
+def smooth(session):
+    """Makes Adam's step continuous in the gradient.
+
+    Its first step is the gradient's sign: where a gradient is nothing but rounding, as that of a
+    bias in front of batch normalisation, two right answers would lie two steps apart.
+    """
+    for player in session.trainer.players.values():
+        player.optimizer.epsilon = 1e-2
+    return session
+
+
+def assert_close(left, right, names, tolerance):
+    for one, other, name in zip(left, right, names, strict=True):
+        np.testing.assert_allclose(np.asarray(one, np.float64), np.asarray(other, np.float64),
+                                   rtol=tolerance, atol=tolerance, err_msg=str(name))
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_compiled_equals_eager(build, trainer):
+    session = smooth(build(FULLEST[trainer]))
+    variables = session.trainer.variables()
+    start = snapshot(session)
+    compiled = [{k: float(v) for k, v in session.iterate(step).items()} for step in range(2)]
+    after = snapshot(session)
+    tiny.assign(variables, start)
+    tf.config.run_functions_eagerly(True)
+    eager = [{k: float(v) for k, v in session.iterate(step).items()} for step in range(2)]
+    for one, other in zip(compiled, eager, strict=True):
+        assert one == pytest.approx(other, rel=1e-3, abs=1e-4)
+    assert_close(after, snapshot(session), [v.path for v in variables], 1e-4)
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_half_precision(build, trainer, precision):
+    session = build(FULLEST[trainer], precision=precision)
+    before = snapshot(session)
+    tf.config.run_functions_eagerly(True)
+    # Scaling for float16 looks for its scale in the first updates, and skips those.
+    for step in range(6):
+        logs = session.iterate(step)
+        for name, value in logs.items():
+            assert value.dtype == tf.float32, name
+            assert np.isfinite(value), name
+    for player in session.trainer.players.values():
+        assert all(w.dtype == "float32" for w in player.weights)
+    assert session.finite()
+    moved = [not np.array_equal(a, b) for a, b in zip(before, snapshot(session), strict=True)]
+    assert np.mean(moved) > 0.8
+
+
+# --------------------------------------------------------------------------------------- resuming
+
+
+@pytest.mark.parametrize("variant, compiled, options", [
+    ("gan-ring", True, dict(ema=0.99, loss="wasserstein", d_penalty="gp", n_critic=2)),
+    ("gan-every_option", False, dict(n_critic=1)),
+    ("gan-every_option", False, dict(n_critic=1, precision="mixed_float16")),
+    ("cogan-2", False, dict(d_penalty="r1", penalty_every=3, ema=0.9)),
+    ("scogan-all", False, dict(n_critic=1)),
+    ("classifier-attacked", False, {}),
+])
+def test_a_resumed_run_is_the_same_run(build, tmp_path, monkeypatch, variant, compiled, options):
+    """N steps equal N/2, a new process's Session, N/2: bit for bit."""
+    monkeypatch.setattr(Session, "_finish", lambda self, step: step)  # models are tested elsewhere
+    tf.config.run_functions_eagerly(not compiled)
+    options |= dict(checkpoint_every=100, sample_every=100)
+
+    straight = build(variant, tmp_path / "straight", **options)
+    straight.fit()
+    first = build(variant, tmp_path / "resumed", stop=tiny.After(2), **options)
+    with pytest.raises(Interrupted, match="saved at step 2 of 4"):
+        first.fit()
+    second = build(variant, tmp_path / "resumed", **options)
+    tiny.assign(second.trainer.variables(), [np.zeros_like(v) for v in snapshot(second)])
+    second.fit()
+
+    for one, other, v in zip(snapshot(straight), snapshot(second), straight.trainer.variables(),
+                             strict=True):
+        np.testing.assert_array_equal(one, other, err_msg=v.path)
+    metrics = tiny.timeless(straight.run.metrics())
+    assert [line["step"] for line in metrics] == [1, 2, 3, 4]
+    assert tiny.timeless(second.run.metrics()) == metrics
+
+
+def test_dropout_masks_depend_on_the_restored_seeds(build, tmp_path):
+    """The trap behind the resume test: without seed states the second half draws other masks."""
+    session = build("cogan-2", tmp_path)
+    seeds = [v for v in session.trainer.variables() if "seed" in v.path]
+    assert seeds
+    before = tiny.values(seeds)
+    tf.config.run_functions_eagerly(True)
+    session.iterate(0)
+    assert all(not np.array_equal(a, b) for a, b in zip(before, seeds, strict=True))
+
+
+# --------------------------------------------------------------------------------------- replicas
+
+
+@pytest.mark.parametrize("variant, options", [
+    ("gan-ring", dict(loss="wasserstein", d_penalty="gp", batch_size=8)),
+    ("cogan-2", dict(net="plain", d_penalty="r1", ema=0.9)),
+    ("scogan-feature_loss", dict(net="plain", semantic_loss=5.0, perceptual_loss=(1.0, 1.0),
+                                 weight_decay=1e-3, augment="translation", classifier_noise=0.1)),
+    ("classifier-3", dict(classifier_net="plain", weight_decay=1e-3)),
+])
+def test_two_replicas_equal_one_device(build, variant, options):
+    """At the same global batch, on networks in which an image knows nothing of its neighbours."""
+    one, two = (smooth(build(variant, devices=n, **options)) for n in (1, 2))
+    assert two.runtime.replicas == 2
+    # Means of thresholds and norms of a part of the batch are not those of the whole.
+    local = ("accuracy_real", "accuracy_fake", "grad_norm", "perceptual")
+    for step in range(2):
+        tf.config.run_functions_eagerly(True)
+        expected = {k: float(v) for k, v in one.iterate(step).items()}
+        tf.config.run_functions_eagerly(False)
+        logs = {k: float(v) for k, v in two.iterate(step).items()}
+        assert set(logs) == set(expected)
+        for name, value in expected.items():
+            if not any(part in name for part in local):
+                assert logs[name] == pytest.approx(value, rel=1e-5, abs=1e-5), name
+    assert_close(snapshot(one), snapshot(two), [v.path for v in one.trainer.variables()], 1e-5)
+
+
+def test_replicas_have_to_divide_the_batch(build):
+    session = build("gan-ring", devices=2, batch_size=5)
+    with pytest.raises(Exception, match="--batch_size 5 does not divide among 2 devices"):
+        session.iterate(0)
+
+
+# ----------------------------------------------------------------------------------------- others
+
+
+@pytest.mark.parametrize("size, kind, k, reason", [
+    ("two", "gan", 2, "takes one domain and .* gives 2 .*--domains a"),
+    ("one", "cogan", 1, "takes two or more and .* gives 1"),
+    ("one", "scogan", 1, "takes two or more and .* gives 1"),
+])
+def test_a_wrong_number_of_domains_is_refused(tmp_path, size, kind, k, reason):
+    with pytest.raises(Exception, match=reason):
+        Session(tiny.config(tmp_path, gan_type=kind), domains=tiny.domains(k))
+
+
+def test_the_shared_layers_of_cogan_are_one_layer(build):
+    session = build("cogan-3")
+    trainer = session.trainer
+    shared = session.config.nets.shared_layers
+    assert shared == 4 and session.config.nets.d_shared_layers == 3
+    first = {id(w) for w in trainer.G[0].trainable_variables}
+    common = first.intersection(*({id(w) for w in g.trainable_variables} for g in trainer.G))
+    assert 0 < len(common) < len(first)
+    assert len(trainer.players["generators"].weights) == len(first) + 2 * (len(first) - len(common))
+
+
+def test_scogan_shares_nothing_and_starts_apart_unless_asked(build):
+    apart = build("scogan-2")
+    assert float(apart.trainer.report()["generators/weight_distance"]) > 0
+    alike = build("scogan-2", same_init=True)
+    assert float(alike.trainer.report()["generators/weight_distance"]) == 0
+    assert not ({id(w) for w in alike.trainer.G[0].weights}
+                & {id(w) for w in alike.trainer.G[1].weights})
+
+
+def test_weight_distance_is_the_mean_over_pairs(build):
+    trainer = build("scogan-3").trainer
+    a, b, c = ([np.array(w) for w in g.trainable_variables] for g in trainer.G)
+
+    def distance(one, other):
+        return np.sqrt(sum(((x - y) ** 2).sum() for x, y in zip(one, other, strict=True)))
+
+    expected = np.mean([distance(a, b), distance(a, c), distance(b, c)])
+    assert float(trainer.report()["generators/weight_distance"]) == pytest.approx(expected, 1e-5)
+
+
+def test_accuracy_counts_images_on_their_side_of_the_middle(build):
+    boundary = build("gan-ring").trainer.boundary
+    assert float(boundary(tf.constant([[4.0], [6.0]]), tf.constant([[-1.0], [0.0]]))) == 2.25
+
+
+def test_metrics_lines_are_plain_json(build, tmp_path):
+    build("gan-ring", tmp_path, steps=2).fit()
+    for line in (tmp_path / "metrics.jsonl").read_text().splitlines():
+        values = json.loads(line)
+        assert all(isinstance(v, (int, float)) for v in values.values())

@@ -1,0 +1,121 @@
+"""What the tests train: tiny domains, networks without batch statistics, short configs."""
+
+import numpy as np
+
+from gantrain import presets
+from gantrain.data.datasets import Dataset
+from gantrain.data.domain import Domain
+from gantrain.loop import Stop
+from gantrain.nets import Classifier, Pair, Row
+from gantrain.nets.blocks import CHANNELS
+
+WIDTH = 1 / 64
+DIGITS = tuple("0123456789")
+
+
+def domain(name="a", count=24, side=32, channels=3, labels=10, seed=None):
+    """Random images; `labels` is a number of classes, a tuple of attribute names, or None."""
+    rng = np.random.default_rng(sum(map(ord, name)) if seed is None else seed)
+    pixels = rng.integers(0, 256, (count, side, side, channels), dtype=np.uint8)
+    if labels is None:
+        return Domain(name, pixels)
+    if isinstance(labels, tuple):
+        return Domain(name, pixels, rng.integers(0, 2, (count, len(labels)), dtype=np.uint8),
+                      labels)
+    return Domain(name, pixels, np.arange(count, dtype=np.int32) % labels, DIGITS[:labels])
+
+
+def domains(number, **options):
+    """Domains a, b, c, ... with different images and, where there are two, different sizes."""
+    return [domain("abc"[i], count=24 + 3 * i, **options) for i in range(number)]
+
+
+# No dropout and no statistics of a batch: what a network gives for an image depends on this image
+# alone, so that replicas, batches and devices can be compared.
+PLAIN = Pair(
+    summary="tests: no batch statistics, no dropout",
+    generator=(
+        Row("dense", 8, 4, activation="leaky_relu_0.2"),
+        Row("convt", 8, 4, 4, activation="leaky_relu_0.2"),
+        Row("convt", CHANNELS, 4, 2, activation="tanh"),
+    ),
+    discriminator=(
+        Row("conv", 8, 4, 4, activation="leaky_relu_0.2"),
+        Row("conv", 8, 4, 2, activation="leaky_relu_0.2"),
+        Row("flatten"),
+        Row("dense", 1),
+    ),
+    image_size=32,
+    shared=(2, 2),
+    noise_dim=6,
+)
+
+NETS = {"plain": PLAIN}
+
+CLASSIFIERS = {"plain": Classifier("tests: no dropout", (
+    Row("conv", 8, 4, 4, activation="leaky_relu_0.2"),
+    Row("flatten"),
+    Row("dense", CHANNELS),
+))}
+
+DATASETS = {
+    "tiny": Dataset("tests: two labelled domains", lambda request: domains(2)),
+    "tiny3": Dataset("tests: three labelled domains", lambda request: domains(3)),
+    "tiny_unlabelled": Dataset("tests: no labels", lambda request: domains(2, labels=None)),
+}
+
+
+def config(run_dir, **options):
+    """A resolved config of a run that takes seconds: everything but the options given is tiny."""
+    usual = dict(dataset="tiny", width=WIDTH, batch_size=4, noise_dim=6, steps=8, n_critic=2,
+                 log_every=1)
+    return presets.resolve(presets.configure(usual | {"run_dir": str(run_dir)} | options))
+
+
+def ring_config(run_dir, **options):
+    """The quickest run there is: the toy GAN."""
+    return config(run_dir, **dict(gan_type="gan", dataset="ring", net="toy", n_critic=1) | options)
+
+
+class After(Stop):
+    """Stops a run before step `steps`, as a signal would."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.left = steps + 1
+
+    @property
+    def wanted(self):
+        self.left -= 1
+        if not self.left:
+            self.reason = "TEST"
+        return self.reason
+
+
+def write_lpips(path):
+    """Random AlexNet weights under the names of the LPIPS file."""
+    rng = np.random.default_rng(0)
+    arrays, channels = {}, 3
+    for i, (kernel, size) in enumerate([(11, 64), (5, 192), (3, 384), (3, 256), (3, 256)]):
+        scale = np.sqrt(2 / (kernel * kernel * channels))
+        arrays[f"conv{i + 1}/kernel"] = rng.normal(
+            0, scale, (kernel, kernel, channels, size)).astype("float32")
+        arrays[f"conv{i + 1}/bias"] = rng.normal(0, 0.1, size).astype("float32")
+        channels = size
+    np.savez(path, **arrays)
+
+
+def values(variables):
+    """Copies of variables."""
+    return [np.array(v) for v in variables]
+
+
+def assign(variables, stored):
+    for v, value in zip(variables, stored, strict=True):
+        v.assign(value)
+
+
+def timeless(metrics):
+    """Log lines without what depends on the clock."""
+    return [{k: v for k, v in line.items() if k not in ("images_per_second", "input_wait")}
+            for line in metrics]
