@@ -107,7 +107,7 @@ def evaluation_classifiers(config, domains, stop):
             config, [domain], stop, classifier_net="evaluation", classifier_augment="shift",
             steps=EVALUATION_STEPS, seed=EVALUATION_SEED)
         models.append(model)
-        accuracies |= {k: v for k, v in run.summary().items() if k.startswith("accuracy/")}
+        accuracies |= _accuracies(run)
     return models, accuracies
 
 
@@ -120,7 +120,14 @@ def _classifier_run(config, domains, stop, **options):
         print(f"training a classifier of {', '.join(d.name for d in domains)} in {run.path}",
               flush=True)
         Session(own, domains=domains, stop=stop).fit()
+    shares = ", ".join(f"{k.removeprefix('accuracy/')} {v:.3f}"
+                       for k, v in _accuracies(run).items())
+    print(f"classifier {run.path}: test accuracy {shares}", flush=True)
     return run, load_model(run.path)
+
+
+def _accuracies(run):
+    return {k: v for k, v in run.summary().items() if k.startswith("accuracy/")}
 
 
 def classifier_config(config, domains, **options) -> Config:
