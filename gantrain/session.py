@@ -7,7 +7,8 @@ from contextlib import closing
 import numpy as np
 import tensorflow as tf
 
-from gantrain import auxiliary, callbacks, images, plots, report
+from gantrain import callbacks, images, plots, report
+from gantrain.auxiliary import Auxiliaries
 from gantrain.config import Config
 from gantrain.data.batches import Batches
 from gantrain.data.datasets import find, load
@@ -39,9 +40,10 @@ class Session:
         self.config = config
         self.run = RunDirectory(config.run.run_dir)
         self.stop = stop or Stop(config.run.time_limit * 60)
-        self.domains = domains or load_domains(config, "train", self.stop)
+        self.auxiliaries = Auxiliaries(config, self._train_classifier)
+        self.domains = domains or self._load("train")
         if frozen is None:
-            frozen = auxiliary.frozen_networks(config, self.domains, self.stop)
+            frozen = self.auxiliaries.frozen(self.domains)
         # Before the runtime: a classifier is a run of its own and sets precision and seeds.
         self._judges = self._evaluation_classifiers() if config.run.evaluate_every else None
         self.runtime = Runtime(config.runtime, config.run.seed)
@@ -158,7 +160,7 @@ class Session:
         """What the trainer itself measures on the test part: a classifier's accuracy."""
         if self.trainer.score is None:
             return {}
-        return self.trainer.score(load_domains(self.config, "test", self.stop))
+        return self.trainer.score(self._load("test"))
 
     def finite(self):
         """Whether every weight is finite: what a checkpoint must be."""
@@ -208,31 +210,36 @@ class Session:
         result = joint_coherence(logits, self.trainer.names, self.domains[0].multi_label)
         return {f"joint/{k}": v for k, v in (result | accuracies).items()}
 
+    # --- what it is made of ----------------------------------------------------------------------
+
+    def _load(self, split):
+        """The domains of a part: chosen by `--domains`, pruned where the set asks for it."""
+        d = self.config.data
+        # Generated sets are drawn once: runs that differ in their seed train on the same data.
+        domains = load(d.dataset, data_dir=d.data_dir, offline=d.offline, image_size=d.image_size,
+                       split=split)
+        number = find(d.dataset).prune_domain
+        unsure = domains[number].name if number is not None and split == "train" else None
+        if d.domains:
+            by_name = {domain.name: domain for domain in domains}
+            wanted = d.domains.split(",")
+            unknown = [n for n in wanted if n not in by_name]
+            if unknown:
+                raise UserError(f"--domains {unknown[0]}: --dataset {d.dataset} has "
+                                f"{', '.join(by_name)}")
+            domains = [by_name[n] for n in wanted]
+        if unsure in [domain.name for domain in domains]:
+            confidence = self.auxiliaries.confidence(domains)
+            domains = [prune(domain, confidence) if domain.name == unsure else domain
+                       for domain in domains]
+        return domains
+
+    def _train_classifier(self, config, domains):
+        """A classifier is a run like any other, interrupted by the same signals."""
+        Session(config, domains, self.stop).fit()
+
     def _evaluation_classifiers(self):
         if len(self.domains) < 2 or any(d.labels is None for d in self.domains):
             raise UserError("joint coherence needs two or more labelled domains; drop "
                             "--evaluate_every or take another --dataset")
-        return auxiliary.evaluation_classifiers(self.config, self.domains, self.stop)
-
-
-def load_domains(config, split, stop):
-    """The domains of a config: loaded, chosen by `--domains`, pruned where the set asks for it."""
-    d = config.data
-    # Generated sets are drawn once: runs that differ in their seed train on the same data.
-    domains = load(d.dataset, data_dir=d.data_dir, offline=d.offline, image_size=d.image_size,
-                   split=split)
-    number = find(d.dataset).prune_domain
-    unsure = domains[number].name if number is not None and split == "train" else None
-    if d.domains:
-        by_name = {domain.name: domain for domain in domains}
-        wanted = d.domains.split(",")
-        unknown = [n for n in wanted if n not in by_name]
-        if unknown:
-            raise UserError(f"--domains {unknown[0]}: --dataset {d.dataset} has "
-                            f"{', '.join(by_name)}")
-        domains = [by_name[n] for n in wanted]
-    if unsure in [domain.name for domain in domains]:
-        confidence = auxiliary.confidence(config, domains, stop)
-        domains = [prune(domain, confidence) if domain.name == unsure else domain
-                   for domain in domains]
-    return domains
+        return self.auxiliaries.evaluation(self.domains)
