@@ -91,6 +91,7 @@ def parse(program, commands, default, argv):
     for name, value in values.items():
         if fields[name].metadata["pair"]:
             values[name] = _pair(name, value, fields[name].metadata["pair"])
+        cfg.validate_field(fields[name], values[name])
     return command, values
 
 

@@ -41,9 +41,10 @@ def points(domains, real):
 
     Args:
         domains: list of arrays [N, 2], one colour each.
-        real: list of arrays [N, 2]; they set the scale.
+        real: list of arrays [N, 2]; they set the scale where there are any but the origin.
     """
-    limit = 1.5 * max(np.abs(values).max() for values in real)
+    reach = [max(np.abs(values).max() for values in arrays) for arrays in (real, domains)]
+    limit = 1.5 * (reach[0] or reach[1])
     figure = Figure(figsize=(4, 4), layout="constrained")
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_subplot()

@@ -38,10 +38,10 @@ class GAN(Trainer):
         least, most = self.domains_taken
         if not least <= len(domains) <= (most or len(domains)):
             names = ", ".join(d.name for d in domains)
-            raise UserError(
-                f"--gan_type {config.run.gan_type} takes {'one domain' if most else 'two or more'} "
-                f"and --dataset {config.data.dataset} gives {len(domains)} ({names}); choose with "
-                f"--domains" + (f" {domains[0].name}" if most else " or take another data set"))
+            takes, remedy = (("one domain", f"choose with --domains {domains[0].name}") if most
+                             else ("two or more domains", "take a --dataset that has them"))
+            raise UserError(f"--gan_type {config.run.gan_type} takes {takes}, and --dataset "
+                            f"{config.data.dataset} gives {len(domains)} ({names}); {remedy}")
         n, o, a = config.nets, config.optimisation, config.adversarial
         self.config, self.domains, self.frozen = config, domains, frozen
         self.names = [d.name for d in domains]
