@@ -24,9 +24,9 @@ def main(argv=None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     program = os.path.basename(sys.argv[0]) or "gantrain"
     try:
-        name, options = flags.parse(program, {k: v[:2] for k, v in COMMANDS.items()}, "train",
-                                    sys.argv[1:] if argv is None else argv)
         with quiet_start():
+            name, options = flags.parse(program, {k: v[:2] for k, v in COMMANDS.items()}, "train",
+                                        sys.argv[1:] if argv is None else argv)
             import tensorflow  # noqa: F401
         return COMMANDS[name][2](options)
     except UserError as error:
@@ -57,7 +57,7 @@ def quiet_start():
         os.dup2(hidden.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except ImportError:
             hidden.seek(0)
             os.write(keep, hidden.read())
             raise
