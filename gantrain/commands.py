@@ -49,6 +49,8 @@ class List:
 
 @dataclass(frozen=True)
 class Bench:
+    width: float = option(1.0, "width of the networks that are compared with the peak", above=0.0,
+                          high=8.0)
     batch_size: int = option(64, "images per update", low=1)
     n_critic: int = option(5, "discriminator updates per iteration", low=1)
     iterations: int = option(5, "timed iterations of each program", low=3)
