@@ -257,11 +257,13 @@ class Config:
         try:
             sections = json.loads(Path(path).read_text())
             flat = {k: v for section in sections.values() for k, v in section.items()}
-            return Config().with_options(**{k: tuple(v) if isinstance(v, list) else v
-                                            for k, v in flat.items()})
+            config = Config().with_options(**{k: tuple(v) if isinstance(v, list) else v
+                                              for k, v in flat.items()})
+            _check_types(config)
+            return config
         except FileNotFoundError:
             raise UserError(f"{path}: not there; is --run_dir the directory of a run?") from None
-        except (OSError, ValueError, AttributeError, TypeError) as error:
+        except (OSError, ValueError, AttributeError, TypeError, UserError) as error:
             raise UserError(f"{path}: not a gantrain config ({error})") from None
 
 
@@ -280,6 +282,22 @@ def option_type(section, name):
     if isinstance(hint, types.UnionType):
         hint = next(a for a in typing.get_args(hint) if a is not type(None))
     return hint
+
+
+def _check_types(config):
+    """Raises ValueError for a value of another type than that of its option."""
+    for part in dataclasses.fields(config):
+        section = getattr(config, part.name)
+        for f in dataclasses.fields(section):
+            value, pair = getattr(section, f.name), f.metadata["pair"]
+            kind = float if pair else option_type(type(section), f.name)
+            values = tuple(value) if pair else (value,)
+            # JSON writes 1 for 1.0.
+            allowed = (float, int) if kind is float else (kind,)
+            if value is None and f.default is None:
+                continue
+            if len(values) != (2 if pair else 1) or any(type(v) not in allowed for v in values):
+                raise ValueError(f"{f.name} is {value!r}")
 
 
 def names_of(metadata) -> list[str] | None:

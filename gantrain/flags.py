@@ -85,8 +85,11 @@ def parse(program, commands, default, argv):
             group = sub.add_argument_group(title) if title else sub
             for f in dataclasses.fields(section):
                 _add(group, section, f, with_choices=help_wanted)
-    values = vars(top.parse_args(argv))
+    known, unknown = top.parse_known_args(argv)
+    values = vars(known)
     command = values.pop("command")
+    if unknown:
+        subparsers.choices[command].error(f"unrecognized arguments: {' '.join(unknown)}")
     fields = {f.name: f for f in cfg.options(commands[command][1])}
     for name, value in values.items():
         if fields[name].metadata["pair"]:
