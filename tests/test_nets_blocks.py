@@ -81,6 +81,20 @@ def test_gradient_flows_through_sigma():
     assert abs(np.sum(gradient * kernel)) < 1e-3 * np.linalg.norm(gradient)
 
 
+def test_singular_vectors_are_constants_to_the_gradient():
+    normed = SpectralNorm(layers.Dense(6))
+    normed(draw(4, 5))
+    kernel = normed.layer.kernel
+    kernel.assign(draw(5, 6, seed=1))  # far from the u that was found at the start
+    with tf.GradientTape() as tape:
+        sigma = normed.sigma()
+    v = kernel.numpy() @ normed.u.numpy()
+    v /= np.linalg.norm(v)
+    u = v @ kernel.numpy()
+    u /= np.linalg.norm(u)
+    np.testing.assert_allclose(tape.gradient(sigma, kernel.value), np.outer(v, u), atol=1e-5)
+
+
 def test_a_frozen_layer_can_be_normalised():
     normed = SpectralNorm(layers.Dense(6))
     x = draw(2, 5)

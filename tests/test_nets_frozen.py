@@ -93,12 +93,11 @@ def test_a_wrong_lpips_file_is_a_user_error(tmp_path, load):
             load(tmp_path / name)
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
-def test_vgg19_is_that_of_keras(tmp_path, policy):
+def test_vgg19_is_that_of_keras_whatever_the_precision(tmp_path):
     reference = keras.applications.VGG19(include_top=False, weights=None)
     path = tmp_path / "vgg19.weights.h5"
     reference.save_weights(path)
-    keras.config.set_dtype_policy(policy)
+    keras.config.set_dtype_policy("mixed_float16")
     try:
         net = frozen.vgg19(path, offline=True)
     finally:
