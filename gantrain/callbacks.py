@@ -44,10 +44,13 @@ class Guard(Callback):
         if bad:
             # A sum is not finite because one of its terms is not: the term is the news.
             first = next((n for n in bad if not n.endswith(("/loss", "/grad_norm"))), bad[0])
-            kept = self.run.checkpoints()
-            where = f"the last good checkpoint is {kept[-1]}" if kept else "there is no checkpoint"
-            raise Diverged(f"{first} is {logs[first]} at step {step}; {where}; lower the learning "
-                           f"rate or the weight of this term")
+            raise _diverged(self.run, f"{first} is {logs[first]}", step, "weight of this term")
+
+
+def _diverged(run, what, step, remedy):
+    kept = run.checkpoints()
+    where = f"the last good checkpoint is {kept[-1]}" if kept else "there is no checkpoint"
+    return Diverged(f"{what} at step {step}; {where}; lower the learning rate or the {remedy}")
 
 
 class Scalars(Callback):
@@ -149,9 +152,13 @@ class Checkpoints(Callback):
             self.write(step)
 
     def write(self, step):
-        if self.saved != step and self.finite():
-            self.run.save(step, self.variables, self.keep)
-            self.saved = step
+        if self.saved == step:
+            return
+        if not self.finite():
+            # The update after the last finite loss can be the one that breaks the weights.
+            raise _diverged(self.run, "a weight is not finite", step, "weights of the terms")
+        self.run.save(step, self.variables, self.keep)
+        self.saved = step
 
     def close(self, step):
         self.write(step)

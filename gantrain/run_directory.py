@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +46,8 @@ def replacing(path):
         raise UserError(f"{path}: cannot be written ({error.strerror or error}); free space or "
                         f"choose another place, then run the command again") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path, text):
@@ -149,7 +149,7 @@ class RunDirectory:
         try:
             with np.load(path, allow_pickle=False) as stored:
                 values = {name: stored[name] for name in stored.files}
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        except Exception as error:  # which one depends on the byte that is wrong
             raise UserError(f"{path}: damaged checkpoint ({error}); delete it to go on from the "
                             f"one before") from None
         named = _named(variables)
