@@ -1,0 +1,194 @@
+"""Where each concern may live, so that nobody has to look for it: the rules of design, as tests."""
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import gantrain
+from gantrain import augment, losses, nets, penalties, presets, trainers
+from gantrain.data.datasets import DATASETS
+
+PACKAGE = Path(gantrain.__file__).parent
+DOCS = PACKAGE.parent / "docs"
+SOURCES = {path.relative_to(PACKAGE).as_posix(): path for path in PACKAGE.rglob("*.py")}
+REGISTRIES = {
+    "trainers": trainers.TRAINERS, "datasets": DATASETS, "nets": nets.NETS,
+    "classifiers": nets.CLASSIFIERS, "losses": losses.ADVERSARIAL,
+    "penalties": penalties.DISCRIMINATOR_PENALTIES, "couplings": penalties.COUPLINGS,
+    "semantic forms": penalties.SEMANTIC_FORMS, "augmentations": augment.AUGMENTATIONS,
+    "presets": presets.PRESETS,
+}
+
+
+def nodes(path):
+    return ast.walk(ast.parse(path.read_text(), str(path)))
+
+
+def name_of(node):
+    """The last part of what a node names: `tf.function` gives "function"."""
+    return getattr(node, "attr", getattr(node, "id", None))
+
+
+def files_where(test):
+    """Files of the package with a node that passes the test."""
+    return {name for name, path in SOURCES.items() if any(test(node) for node in nodes(path))}
+
+
+def calls(name):
+    return lambda node: isinstance(node, ast.Call) and name_of(node.func) == name
+
+
+def test_the_rules_look_at_the_package():
+    assert {"game.py", "trainers/gan.py", "data/batches.py"} <= set(SOURCES)
+
+
+def test_only_game_and_penalties_open_a_tape():
+    assert files_where(lambda n: name_of(n) == "GradientTape") == {"game.py", "penalties.py"}
+
+
+def test_only_the_runtime_compiles():
+    def compiles(node):
+        function = (isinstance(node, ast.Attribute) and node.attr == "function"
+                    and name_of(node.value) in ("tf", "tensorflow"))
+        return function or isinstance(node, ast.keyword) and node.arg == "jit_compile"
+
+    assert files_where(compiles) <= {"runtime.py", "bench.py"}
+    assert "runtime.py" in files_where(compiles)
+
+
+def test_only_flags_adds_arguments():
+    assert files_where(calls("add_argument")) == {"flags.py"}
+
+
+def test_only_the_console_prints():
+    assert files_where(calls("print")) <= {"main.py", "commands.py", "callbacks.py",
+                                           "auxiliary.py"}
+
+
+def test_only_the_optimizer_factory_makes_optimizers():
+    """One Adam per player, made in one place."""
+    def makes(node):
+        return isinstance(node, ast.Attribute) and ast.unparse(node).startswith(
+            "keras.optimizers.") and node.attr in ("Adam", "SGD", "RMSprop", "AdamW")
+
+    assert files_where(makes) == {"trainers/gan.py"}
+
+
+def test_only_players_apply_gradients():
+    def applies(node):
+        return (isinstance(node, ast.Call) and name_of(node.func) in ("apply", "apply_gradients")
+                and "optimizer" in ast.unparse(node.func))
+
+    assert files_where(applies) == {"game.py"}
+
+
+def test_no_host_copies_in_a_step():
+    """`.numpy()` waits for the device: never in what a compiled step is made of."""
+    allowed = {
+        "trainers/classifier.py",  # scores a finished classifier, after training
+        "data/batches.py",  # indices of streamed files, decoded on the host
+        "bench.py",  # waits on purpose
+    }
+    assert files_where(calls("numpy")) <= allowed
+    step = {"game.py", "losses.py", "penalties.py", "augment.py", "trainers/gan.py",
+            "trainers/cogan.py", "trainers/scogan.py"}
+    assert not files_where(calls("numpy")) & step
+    assert not files_where(lambda n: isinstance(n, ast.Call) and name_of(n.func) == "float"
+                           and n.args and not isinstance(n.args[0], ast.Constant)) & step - {
+                               "augment.py"}
+
+
+def test_in_the_classifier_only_scoring_leaves_the_device():
+    source = ast.parse(SOURCES["trainers/classifier.py"].read_text())
+    trainer = next(n for n in source.body if isinstance(n, ast.ClassDef))
+    assert not any(calls("numpy")(node) for node in ast.walk(trainer))
+
+
+def test_trainers_hold_the_algorithm_and_nothing_else():
+    banned = {"GradientTape", "function", "strategy", "Checkpoint", "set_dtype_policy", "open"}
+    for name in SOURCES:
+        if name.startswith("trainers/"):
+            used = {name_of(n) for n in nodes(SOURCES[name])} & banned
+            assert not used, name
+
+
+def test_no_paths_of_a_machine():
+    """No absolute path in the package, the docs or the tests."""
+    pattern = re.compile(r"""(?<![\w.:/>}\])*-])/(?:home|root|work|tmp|mnt|data|Users|opt|var)/""")
+    root = PACKAGE.parent
+    files = [*PACKAGE.rglob("*.py"), *DOCS.rglob("*.md"), *(root / "tests").glob("*.py"),
+             root / "README.md", root / "setup.cfg"]
+    found = [f"{path.name}: {match.group()}" for path in files if path.exists()
+             and path.name != Path(__file__).name
+             for match in pattern.finditer(path.read_text())]
+    assert not found
+
+
+def test_no_flag_is_of_type_bool():
+    assert not files_where(lambda n: isinstance(n, ast.keyword) and n.arg == "type"
+                           and name_of(n.value) == "bool")
+
+
+def test_quick_modules_do_not_import_tensorflow():
+    """`--help` and a wrong flag answer before TensorFlow could be loaded."""
+    for name in ("__init__.py", "config.py", "flags.py", "presets.py", "errors.py", "main.py",
+                 "commands.py"):
+        source = ast.parse(SOURCES[name].read_text())
+        imported = [ast.unparse(n) for n in source.body if isinstance(n, (ast.Import,
+                                                                         ast.ImportFrom))]
+        assert not [line for line in imported if re.search("tensorflow|keras|gantrain.nets", line)]
+
+
+def test_no_module_without_a_subject():
+    assert not {n for n in SOURCES if Path(n).stem in ("utils", "util", "helpers", "misc")}
+
+
+def test_nothing_is_left_for_later():
+    pattern = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|NotImplementedError")
+    assert not [n for n, path in SOURCES.items() if pattern.search(path.read_text())]
+
+
+def test_every_module_and_public_name_has_a_docstring():
+    missing = []
+    for name, path in SOURCES.items():
+        tree = ast.parse(path.read_text())
+        if not ast.get_docstring(tree):
+            missing.append(name)
+        for node in tree.body:
+            if (isinstance(node, (ast.FunctionDef, ast.ClassDef))
+                    and not node.name.startswith("_") and not ast.get_docstring(node)):
+                missing.append(f"{name}: {node.name}")
+    allowed = {"commands.py: Sample", "commands.py: Interpolate", "commands.py: Evaluate",
+               "commands.py: DataSet", "commands.py: List", "commands.py: Bench",
+               "game.py: is_zero"}
+    assert set(missing) <= allowed
+
+
+@pytest.mark.parametrize("registry", REGISTRIES)
+def test_every_entry_says_what_it_is_in_one_line(registry):
+    for name, entry in REGISTRIES[registry].items():
+        text = getattr(entry, "summary", None) or entry.__doc__ or ""
+        line = text.strip().splitlines()[0] if text.strip() else ""
+        assert len(line) > 5, f"{registry}: {name}"
+
+
+def test_registries_are_plain_dicts():
+    assert all(type(table) is dict for table in REGISTRIES.values())
+
+
+def box(trainer):
+    """The algorithm box of a trainer's docstring: from its `for t =` on, as indented there."""
+    lines = inspect.cleandoc(trainer.__doc__).splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("for t = "))
+    last = next((i for i in range(first, len(lines)) if not lines[i].strip()), len(lines))
+    return "\n".join(lines[first:last])
+
+
+@pytest.mark.parametrize("name", trainers.TRAINERS)
+def test_every_algorithm_box_is_that_of_the_docs(name):
+    text = (DOCS / "algorithms.md").read_text()
+    fenced = re.findall(r"^```\w*\n(.*?)\n```$", text, re.MULTILINE | re.DOTALL)
+    assert box(trainers.TRAINERS[name]) in fenced
