@@ -112,7 +112,7 @@ def resolve(config: Config) -> Config:
     Raises:
         UserError: two options contradict each other.
     """
-    from gantrain.nets import NETS
+    from gantrain.nets import pair_at
     from gantrain.penalties import DISCRIMINATOR_PENALTIES
     chosen = {}
 
@@ -125,7 +125,7 @@ def resolve(config: Config) -> Config:
     default("run_dir", run_name(config))
     size = default("image_size", image_size(config.data.dataset))
     net = default("net", _net(config.data.dataset, size))
-    pair = NETS[net].at(size) if NETS[net].at else NETS[net]
+    pair = pair_at(net, size or 0)
     default("noise_dim", pair.noise_dim)
     loss = default("loss", "wasserstein" if kind == "scogan" else "non_saturating")
     penalty = default("d_penalty", "gp" if loss == "wasserstein" else "none")

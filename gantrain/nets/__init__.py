@@ -27,6 +27,7 @@ __all__ = [
     "build_pair",
     "generate",
     "image_model",
+    "pair_at",
 ]
 
 # First element of every initialiser's key: two networks of one seed share no draw.
@@ -185,21 +186,34 @@ def _single(rows, shape, size, width, seed, name) -> keras.Model:
 
 
 def _pair_for(name: str, shape: tuple[int, ...]) -> Pair:
+    if len(shape) == 3 and shape[0] != shape[1]:
+        raise UserError(f"network {name!r} needs square images, not {shape[0]}x{shape[1]}")
+    return pair_at(name, shape[0] if len(shape) == 3 else 0)
+
+
+def pair_at(name: str, size: int) -> Pair:
+    """The tables of an architecture for one image size.
+
+    Args:
+        name: a key of `NETS`.
+        size: side of the images; 0 for points.
+
+    Raises:
+        UserError: there is no such architecture, or it has no such size.
+    """
     if name not in NETS:
         raise UserError(f"network {name!r} is unknown: choose one of {sorted(NETS)}")
     pair = NETS[name]
-    size = shape[0] if len(shape) == 3 else 0
-    if len(shape) == 3 and shape[0] != shape[1]:
-        raise UserError(f"network {name!r} needs square images, not {shape[0]}x{shape[1]}")
+    has = f"this data has {f'{size} pixels a side' if size else 'points'}"
     if pair.image_size is None:
         if size < 16 or size & (size - 1):
             raise UserError(
-                f"network {name!r} needs --image_size to be a power of two from 16 on, not {size}"
+                f"network {name!r} needs --image_size to be a power of two from 16 on; {has}"
             )
         return pair.at(size)
     if size != pair.image_size:
         needed = f"--image_size {pair.image_size}" if pair.image_size else "points, not images"
-        raise UserError(f"network {name!r} needs {needed}; this data has shape {tuple(shape)}")
+        raise UserError(f"network {name!r} needs {needed}; {has}")
     return pair
 
 
