@@ -14,6 +14,7 @@ class Sample:
     run_dir: str = option("", "directory of a run")
     output: str = option("samples.png", "picture to write")
     count: int = option(40, "latent vectors", low=1, high=10_000)
+    scale: int = option(1, "enlarge the picture by whole pixels", low=1, high=16)
     columns: int = option(10, "pictures in a row", low=1, high=1_000)
     seed: int = option(0, "seed of the latent vectors", low=0, high=2**31 - 1)
 
@@ -23,6 +24,7 @@ class Interpolate:
     run_dir: str = option("", "directory of a run")
     output: str = option("interpolation.png", "picture to write")
     rows: int = option(4, "pairs of latent vectors", low=1, high=100)
+    scale: int = option(1, "enlarge the picture by whole pixels", low=1, high=16)
     columns: int = option(10, "pictures from the first to the second", low=2, high=100)
     seed: int = option(0, "seed of the latent vectors", low=0, high=2**31 - 1)
 
@@ -104,8 +106,9 @@ def _open(run_dir, **options):
     return Session.open(run_dir, **options)
 
 
-def _write_picture(path, picture):
+def _write_picture(path, picture, scale):
     from gantrain import images
+    picture = picture.repeat(scale, axis=0).repeat(scale, axis=1)
     images.write_png(Path(path), picture)
     print(f"{path}: {picture.shape[1]} x {picture.shape[0]} pixels")
     return 0
@@ -116,7 +119,7 @@ def sample(explicit) -> int:
     o = Sample(**explicit)
     session = _open(o.run_dir)
     made = session.samples(session.noise(o.count, o.seed))
-    return _write_picture(o.output, session.picture(made, o.columns))
+    return _write_picture(o.output, session.picture(made, o.columns), o.scale)
 
 
 def interpolate(explicit) -> int:
@@ -126,7 +129,8 @@ def interpolate(explicit) -> int:
     session = _open(o.run_dir)
     ends = session.noise(2 * o.rows, o.seed)
     z = latent.slerp(ends[:o.rows], ends[o.rows:], o.columns)
-    return _write_picture(o.output, session.picture(session.samples(z), o.columns))
+    return _write_picture(o.output, session.picture(session.samples(z), o.columns),
+                          o.scale)
 
 
 def evaluate(explicit) -> int:
