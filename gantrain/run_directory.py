@@ -195,5 +195,8 @@ def _blank(name, shape, size, classes, multi_label):
 
 
 def _named(variables):
-    """(unique name, variable) in the fixed order of `Trainer.variables`."""
-    return [(f"{i:05d}:{v.path}", v) for i, v in enumerate(variables)]
+    """(unique name, variable) in the fixed order of `Trainer.variables`.
+
+    A path would hold the number that Keras gives to the n-th optimizer of a process.
+    """
+    return [(f"{i:05d}:{v.name}", v) for i, v in enumerate(variables)]
