@@ -63,7 +63,8 @@ def offsets(moved, fill):
         for dy in range(-4, 5):
             for dx in range(-4, 5):
                 rows, columns = np.arange(SIDE) + dy, np.arange(SIDE) + dx
-                clipped = ramp(1)[0, np.clip(rows, 0, SIDE - 1)][:, np.clip(columns, 0, SIDE - 1), 0]
+                clipped = ramp(1)[0, np.clip(rows, 0, SIDE - 1)]
+                clipped = clipped[:, np.clip(columns, 0, SIDE - 1), 0]
                 if fill == "zero":
                     inside = ((rows >= 0) & (rows < SIDE))[:, None] & (
                         (columns >= 0) & (columns < SIDE))

@@ -39,7 +39,7 @@ def refused(call, *parts):
     return message
 
 
-# --------------------------------------------------------------------------------------- the flags
+# -------------------------------------------------------------------------------------- the flags
 
 
 def words_for(name):
@@ -209,7 +209,7 @@ def test_version(capsys):
     assert capsys.readouterr().out.startswith("gantrain ")
 
 
-# ----------------------------------------------------------------------------------- between options
+# ---------------------------------------------------------------------------------- between options
 
 
 @pytest.mark.parametrize("options, parts", [
@@ -231,7 +231,7 @@ def test_an_unknown_option_suggests_the_known_one():
     refused(lambda: Config().with_options(semantic_los=1.0), "semantic_los", "semantic_loss")
 
 
-# ------------------------------------------------------------------------------------------- files
+# ------------------------------------------------------------------------------------------ files
 
 
 def full_config():
@@ -273,7 +273,7 @@ def test_an_absent_config_says_what_a_run_directory_is(tmp_path):
     refused(lambda: Config.from_json(tmp_path / "config.json"), "not there", "--run_dir")
 
 
-# ---------------------------------------------------------------------------------------- resuming
+# --------------------------------------------------------------------------------------- resuming
 
 
 RESUMABLE = {
@@ -301,7 +301,7 @@ def test_the_length_of_a_run_is_fixed_where_rates_fall_towards_its_end():
     assert steady.differences(steady.with_options(steps=20)) == []
 
 
-# ------------------------------------------------------------------------------- what they are for
+# ------------------------------------------------------------------------------ what they are for
 
 
 def test_every_option_is_read_somewhere():

@@ -51,7 +51,7 @@ def assert_same_run(one, other):
             == tiny.timeless(RunDirectory(other).metrics()))
 
 
-# ----------------------------------------------------------------------------------------- the loop
+# ---------------------------------------------------------------------------------------- the loop
 
 
 class Recorder(callbacks.Callback):
@@ -168,7 +168,7 @@ def test_the_time_limit_raises_the_flag():
     assert loop.Stop(0.0).wanted is None
 
 
-# ---------------------------------------------------------------------------- signals and resuming
+# --------------------------------------------------------------------------- signals and resuming
 
 
 @pytest.fixture(scope="module")
@@ -301,7 +301,7 @@ def test_a_dry_run_writes_nothing(tmp_path, monkeypatch, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-# ---------------------------------------------------------------------------------------- divergence
+# --------------------------------------------------------------------------------------- divergence
 
 
 @pytest.fixture
@@ -362,7 +362,7 @@ def test_a_sum_is_named_where_no_term_is_to_blame():
         callbacks.Guard(RunDirectory("nowhere"))(1, {"b/adv": 1.0, "b/grad_norm": np.inf})
 
 
-# ----------------------------------------------------------------------------------------- callbacks
+# ---------------------------------------------------------------------------------------- callbacks
 
 
 def test_progress_is_one_line_with_means_over_domains(capsys):
