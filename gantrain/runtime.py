@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import subprocess
@@ -39,7 +40,7 @@ class Runtime:
         if wanted > len(names):
             raise UserError(f"--devices {wanted}: only {len(names)} {kind} device(s) visible")
         self.replicas = wanted
-        self.strategy = (tf.distribute.MirroredStrategy(names[:wanted]) if wanted > 1
+        self.strategy = (_mirrored(tuple(names[:wanted])) if wanted > 1
                          else tf.distribute.get_strategy())
         # XLA cannot compile a replica's optimizer update, and on a CPU it gains nothing here.
         self.xla = (bool(gpus) and wanted == 1) if options.xla is None else options.xla
@@ -77,6 +78,13 @@ class Runtime:
         """(index of this replica, number of replicas) inside a step."""
         context = tf.distribute.get_replica_context()
         return context.replica_id_in_sync_group, context.num_replicas_in_sync
+
+
+@functools.cache
+def _mirrored(names):
+    """One strategy per process: a second one numbers its collectives from the same start, and
+    TensorFlow then pairs those of a classifier's run with those of the run that trained it."""
+    return tf.distribute.MirroredStrategy(names)
 
 
 def _limit_memory(gpu, limit_mb):
