@@ -107,7 +107,7 @@ def write_lpips(path):
 
 def values(variables):
     """Copies of variables."""
-    return [np.array(v) for v in variables]
+    return [np.asarray(v).copy() for v in variables]
 
 
 def assign(variables, stored):
