@@ -1,7 +1,5 @@
-"""The pages say what the program does: options, algorithm boxes, commands, links, deviations."""
+"""The pages say what the program does: commands, links, deviations, the command of CI."""
 
-import importlib.util
-import inspect
 import re
 import shlex
 from pathlib import Path
@@ -11,7 +9,6 @@ import pytest
 from gantrain import flags
 from gantrain.commands import COMMANDS
 from gantrain.presets import configure, resolve
-from gantrain.trainers import TRAINERS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "data" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -32,28 +29,6 @@ def commands():
             found = re.search(r"(?:^|&& |srun )(?:gantrain|python main\.py) (.*)", line.strip())
             if found and not templates.search(found[1]):
                 yield page.name, tuple(shlex.split(found[1], comments=True))
-
-
-def box(trainer):
-    """The algorithm of a trainer's docstring, from its loop to the next empty line."""
-    return re.search(r"^for t = .*?(?=\n\n|\Z)", inspect.getdoc(trainer), re.M | re.S)[0]
-
-
-@pytest.mark.parametrize("name", sorted(TRAINERS))
-def test_algorithm_boxes_are_those_of_the_docstrings(name):
-    assert box(TRAINERS[name]) + "\n" in blocks(ROOT / "docs" / "algorithms.md")
-
-
-def test_options_page_is_that_of_the_program(monkeypatch):
-    spec = importlib.util.spec_from_file_location("options", ROOT / "docs" / "options.py")
-    options = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(options)
-    # The tests register tiny networks and data sets of their own.
-    names_of = options.config.names_of
-    monkeypatch.setattr(options.config, "names_of", lambda m: names_of(m) and [
-        name for name in names_of(m) if name != "plain"])
-    assert options.page() == (ROOT / "docs" / "options.md").read_text(), \
-        "run python docs/options.py"
 
 
 @pytest.mark.parametrize("page,words", sorted(set(commands())))
