@@ -228,8 +228,8 @@ def test_a_killed_process_exits_with_75_and_resumes(killed, number, capsys):
     assert code == 75
     assert "Traceback" not in err and err.count("\n") == 1
     assert f"gantrain: {number.name}: saved at step" in err.replace("main.py", "gantrain")
-    (checkpoint,) = RunDirectory(path).checkpoints()
-    saved = int(checkpoint.stem)
+    # A quick machine has passed an interval and left a checkpoint there, too.
+    saved = int(RunDirectory(path).checkpoints()[-1].stem)
     assert saved >= 5
     assert main(ring(path, "--steps", str(saved + 4))) == 0
     assert f"step {saved + 4}" in capsys.readouterr().out
