@@ -170,7 +170,10 @@ class Session:
     # --- samples ---------------------------------------------------------------------------------
 
     def noise(self, count, seed=None):
-        """float32 [count, noise_dim]: fixed latent vectors, by default the sample grids'."""
+        """float32 [count, size of z]: fixed latent vectors, by default the sample grids'."""
+        if self.trainer.noise is None:
+            raise UserError(f"--run_dir {self.run.path}: a {self.config.run.gan_type} makes no "
+                            f"images; give the run of a GAN")
         seed = self.config.run.seed if seed is None else seed
         return self.trainer.noise(Draw(seed, tf.constant(-1, tf.int64), count))
 
@@ -201,11 +204,12 @@ class Session:
         """Joint coherence of prior samples and what has to stand beside it.
 
         Raises:
-            UserError: fewer than two domains, or domains without labels.
+            UserError: no generators, fewer than two domains, or domains without labels.
         """
+        z = self.noise(count, seed)
         self._judges = self._judges or self._evaluation_classifiers()
         classifiers, accuracies = self._judges
-        made = self.samples(self.noise(count, seed))
+        made = self.samples(z)
         logits = [logits_of(c, x) for c, x in zip(classifiers, made, strict=True)]
         result = joint_coherence(logits, self.trainer.names, self.domains[0].multi_label)
         return {f"joint/{k}": v for k, v in (result | accuracies).items()}
