@@ -124,7 +124,9 @@ def resolve(config: Config) -> Config:
     kind = config.run.gan_type
     default("run_dir", run_name(config))
     size = default("image_size", image_size(config.data.dataset))
-    net = default("net", _net(config.data.dataset, size))
+    # The thesis's table for a size, or the residual pair, which has any; points have no size.
+    net = default("net", {None: "toy", 32: "cogan32", 128: "cogan128", 256: "cogan256"}.get(
+        size, "residual"))
     pair = pair_at(net, size or 0)
     default("noise_dim", pair.noise_dim)
     loss = default("loss", "wasserstein" if kind == "scogan" else "non_saturating")
@@ -148,13 +150,6 @@ def image_size(dataset):
     """The size a data set is scaled to by default."""
     from gantrain.data.datasets import find
     return find(dataset).image_size
-
-
-def _net(dataset, size):
-    """The thesis's table for a size, or the residual pair, which has any."""
-    if dataset == "ring":
-        return "toy"
-    return {32: "cogan32", 128: "cogan128", 256: "cogan256"}.get(size, "residual")
 
 
 def run_name(config) -> str:

@@ -1,0 +1,335 @@
+"""The commands as a person runs them: exit codes, files, and one line for every mistake."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+
+from gantrain import auxiliary, nets
+from gantrain.commands import COMMANDS
+from gantrain.data.datasets import DATASETS, Dataset
+from gantrain.main import main
+from gantrain.presets import PRESETS
+from gantrain.run_directory import RunDirectory
+from gantrain.session import Session
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def eager():
+    tf.config.run_functions_eagerly(True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_evaluation():
+    """Evaluation classifiers that train for two steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(auxiliary, "EVALUATION_STEPS", 2)
+        yield
+
+
+def words(run_dir, **options):
+    """A command line of a tiny coupled run."""
+    usual = dict(gan_type="scogan", dataset="tiny", net="plain", width=tiny.WIDTH, batch_size=4,
+                 noise_dim=6, n_critic=1, steps=4, log_every=2, classifier_net="plain",
+                 classifier_steps=2, run_dir=run_dir)
+    return [w for k, v in (usual | options).items() for w in (f"--{k}", str(v))]
+
+
+@pytest.fixture(scope="module")
+def coupled(tmp_path_factory):
+    """The directory of a finished run with a semantic loss, and what it said."""
+    import contextlib
+    import io
+    path = tmp_path_factory.mktemp("coupled") / "run"
+    tf.config.run_functions_eagerly(True)
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        assert main(words(path, semantic_loss=1, evaluate_every=2, sample_every=2)) == 0
+    return path, said.getvalue()
+
+
+def refused(capsys, argv, *parts):
+    """The command exits with 2 and one line that holds all parts."""
+    capsys.readouterr()
+    assert main([str(w) for w in argv]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("gantrain: ") and said.count("\n") == 1
+    for part in parts:
+        assert str(part) in said
+
+
+def pixels(path):
+    return cv2.imread(str(path))[..., ::-1]
+
+
+# ------------------------------------------------------------------------------------------- training
+
+
+def test_training_says_what_it_does(coupled):
+    path, said = coupled
+    lines = said.splitlines()
+    assert sum("training a classifier of a, b" in line for line in lines) == 1
+    assert sum("test accuracy" in line for line in lines) == 3
+    assert any(line.startswith("scogan on tiny (a 24, b 27), 1 x CPU") for line in lines)
+    assert any(line.startswith("step 4/4") and "semantic" in line for line in lines)
+    assert lines[-1].startswith("done: step 4") and str(path) in lines[-1]
+
+
+def test_evaluations_join_the_log(coupled):
+    path, _ = coupled
+    for line in RunDirectory(path).metrics():
+        assert {"joint/coherence", "joint/coherence_low", "joint/chance", "joint/entropy/a",
+                "joint/entropy/b", "joint/confidence/a", "joint/accuracy/b"} <= set(line)
+        assert 0 <= line["joint/coherence"] <= 1
+
+
+def test_classifiers_are_kept_and_reused(coupled, tmp_path, capsys):
+    path, _ = coupled
+    kept = sorted((path.parent / "classifiers").iterdir())
+    assert len(kept) == 3
+    assert main(words(path.parent / "second", semantic_loss=2, feature_loss=1)) == 0
+    assert "training a classifier" not in capsys.readouterr().out
+    assert sorted((path.parent / "classifiers").iterdir()) == kept
+
+
+def test_a_run_that_trained_its_classifier_resumes(coupled, capsys):
+    """The second process finds the classifier instead of training it."""
+    path, _ = coupled
+    assert main(["--run_dir", str(path), "--steps", "6"]) == 0
+    assert "done: step 6" in capsys.readouterr().out
+    assert [line["step"] for line in RunDirectory(path).metrics()] == [2, 4, 6]
+
+
+def test_a_classifier_of_ones_own(tmp_path, classifier_file, capsys):
+    assert main(words(tmp_path / "run", semantic_loss=1, classifier=classifier_file)) == 0
+    assert not (tmp_path / "classifiers").exists()
+
+
+def test_a_classifier_run_reports_its_accuracy_and_serves_as_one(tmp_path, capsys):
+    own = words(tmp_path / "own", gan_type="classifier", classifier_net="plain", steps=2)
+    assert main(own) == 0
+    summary = RunDirectory(tmp_path / "own").summary()
+    assert {"accuracy/a", "accuracy/b"} <= set(summary)
+    assert main(words(tmp_path / "run", semantic_loss=1, classifier=tmp_path / "own")) == 0
+
+
+# --------------------------------------------------------------------------------- sample and others
+
+
+def test_sample(coupled, tmp_path, capsys):
+    path, _ = coupled
+    one, other, third = (tmp_path / "new" / f"{i}.png" for i in range(3))
+    command = ["sample", "--run_dir", str(path), "--count", "6", "--columns", "3"]
+    assert main([*command, "--output", str(one)]) == 0
+    assert f"{one}: 96 x 130 pixels" in capsys.readouterr().out
+    # Two rows of each domain and the gap between the domains.
+    assert pixels(one).shape == (2 * 32 + 2 + 2 * 32, 3 * 32, 3)
+    assert main([*command, "--output", str(other), "--scale", "2"]) == 0
+    np.testing.assert_array_equal(pixels(other)[::2, ::2], pixels(one))
+    assert main([*command, "--output", str(third), "--seed", "1"]) == 0
+    assert not np.array_equal(pixels(third), pixels(one))
+
+
+def test_interpolate_starts_and_ends_at_samples(coupled, tmp_path):
+    path, _ = coupled
+    assert main(["interpolate", "--run_dir", str(path), "--rows", "2", "--columns", "5", "--seed",
+                 "3", "--output", str(tmp_path / "path.png")]) == 0
+    picture = pixels(tmp_path / "path.png")
+    assert picture.shape == (130, 5 * 32, 3)
+    session = Session.open(path)
+    ends = session.picture(session.samples(session.noise(4, seed=3)), columns=1)
+    # Domain a: rows 0 and 1 start at samples 0 and 1 and end at samples 2 and 3.
+    for row, (start, end) in enumerate(((0, 2), (1, 3))):
+        strip = picture[32 * row:32 * row + 32].astype(int)
+        assert np.abs(strip[:, :32] - ends[32 * start:32 * start + 32]).max() <= 1
+        assert np.abs(strip[:, -32:] - ends[32 * end:32 * end + 32]).max() <= 1
+
+
+def test_samples_need_neither_the_data_nor_the_classifiers(coupled, tmp_path, monkeypatch):
+    path, _ = coupled
+    monkeypatch.setitem(DATASETS, "tiny", Dataset("gone", lambda request: 1 / 0))
+    monkeypatch.setattr(auxiliary.Auxiliaries, "frozen", lambda self, domains: 1 / 0)
+    assert main(["sample", "--run_dir", str(path), "--output", str(tmp_path / "s.png")]) == 0
+
+
+def test_samples_of_points_are_a_plot(tmp_path):
+    assert main(["--gan_type", "gan", "--dataset", "ring", "--steps", "1", "--run_dir",
+                 str(tmp_path / "run")]) == 0
+    assert main(["sample", "--run_dir", str(tmp_path / "run"), "--output",
+                 str(tmp_path / "s.png")]) == 0
+    assert pixels(tmp_path / "s.png").shape[0] > 100
+
+
+def test_evaluate(coupled, capsys):
+    path, _ = coupled
+    assert main(["evaluate", "--run_dir", str(path), "--num", "50"]) == 0
+    said = capsys.readouterr().out
+    stored = json.loads((path / "evaluation.json").read_text())
+    step = RunDirectory(path).checkpoints()[-1].stem
+    assert (stored["num"], stored["seed"], stored["step"]) == (50, 12345, int(step))
+    names = {"coherence", "coherence_low", "coherence_high", "chance", "entropy/a", "entropy/b",
+             "confidence/a", "confidence/b", "accuracy/a", "accuracy/b"}
+    assert {k for k in stored if "/" in k} == {f"joint/{name}" for name in names}
+    for name in names:
+        assert f"joint/{name}" in said
+    low, share, high = (stored[f"joint/coherence{end}"] for end in ("_low", "", "_high"))
+    assert 0 <= low <= share <= high <= 1
+    assert f"{share:.4f}" in said
+
+
+def test_list_names_everything_with_a_line(capsys):
+    assert main(["list"]) == 0
+    said = capsys.readouterr().out
+    for name in (*PRESETS, *DATASETS, *nets.NETS, "wasserstein", "semantic_loss", "scogan"):
+        lines = [line.split() for line in said.splitlines() if line.split()[0] == name]
+        assert lines and all(len(line) > 1 for line in lines), name
+
+
+def test_list_one_table(capsys):
+    assert main(["list", "--what", "presets"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "presets" and len(lines) == 1 + len(PRESETS)
+    assert [line.split()[0] for line in lines[1:]] == sorted(PRESETS)
+
+
+def test_check_says_what_is_missing(tmp_path, capsys):
+    assert main(["check", "--dataset", "mnist", "--data_dir", str(tmp_path)]) == 2
+    said = capsys.readouterr().out
+    assert "train-images" in said and str(tmp_path) in said
+    assert main(["check", "--dataset", "ring", "--data_dir", str(tmp_path)]) == 0
+
+
+# ------------------------------------------------------------------------------------------ mistakes
+
+
+@pytest.mark.parametrize("argv, parts", [
+    (["--stpes", "3"], ["--stpes", "train --help"]),
+    (["sampel"], ["sampel"]),
+    (["--dataset", "mnst"], ["--dataset mnst"]),
+    (["--gan_type", "cogn"], ["--gan_type cogn", "did you mean cogan?"]),
+    (["--preset", "nothing"], ["--preset nothing", "quick"]),
+    (["sample"], ["--run_dir"]),
+    (["interpolate"], ["--run_dir"]),
+    (["evaluate"], ["--run_dir"]),
+    (["check"], ["--dataset"]),
+    (["prepare"], ["--dataset"]),
+    (["--gan_type", "gan", "--dataset", "tiny"], ["--gan_type gan takes one domain",
+                                                  "--domains a"]),
+    (["--gan_type", "cogan", "--dataset", "tiny", "--domains", "a"], ["two or more"]),
+    (["--dataset", "tiny", "--domains", "a,c"], ["--domains c", "a, b"]),
+    (["--dataset", "ring", "--image_size", "32"], ["--image_size", "ring"]),
+    (["--dataset", "tiny", "--net", "cogan128"], ["cogan128", "--image_size 128"]),
+    (["--dataset", "tiny", "--shared_layers", "9"], ["--shared_layers 9"]),
+    (["--dataset", "mnist", "--offline"], ["mnist"]),
+    (["--dataset", "folder:nowhere"], ["nowhere"]),
+    (["--dataset", "tiny", "--semantic_loss", "--classifier", "nowhere.keras"],
+     ["nowhere.keras", "not there"]),
+    (["--dataset", "tiny", "--perceptual_loss", "--lpips_weights", "nowhere.npz"],
+     ["nowhere.npz"]),
+    (["--dataset", "tiny", "--perceptual_loss", "--offline"], ["--vgg_weights"]),
+    (["--dataset", "tiny", "--devices", "64"], ["--devices 64"]),
+])
+def test_a_mistake_is_one_line_that_names_the_remedy(argv, parts, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    refused(capsys, argv, *parts)
+    assert not list(tmp_path.rglob("config.json"))
+
+
+def test_a_semantic_loss_without_labels_is_refused_with_the_reason(tmp_path, capsys):
+    refused(capsys, words(tmp_path / "run", dataset="tiny_unlabelled", semantic_loss=1),
+            "--semantic_loss needs class labels", "domain a", "--feature_loss")
+    refused(capsys, words(tmp_path / "run", dataset="tiny_unlabelled", evaluate_every=2),
+            "labelled domains", "--evaluate_every")
+
+
+def test_a_classifier_of_other_images_is_refused(tmp_path, capsys):
+    nets.build_classifier("plain", (16, 16, 3), 10, seed=0).save(tmp_path / "c.keras")
+    refused(capsys, words(tmp_path / "run", semantic_loss=1, classifier=tmp_path / "c.keras"),
+            "--classifier", "(16, 16, 3)", "(32, 32, 3)")
+
+
+def test_a_broken_classifier_file_is_refused(tmp_path, capsys):
+    (tmp_path / "c.keras").write_bytes(b"no model")
+    refused(capsys, words(tmp_path / "run", semantic_loss=1, classifier=tmp_path / "c.keras"),
+            "c.keras", "not a readable .keras model")
+
+
+@pytest.mark.parametrize("command", ["sample", "interpolate", "evaluate"])
+def test_commands_on_something_else_than_a_run(command, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    refused(capsys, [command, "--run_dir", tmp_path / "nowhere"], "nowhere", "--run_dir")
+    # A run that has started and saved nothing yet.
+    run = RunDirectory(tmp_path / "new")
+    run.begin(tiny.config(tmp_path / "new", gan_type="cogan", net="plain"), {}, tiny.domains(2))
+    refused(capsys, [command, "--run_dir", tmp_path / "new"], "no checkpoint yet")
+    # A run that makes no images.
+    path = tmp_path / "classifier"
+    assert main(words(path, gan_type="classifier", steps=1)) == 0
+    refused(capsys, [command, "--run_dir", path], "classifier makes no images")
+
+
+def test_evaluating_what_cannot_be_judged(tmp_path, capsys):
+    assert main(words(tmp_path / "run", dataset="tiny_unlabelled", steps=1)) == 0
+    refused(capsys, ["evaluate", "--run_dir", tmp_path / "run"], "labelled domains")
+
+
+def test_a_picture_that_cannot_be_written(coupled, tmp_path, capsys):
+    path, _ = coupled
+    (tmp_path / "file").write_text("no folder")
+    refused(capsys, ["sample", "--run_dir", path, "--output", tmp_path / "file" / "s.png"],
+            "s.png", "cannot be written")
+
+
+def test_a_damaged_checkpoint_says_how_to_go_on(tmp_path, capsys):
+    command = words(tmp_path / "run", gan_type="cogan", checkpoint_every=2, steps=4)
+    assert main(command) == 0
+    newest = RunDirectory(tmp_path / "run").checkpoints()[-1]
+    newest.write_bytes(newest.read_bytes()[:1000])
+    (tmp_path / "run" / "summary.json").unlink()
+    refused(capsys, command, newest, "delete it")
+    newest.unlink()
+    assert main(command) == 0
+    assert [line["step"] for line in RunDirectory(tmp_path / "run").metrics()] == [2, 4]
+
+
+def test_a_bug_is_a_traceback(monkeypatch):
+    def broken(options):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setitem(COMMANDS, "list", (*COMMANDS["list"][:2], broken))
+    with pytest.raises(ZeroDivisionError):
+        main(["list"])
+
+
+def test_an_interrupt_outside_the_loop_is_75(monkeypatch, capsys):
+    def interrupted(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(COMMANDS, "list", (*COMMANDS["list"][:2], interrupted))
+    assert main(["list"]) == 75
+    assert "interrupted" in capsys.readouterr().err
+
+
+# --------------------------------------------------------------------------------- as a real process
+
+
+@pytest.mark.parametrize("argv, code, out, err", [
+    (["--help"], 0, "interpolate", None),
+    (["sample", "--columms", "3"], 2, None, "--columms"),
+])
+def test_the_program_itself(argv, code, out, err, tmp_path):
+    done = subprocess.run([sys.executable, str(ROOT / "main.py"), *argv], cwd=tmp_path,
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode == code
+    assert (out or "") in done.stdout and (err or "") in done.stderr
+    # Nothing but the one line, or nothing at all: TensorFlow's own start is kept quiet.
+    assert done.stderr.count("\n") == (1 if err else 0)
+    assert "Traceback" not in done.stderr
