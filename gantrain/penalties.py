@@ -189,10 +189,11 @@ def agreement(logits, labels, z):
         1/k sum_i E_z[CE(t, p_i)] + 1/k sum_i KL(E_z[p_i] || prior),
         t = softmax(2 / k sum_i log p_i), held constant.
 
-    For equal predictions this is conditional entropy minus marginal entropy up to a constant, so
-    its minimum maximises the mutual information of z and the class (Bridle et al. 1991; Krause et
-    al. 2010). The first weak preference of some z for a class is amplified in all domains at once;
-    the second term forbids the collapse that agrees on one class.
+    For equal predictions, a uniform prior and t not sharpened it is the conditional minus the
+    marginal entropy of the class up to a constant, so a lower value is more mutual information of z
+    and the class (Bridle et al. 1991; Krause et al. 2010). The first weak preference of some z for
+    a class is amplified in all domains at once; the second term forbids the collapse that agrees on
+    one class.
     """
     k = len(logits)
     consensus = labels.probabilities(2.0 / k * tf.add_n(

@@ -24,14 +24,17 @@ class Preset:
     options: dict
 
 
-# Section 5.1: "Weights are initialised using Xavier, z uniform on [-1, 1], weight decay 0.0005",
-# batch size of DCGAN (section 2.6), WGAN-GP.
+# Section 5.1: Xavier, z uniform on [-1, 1], weight decay 0.0005, WGAN-GP; batch size and Adam of
+# DCGAN (section 2.6).
 THESIS_DIGITS = dict(
+    g_lr=2e-4, d_lr=2e-4, g_beta1=0.5, d_beta1=0.5, g_beta2=0.999, d_beta2=0.999,
     loss="wasserstein", d_penalty="gp", n_critic=5, batch_size=128, noise_dim=100,
     weight_init="xavier", weight_decay=5e-4, net="cogan32", width=1.0)
 
-# Section 5.3: weight decay 0.0001, weights from N(0, 0.02), WGAN-GP, 35,000 iterations.
+# Section 5.3: weight decay 0.0001, weights from N(0, 0.02), WGAN-GP with its own Adam (section
+# 2.5), 35,000 iterations.
 THESIS_FACES = THESIS_DIGITS | dict(
+    g_lr=1e-4, d_lr=1e-4, g_beta1=0.0, d_beta1=0.0, g_beta2=0.9, d_beta2=0.9,
     weight_init="normal", weight_decay=1e-4, net="cogan128", steps=35_000, image_size=128)
 
 # Section 5.4: as section 5.3, 20,000 iterations, perceptual loss.
