@@ -69,7 +69,7 @@ def pixels(path):
     return cv2.imread(str(path))[..., ::-1]
 
 
-# ------------------------------------------------------------------------------------------- training
+# ------------------------------------------------------------------------------------------ training
 
 
 def test_training_says_what_it_does(coupled):
@@ -120,7 +120,7 @@ def test_a_classifier_run_reports_its_accuracy_and_serves_as_one(tmp_path, capsy
     assert main(words(tmp_path / "run", semantic_loss=1, classifier=tmp_path / "own")) == 0
 
 
-# --------------------------------------------------------------------------------- sample and others
+# -------------------------------------------------------------------------------- sample and others
 
 
 def test_sample(coupled, tmp_path, capsys):
@@ -206,7 +206,7 @@ def test_check_says_what_is_missing(tmp_path, capsys):
     assert main(["check", "--dataset", "ring", "--data_dir", str(tmp_path)]) == 0
 
 
-# ------------------------------------------------------------------------------------------ mistakes
+# ----------------------------------------------------------------------------------------- mistakes
 
 
 @pytest.mark.parametrize("argv, parts", [
@@ -318,7 +318,7 @@ def test_an_interrupt_outside_the_loop_is_75(monkeypatch, capsys):
     assert "interrupted" in capsys.readouterr().err
 
 
-# --------------------------------------------------------------------------------- as a real process
+# -------------------------------------------------------------------------------- as a real process
 
 
 @pytest.mark.parametrize("argv, code, out, err", [
