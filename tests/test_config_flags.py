@@ -9,13 +9,13 @@ import typing
 from pathlib import Path
 
 import pytest
+from tiny import refused
 
 import gantrain
 from gantrain import config as cfg
 from gantrain import flags
 from gantrain.commands import COMMANDS
 from gantrain.config import Config, validate
-from gantrain.errors import UserError
 
 PACKAGE = Path(gantrain.__file__).parent
 FIELDS = {f.name: f for f in cfg.options()}
@@ -26,17 +26,6 @@ TABLE = {name: entry[:2] for name, entry in COMMANDS.items()}
 
 def parse(*words):
     return flags.parse("gantrain", TABLE, "train", list(words))
-
-
-def refused(call, *parts):
-    """The call ends with one line that names all parts."""
-    with pytest.raises(UserError) as error:
-        call()
-    message = str(error.value)
-    assert "\n" not in message
-    for part in parts:
-        assert part in message
-    return message
 
 
 # -------------------------------------------------------------------------------------- the flags

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 from scipy.io import savemat
+from tiny import refused
 
 from gantrain.data import celeba, cifar, folders, idx, npz, svhn
-from gantrain.errors import UserError
 
 NAMES = ("Eyeglasses", "Smiling", "Young")
 
@@ -18,16 +18,6 @@ NAMES = ("Eyeglasses", "Smiling", "Young")
 def pixels(*shape):
     """Random bytes."""
     return np.random.default_rng(sum(shape)).integers(0, 256, shape, dtype=np.uint8)
-
-
-def refused(call, *parts):
-    """The call ends with one line that names all parts."""
-    with pytest.raises(UserError) as error:
-        call()
-    message = str(error.value)
-    assert "\n" not in message
-    for part in parts:
-        assert part in message
 
 
 # ------------------------------------------------------------------------------------------- IDX

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import pytest
 import tiny
+from tiny import refused
 
 from gantrain import run_directory
-from gantrain.errors import UserError
 from gantrain.run_directory import RunDirectory, replacing, write_text
 from gantrain.session import Session
 
@@ -21,15 +21,6 @@ def everything(folder):
 
 def weights(*values):
     return [keras.Variable(np.array(v, np.float32), name=f"w{i}") for i, v in enumerate(values)]
-
-
-def refused(call, *parts):
-    with pytest.raises(UserError) as error:
-        call()
-    message = str(error.value)
-    assert "\n" not in message
-    for part in parts:
-        assert part in message
 
 
 # ------------------------------------------------------------------------------------------ writing

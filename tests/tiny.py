@@ -1,16 +1,29 @@
 """What the tests train: tiny domains, networks without batch statistics, short configs."""
 
 import numpy as np
+import pytest
 
 from gantrain import presets
 from gantrain.data.datasets import Dataset
 from gantrain.data.domain import Domain
+from gantrain.errors import UserError
 from gantrain.loop import Stop
 from gantrain.nets import Classifier, Pair, Row
 from gantrain.nets.blocks import CHANNELS
 
 WIDTH = 1 / 64
 DIGITS = tuple("0123456789")
+
+
+def refused(call, *parts):
+    """The call ends with one line that names all parts; returns the line."""
+    with pytest.raises(UserError) as error:
+        call()
+    message = str(error.value)
+    assert "\n" not in message
+    for part in parts:
+        assert part in message
+    return message
 
 
 def domain(name="a", count=24, side=32, channels=3, labels=10, seed=None):
