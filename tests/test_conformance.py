@@ -12,12 +12,14 @@ import tensorflow as tf
 import tiny
 
 from gantrain import config as cfg
+from gantrain import nets
 from gantrain.errors import UserError
 from gantrain.game import Player
 from gantrain.loop import Interrupted
 from gantrain.penalties import COUPLINGS
 from gantrain.session import Session
 from gantrain.trainers import TRAINERS
+from gantrain.trainers.gan import GAN
 
 # The terms that each trainer documents, by player; {name} stands for every domain.
 GAME = {
@@ -98,11 +100,11 @@ def snapshot(session):
 
 def trainable(session):
     """Every weight that anything could move, consulted networks too, by id."""
-    nets = [net for player in session.trainer.players.values() for net in player.networks]
+    found = [net for player in session.trainer.players.values() for net in player.networks]
     for coupling in getattr(session.trainer, "couplings", ()):
-        nets += [coupling.classifier] if hasattr(coupling, "classifier") else []
-        nets += [coupling.extractor.model] if hasattr(coupling, "extractor") else []
-    return {id(w): w for net in nets for w in net.trainable_variables}
+        found += [coupling.classifier] if hasattr(coupling, "classifier") else []
+        found += [coupling.extractor.model] if hasattr(coupling, "extractor") else []
+    return {id(w): w for net in found for w in net.trainable_variables}
 
 
 class Played:
@@ -410,6 +412,97 @@ def test_weight_distance_is_the_mean_over_pairs(build):
 
     expected = np.mean([distance(a, b), distance(a, c), distance(b, c)])
     assert float(trainer.report()["generators/weight_distance"]) == pytest.approx(expected, 1e-5)
+
+
+# ------------------------------------------------------------------------------ as the boxes say
+
+
+def test_the_game_draws_as_its_box_says(build, monkeypatch):
+    """Every update has its own noise, all domains share it, every critic update has its batch."""
+    session = build("cogan-2", n_critic=3)
+    noises, reals = [], []
+    generate, objective = nets.generate, GAN.discriminator_objective
+
+    def watched(g, z, training):
+        noises.append(np.array(z))
+        assert training
+        return generate(g, z, training)
+
+    def watching(self, real, *rest):
+        reals.append([np.array(x) for x in real])
+        return objective(self, real, *rest)
+
+    monkeypatch.setattr(nets, "generate", watched)
+    monkeypatch.setattr(GAN, "discriminator_objective", watching)
+    tf.config.run_functions_eagerly(True)
+    session.iterate(0)
+    assert len(noises) == 4 * 2 and len(reals) == 3
+    for one, other in zip(noises[::2], noises[1::2], strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert len({z.tobytes() for z in noises}) == 4
+    batch = session.batches.batch(tf.constant(0, tf.int64))
+    for i, real in enumerate(reals):
+        for x, domain in zip(real, batch, strict=True):
+            np.testing.assert_array_equal(x, domain.images[i])
+
+
+def test_the_options_of_the_game_reach_its_loss(build):
+    """Smoothed targets for real images only, both sides through the same kinds of change."""
+    session = build("gan-ring", loss="least_squares", label_smoothing=0.25)
+    trainer = session.trainer
+    (d,) = trainer.D
+    real, fake = tf.random.stateless_normal((4, 2), (1, 2)), tf.zeros((4, 2))
+    terms = trainer.discriminator_objective([real], [fake], None, 0)
+    on_real, on_fake = np.float64(d(real)), np.float64(d(fake))
+    expected = ((on_real - 0.75) ** 2).mean() / 2 + (on_fake**2).mean() / 2
+    assert float(terms["adv/ring"][1]) == pytest.approx(expected, rel=1e-5)
+    middle = (on_real.mean() + on_fake.mean()) / 2
+    assert float(terms["accuracy_real/ring"][1]) == (on_real > middle).mean()
+    assert float(terms["accuracy_fake/ring"][1]) == (on_fake < middle).mean()
+
+
+def test_each_player_has_its_own_rates(build):
+    rates = dict(g_lr=1e-3, d_lr=2e-3, g_beta1=0.1, d_beta1=0.2, g_beta2=0.3, d_beta2=0.4)
+    players = build("cogan-2", **rates).trainer.players
+    for name, prefix in (("generators", "g"), ("discriminators", "d")):
+        optimizer = players[name].optimizer
+        assert float(optimizer.learning_rate) == pytest.approx(rates[f"{prefix}_lr"])
+        assert (optimizer.beta_1, optimizer.beta_2) == (
+            rates[f"{prefix}_beta1"], rates[f"{prefix}_beta2"])
+
+
+def test_rates_fall_over_the_updates_of_each_player(build):
+    """A discriminator makes n_critic updates per step: both rates reach zero at the last step."""
+    players = build("cogan-2", n_critic=3, steps=10, lr_decay=1.0, g_lr=1.0,
+                    d_lr=1.0).trainer.players
+    for name, updates in (("generators", 10), ("discriminators", 30)):
+        schedule = players[name].optimizer._learning_rate
+        assert float(schedule(updates)) == 0 and float(schedule(updates / 2)) == 0.5
+
+
+def test_training_uses_the_batch_and_samples_do_not(build):
+    """Batch statistics move in training; a sample is the same in any company."""
+    session = build("cogan-2", ema=0.5)
+    trainer = session.trainer
+    statistics = [w for g in trainer.G for w in g.non_trainable_variables if "moving" in w.path]
+    before = tiny.values(statistics)
+    tf.config.run_functions_eagerly(True)
+    session.iterate(0)
+    assert all(not np.array_equal(a, b) for a, b in zip(before, statistics, strict=True))
+    z = session.noise(5)
+    for whole, alone in zip(session.samples(z), session.samples(z[:1]), strict=True):
+        np.testing.assert_allclose(whole[:1], alone, atol=1e-5)
+
+
+def test_samples_and_models_are_those_of_the_average(build):
+    session = build("gan-ring", ema=0.9)
+    trainer, z = session.trainer, session.noise(3)
+    for w in trainer.G[0].trainable_variables:
+        w.assign_add(tf.ones_like(w))
+    averaged = trainer.averages[0].networks[0](z)["image"]
+    np.testing.assert_allclose(session.samples(z)[0], averaged, rtol=1e-5)
+    np.testing.assert_allclose(trainer.models()["generator_ring"](z), averaged, rtol=1e-5)
+    assert not np.allclose(trainer.G[0](z)["image"], averaged)
 
 
 def test_accuracy_counts_images_on_their_side_of_the_middle(build):
