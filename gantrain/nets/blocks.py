@@ -403,8 +403,8 @@ WEIGHTED = {"dense", "conv", "convt", "up", "res_up", "res_down"}
 
 NORMS = {
     "none": None,
-    # Samples use the running statistics: at Keras's momentum of 0.99 these would lag behind the
-    # weights for the first thousand steps.
+    # Deviation: momentum 0.9. Samples use the running statistics, and at Keras's 0.99, which the
+    # listings take, these would lag behind the weights for the first thousand steps.
     "batch": (layers.BatchNormalization, {"momentum": 0.9}),
     # One group is layer normalisation over height, width and channels, as the thesis defines it
     # (section 2.1.7); LayerNormalization by itself would treat every pixel apart.
@@ -417,8 +417,9 @@ ACTIVATIONS = {
     "tanh": (layers.Activation, {"activation": "tanh"}),
     "leaky_relu_0.2": (layers.LeakyReLU, {"negative_slope": 0.2}),
     "leaky_relu_0.3": (layers.LeakyReLU, {"negative_slope": 0.3}),
-    # One slope per channel, as in CoGAN's own definition; the Keras default is one per pixel and
-    # channel, which ties a slope to a place and costs 4 million weights at 256 pixels.
+    # Deviation: one slope per channel, as in CoGAN's own definition; the listings' Keras default is
+    # one per pixel and channel, which ties a slope to a place and costs 4 million weights at 256
+    # pixels.
     "prelu": (
         layers.PReLU,
         {"alpha_initializer": keras.initializers.Constant(0.25), "shared_axes": [1, 2]},
