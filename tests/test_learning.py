@@ -63,8 +63,8 @@ def test_the_semantic_loss_couples_two_domains(tmp_path):
     """Quarters in red and in green: coupled by a classifier, they agree; uncoupled, by chance."""
     domains = [blocks(400, place, place) for place in range(2)]
     options = dict(gan_type="scogan", dataset="tiny", net="compact", batch_size=16, steps=1_000,
-                   lr_decay=0.3, loss="non_saturating", d_penalty="r1", penalty_weight=0.1, n_critic=1,
-                   g_lr=1e-3, d_lr=1e-3, noise_dim=16, noise_categories=4, ema=0.9,
+                   lr_decay=0.3, loss="non_saturating", d_penalty="r1", penalty_weight=0.1,
+                   n_critic=1, g_lr=1e-3, d_lr=1e-3, noise_dim=16, noise_categories=4, ema=0.9,
                    classifier_net="compact", classifier_steps=200)
 
     def agreement(session):
