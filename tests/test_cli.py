@@ -184,6 +184,19 @@ def test_evaluate(coupled, capsys):
     assert f"{share:.4f}" in said
 
 
+@pytest.mark.parametrize("dataset, names", [("tiny3", "abc"), ("tiny_attributes", "ab")])
+def test_evaluate_any_number_of_domains_and_attributes(dataset, names, tmp_path):
+    path = tmp_path / "run"
+    assert main(words(path, dataset=dataset, semantic_loss=1, semantic_form="agreement",
+                      steps=1)) == 0
+    assert main(["evaluate", "--run_dir", str(path), "--num", "30"]) == 0
+    stored = json.loads((path / "evaluation.json").read_text())
+    for name in names:
+        assert 0 <= stored[f"joint/entropy/{name}"] <= 1
+        assert 0 <= stored[f"joint/accuracy/{name}"] <= 1
+    assert stored["joint/coherence_low"] <= stored["joint/coherence"]
+
+
 def test_list_names_everything_with_a_line(capsys):
     assert main(["list"]) == 0
     said = capsys.readouterr().out

@@ -74,6 +74,8 @@ CLASSIFIERS = {"plain": Classifier("tests: no dropout", (
 DATASETS = {
     "tiny": Dataset("tests: two labelled domains", lambda request: domains(2)),
     "tiny3": Dataset("tests: three labelled domains", lambda request: domains(3)),
+    "tiny_attributes": Dataset("tests: two domains of three attributes",
+                               lambda request: domains(2, labels=("Male", "Smiling", "Young"))),
     "tiny_unlabelled": Dataset("tests: no labels", lambda request: domains(2, labels=None)),
 }
 
