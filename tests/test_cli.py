@@ -93,7 +93,11 @@ def test_evaluations_join_the_log(coupled):
 def test_classifiers_are_kept_and_reused(coupled, tmp_path, capsys):
     path, _ = coupled
     kept = sorted((path.parent / "classifiers").iterdir())
-    assert len(kept) == 3
+    # One for the semantic loss, and one of another architecture and seed for each domain.
+    assert [p.name.rpartition("_")[0] for p in kept] == ["a_b_plain", "a_evaluation",
+                                                         "b_evaluation"]
+    seeds = [RunDirectory(p).config().run.seed for p in kept]
+    assert seeds[0] == 0 and seeds[1] == seeds[2] != 0
     assert main(words(path.parent / "second", semantic_loss=2, feature_loss=1)) == 0
     assert "training a classifier" not in capsys.readouterr().out
     assert sorted((path.parent / "classifiers").iterdir()) == kept

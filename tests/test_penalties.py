@@ -13,6 +13,7 @@ import tensorflow as tf
 import tiny
 from keras import layers
 
+from gantrain import penalties
 from gantrain.game import Draw
 from gantrain.nets import Generated
 from gantrain.nets.frozen import FeatureNet
@@ -415,6 +416,12 @@ def gram(features):
     for b, h, w in itertools.product(range(batch), range(height), range(width)):
         out[b] += np.outer(features[b, h, w], features[b, h, w])
     return out / (height * width * channels)
+
+
+def test_gram_matrices():
+    """Their constant cancels in the relative style term; it is the thesis's all the same."""
+    features = normal(2, 3, 4, 5)
+    np.testing.assert_allclose(penalties._gram(tensor(features)), gram(features), rtol=1e-4)
 
 
 @pytest.mark.parametrize("k", [2, 3])
