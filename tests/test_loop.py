@@ -101,13 +101,13 @@ def test_a_finished_loop_runs_nothing():
 
 
 def test_speed_leaves_out_the_compilation():
-    """The first step compiles: a second here; two steps in it would make 16 images a second."""
+    """The first step compiles: two seconds here, in which two steps make 8 images a second."""
     def iterate(step, inputs):
-        time.sleep(1.0 if step == 0 else 0.001)
+        time.sleep(2.0 if step == 0 else 0.001)
         return {"p/a": tf.constant(0.0)}
 
     _, recorder = run_loop(steps=4, log_every=2, iterate=iterate)
-    assert all(logs["images_per_second"] > 20 for _, logs in recorder.seen if logs)
+    assert all(logs["images_per_second"] > 12 for _, logs in recorder.seen if logs)
 
 
 @pytest.mark.parametrize("busy, idle, low, high", [(0.01, 0.2, 0.6, 1.0), (0.2, 0.0, 0.0, 0.2)])
@@ -161,9 +161,9 @@ def test_signals_raise_the_flag_only_while_the_loop_listens():
 
 
 def test_the_time_limit_raises_the_flag():
-    stop = loop.Stop(0.05)
+    stop = loop.Stop(0.5)
     assert stop.wanted is None
-    time.sleep(0.06)
+    time.sleep(0.6)
     assert stop.wanted == "time limit"
     assert loop.Stop(0.0).wanted is None
 
