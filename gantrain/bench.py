@@ -7,6 +7,7 @@ between two eager ones.
 
 from __future__ import annotations
 
+import collections
 import io
 import math
 import tempfile
@@ -27,6 +28,7 @@ NARROW = 0.125  # width at which dispatch, not arithmetic, would limit an eager 
 CONVOLUTIONS = ((64, 32, 128), (64, 16, 256), (64, 16, 512), (64, 8, 512))  # batch, side, channels
 MATRIX = 2_048
 IMAGES = 1_000  # per domain
+ALONE = 5  # runs of each operation by itself
 SLOT = 0.5  # seconds of convolutions between two steps
 SETTLED = 0.25  # share of the steps after which resident memory must be flat
 
@@ -72,7 +74,8 @@ def _against_peak(options, session):
     yield f"{session.runtime.device}; TensorFlow {tf.__version__}"
     # The first call builds the program, outside every measurement.
     _seconds(lambda: session.iterate(0))
-    work = flops(session.runtime.function(lambda: session.iterate(0)).get_concrete_function())
+    step_function = session.runtime.function(lambda: session.iterate(0)).get_concrete_function()
+    work = flops(step_function)
 
     speeds = {}
     for batch, side, channels in CONVOLUTIONS:
@@ -100,6 +103,9 @@ def _against_peak(options, session):
     yield (f"share of the convolution peak measured between the steps "
            f"({np.median(peaks):.0f} GFLOP/s): {100 * np.median(shares):.0f} % "
            f"({100 * min(shares):.0f} to {100 * max(shares):.0f} %)")
+    own = alone(session.runtime, step_function)
+    yield (f"the step's own convolutions and products, each run alone: {own:.3g} s, "
+           f"{work / own / 1e9:.0f} GFLOP/s, {100 * own / np.median(steps):.0f} % of the step")
 
 
 def _convolution(runtime, batch, side, channels):
@@ -150,13 +156,16 @@ def flops(function):
     Returns:
         An int.
     """
+    return sum(2 * _MULTIPLY_ADDS[op.type](op) for op in _multiplying(function))
+
+
+def _multiplying(function):
+    """The products and convolutions of one call, in calls of other functions too.
+
+    Only those that reach a result: what is pruned before a run costs nothing.
+    """
     graph = function.graph
-    return _graph_flops(graph, [t.op for t in graph.outputs] + list(graph.control_outputs))
-
-
-def _graph_flops(graph, wanted):
-    """The operations that reach the wanted ones: what is pruned before a run costs nothing."""
-    total, seen, stack = 0, set(), list(wanted)
+    seen, stack = set(), [t.op for t in graph.outputs] + list(graph.control_outputs)
     while stack:
         op = stack.pop()
         if op in seen:
@@ -164,10 +173,48 @@ def _graph_flops(graph, wanted):
         seen.add(op)
         stack += [t.op for t in op.inputs] + list(op.control_inputs)
         if op.type in _MULTIPLY_ADDS:
-            total += 2 * _MULTIPLY_ADDS[op.type](op)
+            yield op
         elif op.type in ("PartitionedCall", "StatefulPartitionedCall"):
-            total += flops(graph._get_function(op.get_attr("f").name))
-    return total
+            yield from _multiplying(graph._get_function(op.get_attr("f").name))
+
+
+def alone(runtime, function):
+    """Seconds that the products and convolutions of one call take, each kind run by itself.
+
+    Args:
+        runtime: `gantrain.runtime.Runtime`, compiles each.
+        function: a concrete function whose shapes are static.
+    """
+    kinds = collections.Counter(map(_kind, _multiplying(function)))
+    return sum(count * _seconds_alone(runtime, *kind) for kind, count in kinds.items())
+
+
+def _kind(op):
+    """What decides the speed of an operation: type, input shapes, output shape, attributes."""
+    attributes = [a.name for a in op.op_def.attr if a.type != "type"]
+    return (op.type, tuple((arg.name, tuple(t.shape), t.dtype) for arg, t in
+                           zip(op.op_def.input_arg, op.inputs, strict=True)),
+            tuple(op.outputs[0].shape),
+            tuple((name, _hashable(op.get_attr(name))) for name in attributes
+                  if not name.startswith("_")))
+
+
+def _hashable(value):
+    if isinstance(value, list):
+        return tuple(value)
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _seconds_alone(runtime, name, inputs, output, attributes):
+    """Median seconds of one operation on random inputs; a size it is told is that of its result."""
+    values = {arg: tf.constant(output) if dtype == tf.int32
+              else tf.cast(tf.random.stateless_normal(shape, (0, i)), dtype)
+              for i, (arg, shape, dtype) in enumerate(inputs)}
+    operation = getattr(tf.raw_ops, name)
+    attributes = {k: list(v) if isinstance(v, tuple) else v for k, v in attributes}
+    run = runtime.function(lambda: tf.reshape(operation(**values, **attributes), [-1])[0])
+    _seconds(run)
+    return np.median([_seconds(run) for _ in range(ALONE)])
 
 
 def _size(tensor):

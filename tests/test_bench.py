@@ -97,3 +97,29 @@ def test_resident_memory_sees_an_allocation():
     held[::4096] = b"x" * len(held[::4096])
     assert 50 < bench.resident_megabytes() - before < 100
     del held
+
+
+def test_every_counted_operation_can_be_run_alone():
+    """One of every kind, twice: as often as it stands in the call, with its own shapes."""
+    def step(x, w, k, a, b):
+        one, other = convolution_gradients(x, w, 2)
+        return (tf.nn.conv2d(x, w, 1, [[0, 0], [1, 0], [0, 1], [0, 0]]), one, other,
+                tf.nn.conv2d_transpose(x, k, (2, 16, 16, 5), 2, "SAME"), tf.matmul(a, b),
+                tf.matmul(a, b + 1.0), tf.matmul(a[None], b[None]))
+
+    specs = [tf.TensorSpec(s) for s in [(2, 8, 8, 4), (3, 3, 4, 5), (3, 3, 5, 4), (3, 5), (5, 7)]]
+    function = tf.function(step).get_concrete_function(*specs)
+    ran = []
+
+    class Runtime:
+        @staticmethod
+        def function(run):
+            ran.append(float(run()))
+            return tf.function(run)
+
+    seconds = bench.alone(Runtime, function)
+    assert 0 < seconds < 5
+    assert len(ran) == len({bench._kind(op) for op in bench._multiplying(function)})
+    types = [op.type for op in bench._multiplying(function)]
+    assert set(bench._MULTIPLY_ADDS) - set(types) <= {"BatchMatMulV2", "BatchMatMulV3"}
+    assert types.count("MatMul") == 2

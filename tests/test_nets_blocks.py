@@ -7,7 +7,15 @@ import tensorflow as tf
 from keras import layers
 
 from gantrain import nets
-from gantrain.nets.blocks import ConvPool2D, MinibatchStd, ResizeConv2D, SpectralNorm
+from gantrain.nets.blocks import (
+    BatchNorm,
+    ConvPool2D,
+    ConvTranspose2D,
+    MinibatchStd,
+    PReLU,
+    ResizeConv2D,
+    SpectralNorm,
+)
 
 
 def draw(*shape, seed=0):
@@ -163,3 +171,90 @@ def test_residual_tables_grow_with_the_image():
     assert [row.size for row in pair.discriminator if row.kind == "res_down"] == [
         32, 64, 128, 128, 128,
     ]  # fmt: skip
+
+
+def outputs_and_gradients(layer, x, training=False):
+    """What a layer gives, and the gradients of a function of it: inputs first, then weights."""
+    with tf.GradientTape() as tape:
+        inputs = tf.constant(x)
+        tape.watch([inputs, *(v.value for v in layer.trainable_variables)])
+        y = layer(inputs, training=training) if training else layer(inputs)
+        loss = tf.reduce_sum(tf.sin(tf.cast(y, tf.float32)))
+    wanted = [inputs, *(v.value for v in layer.trainable_variables)]
+    return [y, *tape.gradient(loss, wanted)]
+
+
+@pytest.mark.parametrize("side, kernel, filters", [(8, 6, 3), (6, 3, 1), (10, 5, 4), (12, 4, 3)])
+def test_transposed_convolution_by_blocks_is_the_plain_one(side, kernel, filters):
+    x = draw(2, side, side, 7)
+    ours = ConvTranspose2D(filters, kernel, padding="same",
+                           bias_initializer=keras.initializers.RandomNormal(seed=1))
+    plain = layers.Conv2DTranspose(filters, kernel, padding="same")
+    ours(x), plain(x)
+    plain.set_weights(ours.get_weights())
+    for one, other in zip(outputs_and_gradients(ours, x), outputs_and_gradients(plain, x),
+                          strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_transposed_convolution_takes_the_blocks_where_they_are_quicker(monkeypatch):
+    """To few channels, at stride 1, for even sides: any other is Keras's own."""
+    taken = []
+    from gantrain.nets import blocks
+    plain = blocks._transposed_by_blocks
+    monkeypatch.setattr(blocks, "_transposed_by_blocks",
+                        lambda *a: taken.append(a[0].shape) or plain(*a))
+    for side, filters, stride in [(8, 3, 1), (7, 3, 1), (8, 5, 1), (8, 3, 2)]:
+        ConvTranspose2D(filters, 3, stride, padding="same")(draw(1, side, side, 2))
+    assert taken == [(1, 8, 8, 2)]
+
+
+def test_prelu_is_that_of_keras():
+    x = draw(3, 4, 4, 5)
+    ours, plain = PReLU(shared_axes=[1, 2]), layers.PReLU(shared_axes=[1, 2])
+    ours(x), plain(x)
+    for layer in (ours, plain):
+        layer.alpha.assign(np.linspace(-0.5, 1.5, 5).reshape(1, 1, 5))
+    for one, other in zip(outputs_and_gradients(ours, x), outputs_and_gradients(plain, x),
+                          strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_batch_norm_is_that_of_keras_but_for_the_unbiased_running_variance():
+    x = 3.0 * draw(4, 5, 5, 6) + 2.0
+    ours, plain = BatchNorm(momentum=0.9), layers.BatchNormalization(momentum=0.9)
+    for layer in (ours, plain):
+        layer.build(x.shape)
+        layer.gamma.assign(draw(6, seed=1))
+        layer.beta.assign(draw(6, seed=2))
+    for one, other in zip(outputs_and_gradients(ours, x, training=True),
+                          outputs_and_gradients(plain, x, training=True), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(ours.moving_mean, plain.moving_mean, rtol=1e-5)
+    np.testing.assert_allclose(ours.moving_variance,
+                               0.9 + 0.1 * np.var(x, axis=(0, 1, 2), ddof=1), rtol=1e-4)
+    np.testing.assert_allclose(plain.moving_variance, 0.9 + 0.1 * np.var(x, axis=(0, 1, 2)),
+                               rtol=1e-4)
+    ours.moving_variance.assign(plain.moving_variance)
+    np.testing.assert_allclose(ours(x), plain(x), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_batch_norm_keeps_its_statistics_in_float32(policy):
+    layer = BatchNorm(momentum=0.0, dtype=policy)
+    x = 3.0 * draw(4, 5, 5, 6) + 200.0
+    y = layer(tf.cast(x, layer.compute_dtype), training=True)
+    assert y.dtype == layer.compute_dtype
+    assert layer.moving_mean.dtype == "float32"
+    np.testing.assert_allclose(layer.moving_mean, x.mean((0, 1, 2)), rtol=1e-2)
+
+
+def test_no_bias_in_front_of_batch_statistics():
+    """They would subtract it again."""
+    generators, discriminators = nets.build_pair("cogan32", 1, (32, 32, 3), noise_dim=5, width=0.1,
+                                                 seed=0)
+    biases = [v.path for v in generators[0].trainable_variables if v.name == "bias"]
+    assert [path.split("/")[0] for path in biases] == ["g1_row4_weights"]
+    kernels = [v for v in discriminators[0].trainable_variables if v.name == "kernel"]
+    assert len(kernels) == len([v for v in discriminators[0].trainable_variables
+                                if v.name == "bias"])

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers, ops
 
 CHANNELS = None
@@ -198,6 +199,73 @@ class ConvPool2D(layers.Conv2D):
         return (batch, height // 2, width // 2, self.filters)
 
 
+@keras.saving.register_keras_serializable(package="gantrain")
+class BatchNorm(layers.BatchNormalization):
+    """Batch normalisation whose training form is one kernel, not four passes over the features.
+
+    Deviation: its running variance is the unbiased one, N/(N-1) times Keras's.
+    """
+
+    def call(self, inputs, training=None):
+        if not (training and self.trainable and len(inputs.shape) == 4):
+            return super().call(inputs, training=training)
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs, scale=self.gamma.value, offset=self.beta.value, mean=[], variance=[],
+            epsilon=self.epsilon, is_training=True)
+        for running, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            running.assign(self.momentum * running + (1.0 - self.momentum) * value)
+        return outputs
+
+
+@keras.saving.register_keras_serializable(package="gantrain")
+class PReLU(layers.PReLU):
+    """x + (alpha - 1) min(x, 0): the same function as Keras's, in fewer passes."""
+
+    def call(self, inputs):
+        return inputs + (self.alpha - 1.0) * ops.minimum(inputs, 0.0)
+
+
+@keras.saving.register_keras_serializable(package="gantrain")
+class ConvTranspose2D(layers.Conv2DTranspose):
+    """A transposed convolution; one of stride 1 to few channels is computed by 2x2 blocks.
+
+    The same function as Keras's layer. An image has so few channels that a convolution to it
+    leaves most of a processor's lanes idle; four neighbouring pixels at once fill them.
+    """
+
+    def call(self, inputs):
+        height, width = inputs.shape[1:3]
+        if self.strides != (1, 1) or self.filters > 4 or not height or height % 2 or width % 2:
+            return super().call(inputs)
+        # A custom gradient is of tensors: outside a compiled step this is still the variable.
+        outputs = _transposed_by_blocks(
+            inputs, tf.identity(ops.convert_to_tensor(self.kernel)))
+        return outputs + ops.convert_to_tensor(self.bias) if self.use_bias else outputs
+
+
+@tf.custom_gradient
+def _transposed_by_blocks(inputs, kernel):
+    """Transposed convolution, stride 1, of [B, H, W, I] by [k, k, O, I]: H and W even.
+
+    Pixel (2i + a, 2j + b) is the convolution of the mirrored kernel, moved by (a, b), at (2i, 2j).
+    """
+    side = kernel.shape[0]
+    mirrored = tf.transpose(kernel[::-1, ::-1], (0, 1, 3, 2))
+    moved = tf.concat([tf.pad(mirrored, [[a, 1 - a], [b, 1 - b], [0, 0], [0, 0]])
+                       for a in (0, 1) for b in (0, 1)], axis=-1)
+    padding = [[0, 0], *[[side // 2, (side - 1) // 2]] * 2, [0, 0]]
+    outputs = tf.nn.depth_to_space(tf.nn.conv2d(inputs, moved, 2, padding), 2)
+
+    def gradient(upstream):
+        # Of the plain form, whose own kernels are quick in this direction.
+        return (tf.nn.conv2d(upstream, kernel, 1, "SAME"),
+                tf.raw_ops.Conv2DBackpropFilter(
+                    input=upstream, filter_sizes=kernel.shape, out_backprop=inputs,
+                    strides=[1, 1, 1, 1], padding="SAME"))
+
+    return outputs, gradient
+
+
 class _Maker:
     """Makes the layers of one row: named, seeded, in the row's precision."""
 
@@ -222,6 +290,9 @@ class _Maker:
     def weights(self, cls, *args, part: str = "weights", **kwargs):
         """A layer with a kernel: the only place where one is made."""
         initializer = WEIGHT_INITS[self.settings.weight_init](self.seed())
+        # Batch statistics would subtract a bias again.
+        if part == "weights" and self.norm == "batch":
+            kwargs["use_bias"] = False
         layer = self.plain(cls, *args, part=part, kernel_initializer=initializer, **kwargs)
         if not self.settings.spectral_norm:
             return layer
@@ -273,7 +344,7 @@ def _conv(make: _Maker, shape) -> Block:
 
 def _convt(make: _Maker, shape) -> Block:
     convt = make.weights(
-        layers.Conv2DTranspose, make.size, make.row.kernel, make.row.stride, padding="same"
+        ConvTranspose2D, make.size, make.row.kernel, make.row.stride, padding="same"
     )
     return _chain([convt, *make.norm_and_activation()])
 
@@ -405,7 +476,7 @@ NORMS = {
     "none": None,
     # Deviation: momentum 0.9. Samples use the running statistics, and at Keras's 0.99, which the
     # listings take, these would lag behind the weights for the first thousand steps.
-    "batch": (layers.BatchNormalization, {"momentum": 0.9}),
+    "batch": (BatchNorm, {"momentum": 0.9}),
     # One group is layer normalisation over height, width and channels, as the thesis defines it
     # (section 2.1.7); LayerNormalization by itself would treat every pixel apart.
     "layer": (layers.GroupNormalization, {"groups": 1}),
@@ -421,7 +492,7 @@ ACTIVATIONS = {
     # one per pixel and channel, which ties a slope to a place and costs 4 million weights at 256
     # pixels.
     "prelu": (
-        layers.PReLU,
+        PReLU,
         {"alpha_initializer": keras.initializers.Constant(0.25), "shared_axes": [1, 2]},
     ),
 }
