@@ -62,6 +62,46 @@ def color(images, draw):
     return mean + (images - mean) * draw.uniform(1, 1, 1, low=0.5, high=1.5)
 
 
+# Zhong et al. 2017, section 4: share of the area, height to width.
+ERASED_AREA, ERASED_ASPECT = (0.02, 0.4), (0.3, 1 / 0.3)
+
+
+def erase(images, probability, draw):
+    """Random erasing: a rectangle of an image becomes noise (Zhong et al. 2017, algorithm 1).
+
+    Area 2 to 40 % of the image, height to width 0.3 to 1/0.3, any place; every pixel of it uniform
+    noise.
+
+    Deviation: a rectangle longer than the image is cut to it, where the algorithm draws again.
+
+    Args:
+        images: float32 [B, H, W, C] in [-1, 1].
+        probability: of an image to be changed; 0 draws nothing.
+        draw: `gantrain.game.Draw`.
+
+    Returns:
+        float32 [B, H, W, C].
+    """
+    if not probability:
+        return images
+    height, width = images.shape[1:3]
+    chosen = draw.uniform(1) < probability
+    area = height * width * draw.uniform(1, low=ERASED_AREA[0], high=ERASED_AREA[1])
+    aspect = draw.uniform(1, low=ERASED_ASPECT[0], high=ERASED_ASPECT[1])
+    rows = _interval(draw, height, tf.sqrt(area * aspect))[:, :, None, None]
+    columns = _interval(draw, width, tf.sqrt(area / aspect))[:, None, :, None]
+    noise = draw.uniform(*images.shape[1:], low=-1.0, high=1.0)
+    return tf.where(rows & columns & chosen[:, :, None, None], noise, images)
+
+
+def _interval(draw, size, length):
+    """bool [B, size]: true inside a random interval of `length` [B, 1] pixels, at most `size`."""
+    length = tf.clip_by_value(tf.round(length), 1.0, float(size))
+    first = tf.floor(draw.uniform(1) * (size - length + 1.0))
+    place = tf.range(size, dtype=tf.float32)[None]
+    return (place >= first) & (place < first + length)
+
+
 def none(images, draw):
     """The images as they are."""
     return images

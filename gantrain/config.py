@@ -21,7 +21,7 @@ from gantrain.errors import UserError
 
 
 def option(default, help, *, low=None, high=None, above=None, choices=None, registry=None,
-           several=False, const=None, pair=None, resumable=False):
+           several=False, const=None, pair=None, resumable=False, used_by=None, short=None):
     """One option of a config section.
 
     Args:
@@ -35,10 +35,18 @@ def option(default, help, *, low=None, high=None, above=None, choices=None, regi
         const: value of the bare flag, for options that are a switch and a weight in one.
         pair: values of the bare flag, for options that take none or exactly two numbers.
         resumable: True if a resumed run may have another value than the one it was started with.
+        used_by: the values of --gan_type that heed the option; any other refuses it.
+        short: letters that stand in the name of a run with this term.
     """
     return field(default=default, metadata=dict(
         help=help, low=low, high=high, above=above, choices=choices, registry=registry,
-        several=several, const=const, pair=pair, resumable=resumable))
+        several=several, const=const, pair=pair, resumable=resumable, used_by=used_by,
+        short=short))
+
+
+# Trainers by what their options mean.
+COUPLED, PIX2PIX, CYCLEGAN = ("scogan",), ("pix2pix",), ("cyclegan",)
+TRANSLATION = PIX2PIX + CYCLEGAN
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,8 @@ class Data:
                            resumable=True)
     offline: bool = option(False, "never touch the network", resumable=True)
     image_size: int | None = option(None, "images are scaled to this square size", low=8, high=2048)
-    batch_size: int = option(64, "images per domain and update, over all devices", low=1)
+    batch_size: int | None = option(None, "images per domain and update, over all devices; default "
+                                    "64, for pix2pix and cyclegan 1", low=1)
 
 
 @dataclass(frozen=True)
@@ -108,8 +117,9 @@ class Nets:
     noise_categories: int = option(
         0, "categories of a one-hot block in front of the noise; which category becomes which "
         "class is left to the generators (0: none)", low=0, high=10_000)
-    weight_init: str = option("xavier", "xavier, or normal with standard deviation 0.02",
-                              choices=("xavier", "normal"))
+    weight_init: str | None = option(
+        None, "xavier, or normal with standard deviation 0.02; default normal for pix2pix and "
+        "cyclegan, else xavier", choices=("xavier", "normal"))
     classifier_net: str = option("digit", "architecture of the semantic loss's classifier",
                                  registry="gantrain.nets:CLASSIFIERS")
 
@@ -151,9 +161,9 @@ class Optimisation:
     c_lr: float = option(1e-3, "learning rate of a classifier", above=0.0)
     weight_decay: float = option(0.0, "weight of the sum of squared kernels, a term of every loss",
                                  low=0.0)
-    lr_decay: float = option(
-        0.0, "share of the steps, at the end, over which learning rates fall linearly to zero",
-        low=0.0, high=1.0)
+    lr_decay: float | None = option(
+        None, "share of the steps, at the end, over which learning rates fall linearly to zero; "
+        "default 0.5 for pix2pix and cyclegan, else 0", low=0.0, high=1.0)
     ema: float = option(0.0, "decay of the moving average of generator weights used for samples "
                         "(0: off)", low=0.0, high=0.99999)
 
@@ -163,17 +173,17 @@ class Coupling:
     """Terms that couple the generators (scogan). A weight is the switch: absence means off."""
 
     semantic_loss: float = option(0.0, "SL, eq. 4.2: a classifier sees the same class in every "
-                                  "domain", low=0.0, const=10.0)
+                                  "domain", low=0.0, const=10.0, used_by=COUPLED, short="SL")
     semantic_form: str = option("squared", "how two predictions are compared",
                                 registry="gantrain.penalties:SEMANTIC_FORMS")
     feature_loss: float = option(0.0, "FR, eq. 4.1: equal features in the first generator layers",
-                                 low=0.0, const=100.0)
+                                 low=0.0, const=100.0, used_by=COUPLED, short="FR")
     feature_layers: int = option(3, "generator layers compared by --feature_loss", low=1)
     cycle_loss: float = option(0.0, "CC, eq. 4.3: an encoder finds z again from every image",
-                               low=0.0, const=10.0)
+                               low=0.0, const=10.0, used_by=COUPLED, short="CC")
     perceptual_loss: tuple[float, float] = option(
         (0.0, 0.0), "PL, eq. 4.5: weights of content (between domains) and style (to real images)",
-        low=0.0, pair=(1.0, 1.0))
+        low=0.0, pair=(1.0, 1.0), used_by=COUPLED, short="PL")
     coupling_ramp: int = option(0, "steps over which the coupling weights rise from zero", low=0)
     classifier: str | None = option(
         None, "trained classifier (.keras or a run directory) for the semantic loss; "
@@ -194,6 +204,55 @@ class Coupling:
     lpips_weights: str | None = option(
         None, "AlexNet/LPIPS .npz: offline alternative to VGG19 for --perceptual_loss",
         resumable=True)
+
+
+@dataclass(frozen=True)
+class Translation:
+    """Image-to-image translation (pix2pix, cyclegan)."""
+
+    direction: str = option("a2b", "which domain is the input", choices=("a2b", "b2a"),
+                            used_by=TRANSLATION)
+    generator: str | None = option(
+        None, "generator; default unet for pix2pix, resnet6 for cyclegan, resnet9 from 256 pixels",
+        registry="gantrain.nets:TRANSLATORS", used_by=TRANSLATION)
+    upsample: str = option("transpose", "up-sampling: transposed convolution, nearest-neighbour "
+                           "resize before a convolution, or sub-pixel",
+                           choices=("transpose", "resize", "subpixel"), used_by=TRANSLATION)
+    norm: str | None = option(
+        None, "normalisation of generators and discriminators; default batch for pix2pix, instance "
+        "for cyclegan; discriminators take layer for batch under a gradient penalty",
+        choices=("batch", "instance", "none"), used_by=TRANSLATION)
+    dropout: float | None = option(
+        None, "rate of the generator's dropout, pix2pix's source of noise; default 0.5 for a "
+        "pix2pix U-Net, else 0", low=0.0, high=0.9, used_by=TRANSLATION)
+    patch: str | None = option(
+        None, "receptive field of the discriminator in pixels; default 70, or the largest that the "
+        "image holds", registry="gantrain.nets:PATCHES", used_by=TRANSLATION)
+    conditional: bool = option(True, "the discriminator sees the input beside the output",
+                               used_by=PIX2PIX)
+    adversarial_weight: float = option(1.0, "weight of the adversarial loss (0: none, and no "
+                                       "discriminator)", low=0.0, used_by=PIX2PIX)
+    l1_loss: float = option(100.0, "weight of the L1 distance to the (nearest) target", low=0.0,
+                            const=100.0, used_by=PIX2PIX)
+    lambda_cycle: float = option(10.0, "weight of the L1 distance of F(G(x)) to x", low=0.0,
+                                 used_by=CYCLEGAN)
+    lambda_identity: float = option(
+        0.5, "weight of the L1 distance of G(y) to y, in units of lambda_cycle; it keeps colours",
+        low=0.0, used_by=CYCLEGAN)
+    pool_size: int = option(50, "generated images that discriminators are shown again (0: none)",
+                            low=0, high=10_000, used_by=CYCLEGAN)
+    discriminators: str = option("both", "both, or one: only D_Y judges, F learns by the cycle",
+                                 choices=("both", "one"), used_by=CYCLEGAN)
+    random_erasing: float = option(
+        0.0, "probability that a random rectangle of an input becomes noise (Zhong et al. 2017)",
+        low=0.0, high=1.0, const=0.5, used_by=PIX2PIX)
+    test_mode: str | None = option(
+        None, "how a trained generator runs: training (dropout on, statistics of the image itself, "
+        "as pix2pix was published) or inference (neither); default training for pix2pix, else "
+        "inference", choices=("training", "inference"), used_by=TRANSLATION)
+    early_stopping: int = option(
+        0, "end the run when the held-out pixel distance has not fallen for this many samplings, "
+        "and keep the best weights (0: off)", low=0, used_by=PIX2PIX)
 
 
 @dataclass(frozen=True)
@@ -220,6 +279,7 @@ class Config:
     adversarial: Adversarial = Adversarial()
     optimisation: Optimisation = Optimisation()
     coupling: Coupling = Coupling()
+    translation: Translation = Translation()
     runtime: Runtime = Runtime()
 
     def with_options(self, **options) -> Config:
@@ -356,11 +416,15 @@ def validate(config: Config) -> Config:
                         f"{a.d_penalty} treats one by one; use --d_norm layer")
     if a.d_penalty in ("none", "clip") and a.penalty_every > 1:
         raise UserError("--penalty_every needs --d_penalty gp or r1")
-    on = [name for name in ("semantic_loss", "feature_loss", "cycle_loss") if flat[name]]
-    on += ["perceptual_loss"] if any(c.perceptual_loss) else []
-    if on and config.run.gan_type != "scogan":
-        raise UserError(f"--{on[0]} couples the generators of scogan; "
-                        f"add --gan_type scogan or drop it")
+    for f in options():
+        users = f.metadata["used_by"]
+        if users and flat[f.name] != f.default and config.run.gan_type not in users:
+            raise UserError(f"--{f.name} is an option of --gan_type {' or '.join(users)}, and this "
+                            f"is {config.run.gan_type}; change the one or drop the other")
+    if config.run.gan_type in PIX2PIX:
+        if not config.translation.l1_loss and not config.translation.adversarial_weight:
+            raise UserError("--l1_loss 0 and --adversarial_weight 0 leave nothing to learn from; "
+                            "give one of them a weight")
     if c.vgg_weights and c.lpips_weights:
         raise UserError("--vgg_weights and --lpips_weights exclude each other; give one")
     if (c.vgg_weights or c.lpips_weights) and not any(c.perceptual_loss):

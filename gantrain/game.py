@@ -155,17 +155,28 @@ class Draw:
         self._calls += 1
         return tf.random.experimental.stateless_fold_in(self._base, self._calls)
 
-    def _mine(self, values):
+    def mine(self, values):
+        """This replica's part of values [global batch, ...]."""
         return values[self._first:self._first + self.local]
+
+    def gather(self, values):
+        """The inverse of `mine`: values of all replicas, in the order of the global batch."""
+        if self._global == self.local:
+            return values
+        return tf.distribute.get_replica_context().all_gather(values, axis=0)
+
+    def everyone(self):
+        """float32 [global batch], uniform on [0, 1): the same numbers on every replica."""
+        return tf.random.stateless_uniform((self._global,), self._seed())
 
     def uniform(self, *shape, low=0.0, high=1.0):
         """float32 [B, *shape], uniform on [low, high); B is this replica's part of the batch."""
-        return self._mine(tf.random.stateless_uniform((self._global, *shape), self._seed(),
+        return self.mine(tf.random.stateless_uniform((self._global, *shape), self._seed(),
                                                       low, high))
 
     def normal(self, *shape):
         """float32 [B, *shape], standard normal."""
-        return self._mine(tf.random.stateless_normal((self._global, *shape), self._seed()))
+        return self.mine(tf.random.stateless_normal((self._global, *shape), self._seed()))
 
 
 class Trainer(abc.ABC):
@@ -175,15 +186,24 @@ class Trainer(abc.ABC):
         players: every `Player`, by name.
         averages: `Average` objects, empty without `--ema`.
         per_step: real batches that one iteration consumes (n_critic).
+        paired: True if example n of every domain has to belong to one pair.
+        same_channels: True if all domains need the same number of channels.
+        pools: `gantrain.pool.ImagePool` objects, whose images are part of the state.
     """
 
     players: dict[str, Player]
     averages: list[Average]
     per_step: int = 1
-    # Latent vectors for samples, draw -> [B, size of z], and a measurement of its own on the test
-    # part, domains -> {name: float}: methods of the trainers that have them.
+    paired = False
+    same_channels = True
+    pools = ()
+    # Methods of the trainers that have them: latent vectors for samples, draw -> [B, size of z];
+    # a measurement on the whole test part at the end, domains -> {name: float}; for trainers that
+    # translate, pictures of held-out examples and what is measured on them.
     noise = None
     score = None
+    gallery = None
+    measure = None
 
     @abc.abstractmethod
     def train_step(self, batch, draw) -> dict:
@@ -205,7 +225,8 @@ class Trainer(abc.ABC):
         """All variables of a checkpoint, each once, in a fixed order."""
         return unique([v for player in self.players.values() for v in player.variables()]
                       + [v for average in self.averages for net in average.networks
-                         for v in net.variables])
+                         for v in net.variables]
+                      + [v for pool in self.pools for v in pool.variables])
 
 
 def assign(variables, values):

@@ -21,11 +21,14 @@ class Loss:
         summary: one line for `gantrain list`.
         discriminator: (real logits, fake logits, target of real images) -> scalar.
         generator: fake logits -> scalar.
+        published: factor between the form in which Pix2Pix and CycleGAN weigh their other terms
+            against this loss, and ours.
     """
 
     summary: str
     discriminator: Callable
     generator: Callable
+    published: float = 1.0
 
 
 def _mean(value):
@@ -85,8 +88,9 @@ ADVERSARIAL = {
                     minimax_generator),
     "non_saturating": Loss("-log D(G(z)), the loss used in practice", bce_discriminator,
                            non_saturating_generator),
+    # CycleGAN (Zhu et al. 2017, section 4) drops the halves of Mao et al.
     "least_squares": Loss("squared distance of logits to 0 and 1", least_squares_discriminator,
-                          least_squares_generator),
+                          least_squares_generator, published=2.0),
     "wasserstein": Loss("difference of mean logits; with gp (WGAN-GP) or clip (WGAN)",
                         wasserstein_discriminator, wasserstein_generator),
     "hinge": Loss("margin of one on either side", hinge_discriminator, wasserstein_generator),

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from gantrain.config import Config, validate
+from gantrain.config import PIX2PIX, TRANSLATION, Config, options, validate
 from gantrain.errors import UserError
 
 
@@ -105,8 +105,8 @@ def configure(explicit: dict, stored: Config | None = None) -> Config:
     preset = explicit.get("preset")
     if preset is not None and preset not in PRESETS:
         validate(Config().with_options(preset=preset))
-    options = PRESETS[preset].options if preset else {}
-    return validate(Config().with_options(**(options | explicit)))
+    chosen = PRESETS[preset].options if preset else {}
+    return validate(Config().with_options(**(chosen | explicit)))
 
 
 def resolve(config: Config) -> Config:
@@ -115,24 +115,23 @@ def resolve(config: Config) -> Config:
     Raises:
         UserError: two options contradict each other.
     """
-    from gantrain.nets import pair_at
     from gantrain.penalties import DISCRIMINATOR_PENALTIES
-    chosen = {}
+    flat = dict(config.flat())
 
     def default(name, value):
-        if config.flat()[name] is None:
-            chosen[name] = value
-        return chosen.get(name, config.flat()[name])
+        """The option's value; `value` where it was left open."""
+        if flat[name] is None:
+            flat[name] = value
+        return flat[name]
 
     kind = config.run.gan_type
+    translates = kind in TRANSLATION
     default("run_dir", run_name(config))
     size = default("image_size", image_size(config.data.dataset))
-    # The thesis's table for a size, or the residual pair, which has any; points have no size.
-    net = default("net", {None: "toy", 32: "cogan32", 128: "cogan128", 256: "cogan256"}.get(
-        size, "residual"))
-    pair = pair_at(net, size or 0)
-    default("noise_dim", pair.noise_dim)
-    loss = default("loss", "wasserstein" if kind == "scogan" else "non_saturating")
+    default("batch_size", 1 if translates else 64)
+    default("weight_init", "normal" if translates else "xavier")
+    default("lr_decay", 0.5 if translates else 0.0)
+    loss = default("loss", LOSSES.get(kind, "non_saturating"))
     penalty = default("d_penalty", "gp" if loss == "wasserstein" else "none")
     default("penalty_weight", DISCRIMINATOR_PENALTIES[penalty].weight)
     default("n_critic", 5 if loss == "wasserstein" else 1)
@@ -143,10 +142,41 @@ def resolve(config: Config) -> Config:
         default(f"{player}_lr", rate)
         default(f"{player}_beta1", beta1)
         default(f"{player}_beta2", beta2)
+    (_translation if translates else _coupled)(kind, size, default)
+    return validate(config.with_options(**flat))
+
+
+# Thesis section 5.1; Zhu et al. 2017, section 4.
+LOSSES = {"scogan": "wasserstein", "cyclegan": "least_squares"}
+
+
+def _coupled(kind, size, default):
+    """What is left open of networks from noise."""
+    from gantrain.nets import pair_at
+    # The thesis's table for a size, or the residual pair, which has any; points have no size.
+    net = default("net", {None: "toy", 32: "cogan32", 128: "cogan128", 256: "cogan256"}.get(
+        size, "residual"))
+    pair = pair_at(net, size or 0)
+    default("noise_dim", pair.noise_dim)
     shared = kind == "cogan"
     default("shared_layers", pair.shared[0] if shared else 0)
     default("d_shared_layers", pair.shared[1] if shared else 0)
-    return validate(config.with_options(**chosen))
+
+
+def _translation(kind, size, default):
+    """What is left open of networks from images (Isola et al. 2017, section 6.1; Zhu et al. 2017,
+    section 7.1)."""
+    from gantrain.nets import largest_patch
+    paired = kind in PIX2PIX
+    # 286 for 256.
+    default("load_size", size and round(size * 143 / 128))
+    default("flip", True)
+    generator = default("generator", "unet" if paired else
+                        "resnet9" if size and size >= 256 else "resnet6")
+    default("norm", "batch" if paired else "instance")
+    default("dropout", 0.5 if paired and generator.startswith("unet") else 0.0)
+    default("patch", largest_patch(size, "70"))
+    default("test_mode", "training" if paired else "inference")
 
 
 def image_size(dataset):
@@ -159,9 +189,8 @@ def run_name(config) -> str:
     """runs/<gan_type>-<dataset>[-domains][-preset][-couplings]-seed<seed>: the same command names
     the same directory, so that running it again resumes it."""
     flat = config.flat()
-    couplings = [short for short, weight in (
-        ("SL", flat["semantic_loss"]), ("FR", flat["feature_loss"]), ("CC", flat["cycle_loss"]),
-        ("PL", any(flat["perceptual_loss"]))) if weight]
+    couplings = [f.metadata["short"] for f in options()
+                 if f.metadata["short"] and flat[f.name] != f.default]
     parts = [config.run.gan_type, config.data.dataset, config.data.domains or "",
              config.run.preset or "", "".join(couplings), f"seed{config.run.seed}"]
     return "runs/" + "-".join(re.sub(r"[^A-Za-z0-9_.]+", "_", p) for p in parts if p)

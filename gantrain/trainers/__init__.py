@@ -2,7 +2,10 @@
 
 from gantrain.trainers.classifier import Classifier
 from gantrain.trainers.cogan import CoGAN
+from gantrain.trainers.cyclegan import CycleGAN
 from gantrain.trainers.gan import GAN
+from gantrain.trainers.pix2pix import Pix2Pix
 from gantrain.trainers.scogan import SCoGAN
 
-TRAINERS = {"gan": GAN, "cogan": CoGAN, "scogan": SCoGAN, "classifier": Classifier}
+TRAINERS = {"gan": GAN, "cogan": CoGAN, "scogan": SCoGAN, "pix2pix": Pix2Pix,
+            "cyclegan": CycleGAN, "classifier": Classifier}

@@ -6,11 +6,9 @@ import keras
 import tensorflow as tf
 
 from gantrain import latent, nets
-from gantrain.augment import augment
+from gantrain.adversarial import Adversarial
 from gantrain.errors import UserError
-from gantrain.game import Average, Player, Trainer, pairs, watch
-from gantrain.losses import ADVERSARIAL
-from gantrain.penalties import DISCRIMINATOR_PENALTIES
+from gantrain.game import Average, Player, Trainer, pairs
 
 
 class GAN(Trainer):
@@ -35,19 +33,12 @@ class GAN(Trainer):
     domains_taken = (1, 1)
 
     def __init__(self, config, domains, frozen):
-        least, most = self.domains_taken
-        if not least <= len(domains) <= (most or len(domains)):
-            names = ", ".join(d.name for d in domains)
-            takes, remedy = (("one domain", f"choose with --domains {domains[0].name}") if most
-                             else ("two or more domains", "take a --dataset that has them"))
-            raise UserError(f"--gan_type {config.run.gan_type} takes {takes}, and --dataset "
-                            f"{config.data.dataset} gives {len(domains)} ({names}); {remedy}")
+        check_number(config, domains, *self.domains_taken)
         n, o, a = config.nets, config.optimisation, config.adversarial
         self.config, self.domains, self.frozen = config, domains, frozen
         self.names = [d.name for d in domains]
         self.per_step = a.n_critic
-        self.loss = ADVERSARIAL[a.loss]
-        self.penalty = DISCRIMINATOR_PENALTIES[a.d_penalty]
+        self.adversarial = Adversarial(a, self.per_step)
         self.G, self.D = nets.build_pair(
             n.net, len(domains), domains[0].shape, noise_dim=latent.size(n), width=n.width,
             shared_layers=n.shared_layers, d_shared_layers=n.d_shared_layers, d_norm=n.d_norm,
@@ -55,16 +46,8 @@ class GAN(Trainer):
         if n.same_init:
             for other in self.G[1:]:
                 other.set_weights(self.G[0].get_weights())
-        self.players = {
-            "discriminators": Player(
-                "discriminators", self.D,
-                adam(o.d_lr, o.d_beta1, o.d_beta2, config, config.run.steps * a.n_critic),
-                weight_decay=o.weight_decay,
-                clip=a.penalty_weight if self.penalty.clips else None),
-            "generators": Player(
-                "generators", [*self.G, *self.coupled_networks()],
-                adam(o.g_lr, o.g_beta1, o.g_beta2, config, config.run.steps),
-                weight_decay=o.weight_decay)}
+        self.players = players(config, [*self.G, *self.coupled_networks()], self.D,
+                               self.adversarial.clip)
         self.averages = [Average(self.G, o.ema)] if o.ema else []
 
     def train_step(self, batch, draw):
@@ -82,45 +65,18 @@ class GAN(Trainer):
         return logs
 
     def discriminator_objective(self, real, fake, draw, update):
-        """adv_D + penalty per domain, and the share of images that D gets right."""
-        a, terms = self.config.adversarial, {}
+        """adv_D + penalty per domain."""
+        terms = {}
         for name, d, x, y in zip(self.names, self.D, real, fake, strict=True):
-            x, y = augment(x, a.augment, draw), augment(y, a.augment, draw)
-            on_real, on_fake = d(x, training=True), d(y, training=True)
-            terms[f"adv/{name}"] = 1.0, self.loss.discriminator(on_real, on_fake,
-                                                                1.0 - a.label_smoothing)
-            if self.penalty.term:
-                terms[f"{a.d_penalty}/{name}"] = (
-                    a.penalty_weight * a.penalty_every, self.lazily(d, x, y, draw, update))
-            middle = self.boundary(on_real, on_fake)
-            terms[f"accuracy_real/{name}"] = watch(_share(on_real > middle))
-            terms[f"accuracy_fake/{name}"] = watch(_share(on_fake < middle))
+            terms |= self.adversarial.discriminator_terms(name, d, x, y, draw, update)
         return terms
-
-    def lazily(self, d, real, fake, draw, update):
-        """The penalty on every K-th discriminator update, zero on the others (StyleGAN2, B)."""
-        every = self.config.adversarial.penalty_every
-        if every == 1:
-            return self.penalty.term(d, real, fake, draw)
-        own = draw.aside()
-        count = draw.step * self.per_step + update + 1
-        return tf.cond(count % every == 0, lambda: self.penalty.term(d, real, fake, own),
-                       lambda: tf.constant(0.0))
-
-    def boundary(self, on_real, on_fake):
-        """The logit between real and fake: the middle of both means.
-
-        A Wasserstein critic has no natural zero, and least squares puts it at one half.
-        """
-        return (tf.reduce_mean(on_real) + tf.reduce_mean(on_fake)) / 2
 
     def generator_objective(self, z, real, draw):
         """adv_G per domain."""
         generated = [nets.generate(g, z, training=True) for g in self.G]
         terms = {}
         for name, d, fake in zip(self.names, self.D, generated, strict=True):
-            y = augment(fake.image, self.config.adversarial.augment, draw)
-            terms[f"adv/{name}"] = 1.0, self.loss.generator(d(y, training=True))
+            terms |= self.adversarial.generator_terms(name, d, fake.image, draw)
         return terms | self.coupling_terms(generated, z, real, draw)
 
     def coupled_networks(self):
@@ -156,6 +112,41 @@ class GAN(Trainer):
                 | {f"discriminator_{n}": d for n, d in zip(self.names, self.D, strict=True)})
 
 
+def players(config, generators, discriminators, clip=None):
+    """Both sides of the game with an Adam each, by name; without discriminators only one.
+
+    Args:
+        config: a resolved `gantrain.config.Config`.
+        generators, discriminators: the Keras models of either side.
+        clip: bound of the discriminators' weights, or None.
+    """
+    o, steps = config.optimisation, config.run.steps
+    made = {}
+    if discriminators:
+        updates = steps * config.adversarial.n_critic
+        made["discriminators"] = Player(
+            "discriminators", discriminators,
+            adam(o.d_lr, o.d_beta1, o.d_beta2, config, updates),
+            weight_decay=o.weight_decay, clip=clip)
+    made["generators"] = Player(
+        "generators", generators, adam(o.g_lr, o.g_beta1, o.g_beta2, config, steps),
+        weight_decay=o.weight_decay)
+    return made
+
+
+def check_number(config, domains, least, most):
+    """Refuses a data set with fewer domains than `least` or more than `most` (None: any)."""
+    if least <= len(domains) <= (most or len(domains)):
+        return
+    names = ", ".join(d.name for d in domains)
+    few = {1: "one domain", 2: "two domains"}
+    takes = few[most] if most else f"{few[least].split()[0]} or more domains"
+    remedy = (f"choose with --domains {','.join(d.name for d in domains[:most])}"
+              if len(domains) > least else "take a --dataset that has them")
+    raise UserError(f"--gan_type {config.run.gan_type} takes {takes}, and --dataset "
+                    f"{config.data.dataset} gives {len(domains)} ({names}); {remedy}")
+
+
 def adam(rate, beta1, beta2, config, updates):
     """Adam whose learning rate may fall linearly to zero at the end of a run of `updates`.
 
@@ -188,7 +179,3 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self):
         return {"rate": self.rate, "updates": self.updates, "share": self.share}
-
-
-def _share(condition):
-    return tf.reduce_mean(tf.cast(condition, tf.float32))
