@@ -83,13 +83,25 @@ class Run:
 class Data:
     """Which images, from where."""
 
-    dataset: str = option("pen2street", "name of a data set, or folder:PATH[,PATH...]; "
-                          "see `gantrain list --what datasets`")
+    dataset: str = option(
+        "pen2street", "name of a data set, folder:PATH[,PATH...], pairs:PATH, or gray2color: or "
+        "edge2photo: with a folder or a set of one domain; see `gantrain list --what datasets`")
     domains: str | None = option(None, "train only these domains of the set, comma separated")
     data_dir: str = option("data", "folder that holds <name>/ with the original files",
                            resumable=True)
     offline: bool = option(False, "never touch the network", resumable=True)
-    image_size: int | None = option(None, "images are scaled to this square size", low=8, high=2048)
+    image_size: int | None = option(None, "side of the square images that networks see", low=8,
+                                    high=2048)
+    load_size: int | None = option(
+        None, "training images are scaled to this size and cropped to --image_size at random; "
+        "default: --image_size, no crop; for pix2pix and cyclegan 143/128 of it", low=8, high=4096)
+    fit: str = option(
+        "squeeze", "how images are scaled: squeeze (both axes to the size), short_side (aspect "
+        "kept, the shorter side to --load_size, cropped), none (pixels as they are, cropped)",
+        choices=("squeeze", "short_side", "none"))
+    flip: bool | None = option(
+        None, "mirror training images at random, both halves of a pair alike; default on for "
+        "pix2pix and cyclegan, else off")
     batch_size: int | None = option(None, "images per domain and update, over all devices; default "
                                     "64, for pix2pix and cyclegan 1", low=1)
 

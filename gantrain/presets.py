@@ -129,6 +129,7 @@ def resolve(config: Config) -> Config:
     default("run_dir", run_name(config))
     size = default("image_size", image_size(config.data.dataset))
     default("batch_size", 1 if translates else 64)
+    default("flip", translates)
     default("weight_init", "normal" if translates else "xavier")
     default("lr_decay", 0.5 if translates else 0.0)
     loss = default("loss", LOSSES.get(kind, "non_saturating"))
@@ -170,7 +171,6 @@ def _translation(kind, size, default):
     paired = kind in PIX2PIX
     # 286 for 256.
     default("load_size", size and round(size * 143 / 128))
-    default("flip", True)
     generator = default("generator", "unet" if paired else
                         "resnet9" if size and size >= 256 else "resnet6")
     default("norm", "batch" if paired else "instance")

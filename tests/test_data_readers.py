@@ -10,7 +10,7 @@ import pytest
 from scipy.io import savemat
 from tiny import refused
 
-from gantrain.data import celeba, cifar, folders, idx, npz, svhn
+from gantrain.data import celeba, cifar, folders, idx, npz, paired_folders, sketches, svhn
 
 NAMES = ("Eyeglasses", "Smiling", "Young")
 
@@ -428,3 +428,336 @@ def test_an_unreadable_image_is_named(tmp_path):
     refused(domain.in_memory, "b.png")
     (problem,) = domain.images.problems()
     assert "b.png" in problem
+
+
+# ------------------------------------------------------------------------------------------ pairs
+
+
+def write_pairs(folder, names, side=16):
+    """Files of two images side by side: left 10 times its place, right 255 minus that."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(names):
+        left = np.full((side, side, 3), 10 * number, np.uint8)
+        cv2.imwrite(str(folder / name), np.concatenate([left, 255 - left], 1))
+
+
+def write_photo_sketch(folder, identities, **lists):
+    """Photo-Sketch in its own layout: photos of one brightness, drawings of others."""
+    for number, identity in enumerate(identities):
+        write_images(folder / "image", (f"{identity}.jpg",), (12, 18, 3))
+        cv2.imwrite(
+            str(folder / "image" / f"{identity}.jpg"), np.full((12, 18, 3), 10 * number, np.uint8)
+        )
+        drawings = folder / "sketch-rendered" / "width-5"
+        drawings.mkdir(parents=True, exist_ok=True)
+        for drawing in range(1, 6):
+            pixels = np.full((12, 18), 10 * number + drawing, np.uint8)
+            cv2.imwrite(str(drawings / f"{identity}_{drawing:02}.png"), pixels)
+    (folder / "list").mkdir(exist_ok=True)
+    for part, names in lists.items():
+        (folder / "list" / f"{part}.txt").write_text("".join(f"{name}\n" for name in names))
+
+
+def write_sketchy(folder, photos=10, drawings=7):
+    """Sketchy in its own layout: `photos` of each of the ten categories and of an eleventh."""
+    for place, category in enumerate((*sketches.SKETCHY_CATEGORIES, "zebra")):
+        for kind in ("photo", "sketch"):
+            (folder / "256x256" / kind / "tx_000000000000" / category).mkdir(parents=True)
+        for number in range(photos):
+            name, level = f"n{place:08}_{number}", 20 * place + number
+            root = folder / "256x256"
+            cv2.imwrite(
+                str(root / "photo" / "tx_000000000000" / category / f"{name}.jpg"),
+                np.full((16, 16, 3), level, np.uint8),
+            )
+            for drawing in range(1, drawings + 1):
+                cv2.imwrite(
+                    str(root / "sketch" / "tx_000000000000" / category / f"{name}-{drawing}.png"),
+                    np.full((16, 16, 3), 255 - drawing, np.uint8),
+                )
+
+
+FACES = ("f-005-01", "f1-005-01", "m-008-01", "m1-001-01", "m-012-01")
+
+
+def write_faces(photos, drawings, names=FACES):
+    """CUHK's faces as the archives name them, photo and sketch of one brightness."""
+    for folder in (photos, drawings):
+        folder.mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(names):
+        pixels = np.full((25, 20, 3), 10 * number % 256, np.uint8)
+        training = name[1] == "-"
+        sketch = f"{name[0].upper()}2{name[1:]}" if training else name
+        cv2.imwrite(str(photos / f"{name}.jpg"), pixels)
+        cv2.imwrite(str(drawings / f"{sketch}-sz1.jpg"), pixels)
+
+
+def levels(domain):
+    """The middle pixel of every example, [N]."""
+    middle = domain.shape[0] // 2
+    return domain.pixels(np.arange(domain.size))[:, middle, middle, 0].astype(int)
+
+
+def assert_paired(domains, count, targets=1):
+    """`count` pairs, the same for all domains, each naming examples that are there."""
+    assert [domain.rows.shape for domain in domains] == [(count, 1)] * (len(domains) - 1) + [
+        (count, targets)
+    ]
+    for domain in domains:
+        assert domain.rows.dtype == np.int32 and set(domain.rows.ravel()) == set(range(domain.size))
+
+
+def test_pairs_side_by_side(tmp_path):
+    for part, count in (("train", 12), ("val", 3), ("test", 2)):
+        write_pairs(tmp_path / part, [f"{n:02}.png" for n in range(count)])
+    train = paired_folders.read_side_by_side(tmp_path, "train", 8)
+    test = paired_folders.read_side_by_side(tmp_path, "test", 8)
+    assert [domain.name for domain in train] == ["A", "B"]
+    assert_paired(train, 12)
+    assert_paired(test, 2)
+    assert train[0].shape == (8, 8, 3)
+    np.testing.assert_array_equal(levels(train[0]), 10 * np.arange(12))
+    np.testing.assert_array_equal(levels(train[1]), 255 - 10 * np.arange(12))
+
+
+def test_the_test_part_of_pairs_side_by_side(tmp_path):
+    write_pairs(tmp_path / "train", [f"{n:02}.jpg" for n in range(20)])
+    held_out = paired_folders.read_side_by_side(tmp_path, "test", 8)
+    np.testing.assert_allclose(levels(held_out[0]), [90, 190], atol=2)
+    assert_paired(paired_folders.read_side_by_side(tmp_path, "train", 8), 18)
+    write_pairs(tmp_path / "val", ("1.jpg",))
+    assert_paired(paired_folders.read_side_by_side(tmp_path, "test", 8), 1)
+    assert_paired(paired_folders.read_side_by_side(tmp_path, "train", 8), 20)
+
+
+def test_halves_meet_in_the_middle(tmp_path):
+    pixels = np.arange(2 * 8 * 8 * 3, dtype=np.uint8).reshape(8, 16, 3)
+    cv2.imwrite(str(tmp_path / "1.png"), pixels[..., ::-1])
+    left, right = paired_folders.read_side_by_side(tmp_path, "train", 8)
+    np.testing.assert_array_equal(left.images[0], pixels[:, :8])
+    np.testing.assert_array_equal(right.images[0], pixels[:, 8:])
+
+
+def test_a_file_that_is_no_pair_is_named(tmp_path):
+    write_pairs(tmp_path / "train", ("1.png", "2.png"))
+    write_images(tmp_path / "train", ("0.png",), (8, 12, 3))
+    domains = paired_folders.read_side_by_side(tmp_path, "train", 8)
+    for domain in domains:
+        (problem,) = domain.images.problems()
+        assert "0.png" in problem and "12x8" in problem and "twice as wide" in problem
+    (tmp_path / "val").mkdir()
+    refused(lambda: paired_folders.read_side_by_side(tmp_path, "test", 8), "val", "no images")
+
+
+@pytest.mark.parametrize("layout", ("{part}{letter}", "{letter}/{part}", "{letter}"))
+def test_parallel_folders(tmp_path, layout):
+    names = [f"{n:02}" for n in range(20)]
+    for part, count in (("train", 20), ("test", 3)):
+        for letter, ending in (("A", "jpg"), ("B", "png")):
+            if part == "train" or "part" in layout:
+                folder = tmp_path / layout.format(part=part, letter=letter)
+                write_images(folder, [f"{name}.{ending}" for name in names[:count]])
+    train = paired_folders.read_pairs(tmp_path, "train", 8)
+    test = paired_folders.read_pairs(tmp_path, "test", 8)
+    own = "part" in layout
+    assert_paired(train, 20 if own else 18)
+    assert_paired(test, 3 if own else 2)
+    np.testing.assert_allclose(levels(train[0]), levels(train[1]), atol=1)
+    np.testing.assert_allclose(levels(test[0]), [0, 10, 20] if own else [90, 190], atol=1)
+
+
+def test_parallel_folders_match_by_name_and_not_by_place(tmp_path):
+    write_images(tmp_path / "A", ("a.png", "b.png", "c.png"))
+    write_images(tmp_path / "B", ("c.jpg", "b.bmp", "a.tif"))
+    left, right = paired_folders.read_parallel(tmp_path, "train", 8)
+    assert len(left.rows) == 2  # One of three is held out.
+    np.testing.assert_allclose(levels(left), [0, 10], atol=1)
+    np.testing.assert_allclose(levels(right), [20, 10], atol=1)
+
+
+def test_cyclegans_names_match(tmp_path):
+    write_images(tmp_path / "trainA", ("1_A.jpg", "2_A.jpg"))
+    write_images(tmp_path / "trainB", ("1_B.jpg", "2_B.jpg"))
+    write_images(tmp_path / "testA", ("9_A.jpg",))
+    write_images(tmp_path / "testB", ("9_B.jpg",))
+    assert_paired(paired_folders.read_pairs(tmp_path, "train", 8), 2)
+    assert_paired(paired_folders.read_pairs(tmp_path, "test", 8), 1)
+
+
+def test_files_without_partners_are_counted(tmp_path):
+    write_images(tmp_path / "A", ("a.png", "b.png", "c.png"))
+    write_images(tmp_path / "B", ("c.png", "d.png"))
+    refused(
+        lambda: paired_folders.read_pairs(tmp_path, "train", 8),
+        str(tmp_path / "A" / "a.png"), "no partner", "3 of 5",
+    )  # fmt: skip
+    write_images(tmp_path / "A", ("a.jpg",))
+    refused(lambda: paired_folders.read_pairs(tmp_path, "train", 8), "a.jpg", "a.png", "keep one")
+
+
+def test_several_targets_by_number(tmp_path):
+    write_images(tmp_path / "A", ("a.png", "b_1.png", "c.png"))
+    # Ten follows nine, and an input with fewer targets repeats its own.
+    write_images(tmp_path / "B", ["b_1_1.png", "a_10.png", "a_2.png", "a_9.png", "c_3.png"])
+    left, right = paired_folders.read_pairs(tmp_path, "train", 8)
+    assert left.rows.tolist() == [[0], [1]] and right.rows.shape == (2, 3)
+    np.testing.assert_array_equal(levels(right)[right.rows], [[20, 30, 10], [0, 0, 0]])
+    (held_out,) = paired_folders.read_pairs(tmp_path, "test", 8)[1].rows.tolist()
+    assert held_out == [0]
+
+
+def test_a_folder_without_pairs_says_all_layouts(tmp_path):
+    write_images(tmp_path, ("1.png", "2.png"))
+    line = refused(lambda: paired_folders.read_pairs(tmp_path, "train", 8), str(tmp_path))
+    assert paired_folders.LAYOUTS in line
+    for part in ("twice as wide", "trainA/", "A/ and B/", "NAME_1.png"):
+        assert part in line
+    refused(lambda: paired_folders.read_pairs(tmp_path / "none", "train", 8), "no such folder")
+    (tmp_path / "A").mkdir()
+    (tmp_path / "B").mkdir()
+    refused(lambda: paired_folders.read_pairs(tmp_path, "train", 8), "no images")
+
+
+def test_pairs_in_the_folder_itself_are_recognised(tmp_path):
+    write_pairs(tmp_path, [f"{n:02}.png" for n in range(10)])
+    (tmp_path / "00.png").write_bytes(b"broken")  # The decoder names it.
+    assert_paired(paired_folders.read_pairs(tmp_path, "train", 8), 9)
+    write_images(tmp_path, ("05.png",), (8, 8, 3))
+    refused(lambda: paired_folders.read_pairs(tmp_path, "train", 8), "holds no pairs")
+
+
+@pytest.mark.parametrize("nested", (".", "ContourDrawing"))
+def test_photo_sketch(tmp_path, nested):
+    names = [f"{n:04}" for n in range(9)]
+    write_photo_sketch(
+        tmp_path / nested, names, train=names[:5], val=names[5:7], test=[names[8], names[7]]
+    )
+    train = sketches.read_photo_sketch(tmp_path, "train", 8)
+    test = sketches.read_photo_sketch(tmp_path, "test", 8)
+    assert [domain.name for domain in train] == ["photo", "sketch"]
+    assert_paired(train, 7, 5)  # Training and validation images.
+    assert_paired(test, 2, 5)
+    assert train[0].shape == (8, 8, 3) and train[1].shape == (8, 8, 1) and train[1].size == 35
+    np.testing.assert_allclose(levels(test[0]), [80, 70], atol=1)
+    expected = np.array([[80], [70]]) + np.arange(1, 6)
+    np.testing.assert_array_equal(levels(test[1])[test[1].rows], expected)
+
+
+def test_photo_sketch_without_lists_or_with_damage(tmp_path):
+    names = [f"{n:04}" for n in range(20)]
+    write_photo_sketch(tmp_path, names)
+    assert_paired(sketches.read_photo_sketch(tmp_path, "train", 8), 18, 5)
+    assert_paired(sketches.read_photo_sketch(tmp_path, "test", 8), 2, 5)
+    drawings = tmp_path / "sketch-rendered" / "width-5"
+    for name in ("0003_02.png", "0004_05.png"):
+        (drawings / name).unlink()
+    refused(
+        lambda: sketches.read_photo_sketch(tmp_path, "train", 8), "0003_02.png", "2 of 108 files"
+    )
+    for content in ("../secret\n", "\n", "\xff"):
+        (tmp_path / "list" / "train.txt").write_text(content, encoding="latin-1")
+        (tmp_path / "list" / "val.txt").write_text("0001\n")
+        refused(lambda: sketches.read_photo_sketch(tmp_path, "train", 8), "train.txt")
+    drawings.rename(tmp_path / "elsewhere")
+    refused(lambda: sketches.read_photo_sketch(tmp_path, "train", 8), "width-5", "missing")
+
+
+def test_sketchy(tmp_path):
+    write_sketchy(tmp_path)
+    train = sketches.read_sketchy(tmp_path, "train", 8)
+    test = sketches.read_sketchy(tmp_path, "test", 8)
+    assert_paired(train, 90, 5)
+    assert_paired(test, 10, 5)
+    for domain, each in zip(train, (9, 45), strict=True):
+        assert domain.classes == sketches.SKETCHY_CATEGORIES and domain.labels.dtype == np.int32
+        assert np.bincount(domain.labels).tolist() == [each] * 10
+    photo, sketch = test
+    np.testing.assert_array_equal(photo.labels, np.arange(10))
+    np.testing.assert_array_equal(sketch.labels[sketch.rows], photo.labels[:, None].repeat(5, 1))
+    np.testing.assert_allclose(levels(photo), 20 * np.arange(10) + 9, atol=1)
+    # Of seven drawings the first five by number.
+    np.testing.assert_array_equal(levels(sketch)[sketch.rows], [[254, 253, 252, 251, 250]] * 10)
+
+
+def test_sketchy_has_its_official_test_part(tmp_path):
+    write_sketchy(tmp_path, photos=4)
+    (tmp_path / "info").mkdir()
+    listed = tmp_path / "info" / "testset.txt"
+    listed.write_text("cabin/n00000000_2.jpg\nzebra/n00000010_0.jpg\ndeer/n00000009_0.jpg\n")
+    photo, _ = sketches.read_sketchy(tmp_path, "test", 8)
+    np.testing.assert_allclose(levels(photo), [2, 180], atol=1)
+    assert_paired(sketches.read_sketchy(tmp_path, "train", 8), 38, 5)
+    listed.write_text("castle/none.jpg\n")
+    refused(lambda: sketches.read_sketchy(tmp_path, "train", 8), str(listed), "none of the")
+
+
+@pytest.mark.parametrize("variant", ("tx_000100000000", "."))
+def test_sketchy_in_other_folders(tmp_path, variant):
+    write_sketchy(tmp_path, photos=1)
+    for kind in ("photo", "sketch"):
+        root = tmp_path / "256x256" / kind
+        for category in (root / "tx_000000000000").iterdir():
+            category.rename((root / variant).joinpath(category.name)) if variant == "." else None
+        if variant != ".":
+            (root / "tx_000000000000").rename(root / variant)
+        else:
+            (root / "tx_000000000000").rmdir()
+    (tmp_path / "256x256").rename(tmp_path / "rendered")
+    (tmp_path / "rendered_256x256").mkdir()
+    (tmp_path / "rendered").rename(tmp_path / "rendered_256x256" / "256x256")
+    assert_paired(sketches.read_sketchy(tmp_path, "train", 8), 9, 5)
+
+
+def test_sketchy_with_missing_parts(tmp_path):
+    write_sketchy(tmp_path, photos=2, drawings=2)
+    sketch = tmp_path / "256x256" / "sketch" / "tx_000000000000"
+    # Fewer drawings than five are repeated.
+    (sketch / "swan" / "n00000007_0-2.png").unlink()
+    _, drawn = sketches.read_sketchy(tmp_path, "train", 8)
+    assert drawn.rows.shape[1] == 2 and (drawn.rows[:, 0] == drawn.rows[:, 1]).sum() == 1
+    (sketch / "swan" / "n00000007_0-1.png").unlink()
+    refused(lambda: sketches.read_sketchy(tmp_path, "train", 8), "n00000007_0.jpg", "no partner")
+    (sketch / "swan" / "drawing.png").write_bytes(b"")
+    refused(lambda: sketches.read_sketchy(tmp_path, "train", 8), "drawing.png", "NAME-1.png")
+    (sketch / "duck").rename(tmp_path / "duck")
+    refused(lambda: sketches.read_sketchy(tmp_path, "train", 8), str(sketch / "duck"), "missing")
+
+
+@pytest.mark.parametrize(
+    "photos, drawings",
+    (
+        ("photos", "sketches"),
+        ("photo", "sketch"),
+        ("CUHK_training_cropped_photos/photos", "CUHK_training_cropped_sketches/sketches"),
+        ("CUHK_testing_photo/photo", "CUHK_testing_sketch"),
+    ),
+)
+def test_faces_match_by_sex_series_and_numbers(tmp_path, photos, drawings):
+    write_faces(tmp_path / photos, tmp_path / drawings)
+    train = sketches.read_faces(tmp_path, "train", 8)
+    test = sketches.read_faces(tmp_path, "test", 8)
+    assert_paired(train, 4)
+    assert_paired(test, 1)
+    together = np.concatenate([levels(train[0]), levels(test[0])])
+    assert sorted(together) == [0, 10, 20, 30, 40]
+    np.testing.assert_array_equal(levels(train[0]), levels(train[1]))
+    np.testing.assert_array_equal(levels(test[0]), levels(test[1]))
+
+
+def test_faces_are_parted_as_on_the_poster(tmp_path):
+    names = [f"m-{n:03}-01" for n in range(100)] + [f"f1-{n:03}-01" for n in range(88)]
+    write_faces(tmp_path / "photos", tmp_path / "sketches", names)
+    assert_paired(sketches.read_faces(tmp_path, "train", 8), 178)
+    assert_paired(sketches.read_faces(tmp_path, "test", 8), 10)
+
+
+def test_faces_that_do_not_match(tmp_path):
+    refused(lambda: sketches.read_faces(tmp_path, "train", 8), "photos", "missing")
+    write_faces(tmp_path / "photos", tmp_path / "sketches")
+    (tmp_path / "sketches" / "f1-005-01-sz1.jpg").unlink()
+    refused(lambda: sketches.read_faces(tmp_path, "train", 8), "f1-005-01.jpg", "1 of 9")
+    write_faces(tmp_path / "CUHK_testing_photo", tmp_path / "sketches", FACES[:2])
+    refused(lambda: sketches.read_faces(tmp_path, "train", 8), "f-005-01.jpg", "keep one")
+    write_images(tmp_path / "sketches", ("stranger.jpg",))
+    (tmp_path / "CUHK_testing_photo").rename(tmp_path / "spare")
+    refused(lambda: sketches.read_faces(tmp_path, "train", 8), "stranger.jpg", "f-005-01.jpg")

@@ -1,6 +1,8 @@
 """Data sets by name: their domains, where they are looked for, `check` and `prepare`."""
 
 import socket
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +13,25 @@ from test_data_readers import (
     refused,
     write_celeba,
     write_cifar,
+    write_faces,
     write_images,
     write_mnist,
+    write_pairs,
+    write_photo_sketch,
+    write_sketchy,
     write_svhn,
 )
 
+import gantrain.data
 from gantrain.data import datasets, digits, tfds, transforms
 from gantrain.data.check import check, prepare
 from gantrain.data.datasets import ATTRIBUTES, DATASETS, load
 from gantrain.data.domain import Domain, FileImages, prune
 from gantrain.data.ring import centres
-from gantrain.data.sources import CYCLEGAN_LICENCES, SOURCES
+from gantrain.data.sources import CYCLEGAN_LICENCES, PIX2PIX_LICENCES, SOURCES
 
 ALL_ATTRIBUTES = ("Eyeglasses", *ATTRIBUTES, "Blond_Hair", "Bald")
-EMBEDDED = ("ring", "pen2street")
+EMBEDDED = ("ring", "pen2street", "plan2facade")
 NAMES = tuple(sorted(DATASETS))  # Before any test adds its own.
 
 
@@ -42,6 +49,22 @@ def no_network(monkeypatch):
 @pytest.fixture(autouse=True)
 def small_embedded_sets(monkeypatch):
     monkeypatch.setattr(datasets, "EMBEDDED_COUNT", {"train": 40, "test": 20})
+    monkeypatch.setattr(datasets, "FACADE_COUNT", {"train": 12, "test": 5})
+
+
+def facade_pairs(count, seed, size):
+    """Stands for the generator of facades, which has tests of its own."""
+    plans = np.random.default_rng(seed).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+    return plans, 255 - plans
+
+
+@pytest.fixture(autouse=True)
+def quick_facades(monkeypatch):
+    module = types.ModuleType("gantrain.data.facades")
+    module.facade_pairs, module.__file__ = facade_pairs, __file__
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(gantrain.data, "facades", module, raising=False)
+    return module
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +81,13 @@ def originals(tmp_path_factory):
     for name in CYCLEGAN_LICENCES:
         for part in ("trainA", "trainB", "testA", "testB"):
             write_images(folder / name / part, ("1.jpg", "2.jpg"), (16, 16, 3))
+    for name in set(PIX2PIX_LICENCES) - set(CYCLEGAN_LICENCES):
+        for part in ("train", "val"):
+            write_pairs(folder / name / part, ("1.jpg", "2.jpg"))
+    names = [f"{number:04}" for number in range(10)]
+    write_photo_sketch(folder / "photo_sketch", names, train=names[:8], test=names[8:])
+    write_sketchy(folder / "sketchy", photos=2, drawings=5)
+    write_faces(folder / "cuhk_faces" / "photos", folder / "cuhk_faces" / "sketches")
     return folder
 
 
@@ -199,6 +229,28 @@ def test_embedded_sets_are_kept_for_the_next_run(tmp_path, monkeypatch):
     for change in ({"seed": 1}, {"split": "test"}, {"image_size": 24}):
         with pytest.raises(AssertionError, match="generated again"):
             load("pen2street", **{"data_dir": tmp_path, "image_size": 16} | change)
+
+
+def test_facades_are_pairs_drawn_at_the_size_they_are_used_at(tmp_path, quick_facades):
+    def load_facades(**options):
+        return load("plan2facade", data_dir=tmp_path, **options)
+
+    plans, renderings = load_facades(image_size=16, load_size=20)
+    assert (plans.name, renderings.name) == ("plan", "facade") and plans.crop == 16
+    # Not scaled: a plan's colours are classes.
+    expected = facade_pairs(12, 0, 20)
+    np.testing.assert_array_equal(plans.images, expected[0])
+    np.testing.assert_array_equal(renderings.images, expected[1])
+    np.testing.assert_array_equal(plans.rows, renderings.rows)
+    held_out = load_facades(image_size=16, load_size=20, split="test")
+    assert [domain.images.shape for domain in held_out] == [(5, 16, 16, 3)] * 2
+    middle = load_facades(image_size=16, load_size=20, fit="short_side", split="test")
+    np.testing.assert_array_equal(
+        middle[0].images, facade_pairs(5, 1, 20)[0][:, 2:18, 2:18]
+    )
+    quick_facades.facade_pairs = None
+    again = load_facades(image_size=16, load_size=20)
+    np.testing.assert_array_equal(again[1].images, renderings.images)
 
 
 def test_embedded_sets_need_no_place_to_be_kept(tmp_path):

@@ -2,6 +2,7 @@
 
 Nothing here has a position to lose: batch n is computed from (seed, n), so a run resumes at any
 step without iterator state, replicas never draw the same example twice, and a run repeats exactly.
+So are crops and mirroring: they follow what is held in memory and are never part of it.
 """
 
 import collections
@@ -14,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from gantrain.data.domain import FileImages
+from gantrain.data.pairs import pair_count
 from gantrain.errors import UserError
 from gantrain.images import to_float
 
@@ -25,16 +27,30 @@ class Batch(NamedTuple):
     """The examples of one domain for one iteration.
 
     Attributes:
-      images: float32 [per_step, B, H, W, C] in [-1, 1], or [per_step, B, 2] for points.
-      labels: None, int32 [per_step, B] or uint8 [per_step, B, A].
+      images: float32 [per_step, B, H, W, C] in [-1, 1], or [per_step, B, 2] for points; the T
+        targets of paired inputs are [per_step, B, T, H, W, C].
+      labels: None, int32 [per_step, B] or uint8 [per_step, B, A]; of T targets, with the axis T.
     """
 
     images: Any
     labels: Any
 
 
+class Placement(NamedTuple):
+    """Where examples are cropped and whether they are mirrored.
+
+    Attributes:
+      row, column: int64, in 65536ths of the free rows above and the free columns to the left.
+      flip: bool, whether left and right change places.
+    """
+
+    row: Any
+    column: Any
+    flip: Any
+
+
 class Batches:
-    """Shuffled batches of every domain, each domain in an order of its own.
+    """Shuffled batches of every domain: each in an order of its own, or pair by pair.
 
     Sets in memory are held as variables and gathered inside the compiled step; build this under
     the distribution strategy's scope and every device holds a copy. Sets on disk are decoded
@@ -45,20 +61,36 @@ class Batches:
       batch_size: examples per domain and update, over all replicas together (B).
       per_step: batches per iteration, such as the discriminator updates `n_critic`.
       seed: integer; with the step it decides every batch.
+      paired: whether the examples at a position of all domains are those of one pair, cropped and
+        mirrored alike.
+      flip: whether half of the examples, drawn at random, are mirrored.
 
     Raises:
-      UserError: a domain is empty.
+      UserError: a domain is empty, a set has no pairs, or points shall be mirrored.
     """
 
-    def __init__(self, domains, batch_size, per_step, seed):
-        self._sizes = [domain.size for domain in domains]
+    def __init__(self, domains, batch_size, per_step, seed, paired=False, flip=False):
         for domain in domains:
             if not domain.size:
                 raise UserError(f"domain {domain.name} is empty; check the data set")
+            if flip and len(domain.shape) != 3:
+                raise UserError(f"--flip: {domain.name} has points, not images; leave the flag out")
+        pairs = pair_count(domains)
+        if paired and not pairs:
+            names = ", ".join(domain.name for domain in domains)
+            raise UserError(f"the domains {names} have no pairs; take a paired --dataset")
+        self._sizes = [pairs if paired else domain.size for domain in domains]
+        self._rows = [
+            tf.Variable(domain.rows.astype(np.int64), trainable=False) if paired else None
+            for domain in domains
+        ]
         self._shapes = [domain.shape for domain in domains]
+        self._held_shapes = [tuple(domain.images.shape[1:]) for domain in domains]
+        self._cropped = [domain.crop is not None for domain in domains]
+        self._flipped = flip
         self._batch_size = batch_size
         self._per_step = per_step
-        self._keys = [_key(seed, number) for number in range(len(domains))]
+        self._keys = [_key(seed, 0 if paired else number) for number in range(len(domains))]
         self._files = [
             domain.images if isinstance(domain.images, FileImages) else None for domain in domains
         ]
@@ -73,18 +105,38 @@ class Batches:
     def indices(self, domain, positions):
         """Index of the example at each position of a domain's endless shuffled sequence.
 
-        Position p belongs to epoch p // N; each epoch is a permutation of all N examples.
+        Position p belongs to epoch p // N; each epoch is a permutation of all N examples or pairs.
 
         Args:
           domain: number of the domain.
           positions: int64 tensor.
 
         Returns:
-          int64 tensor of the same shape, values in [0, N).
+          int64 tensor of the same shape; with T targets of one input, [..., T].
         """
         size = self._sizes[domain]
         epoch = positions // size
-        return _permute(positions % size, size, _mix(self._keys[domain] ^ (epoch & _MASK)))
+        index = _permute(positions % size, size, _mix(self._keys[domain] ^ (epoch & _MASK)))
+        rows = self._rows[domain]
+        if rows is None:
+            return index
+        index = tf.gather(rows.read_value(), index)
+        return index[..., 0] if rows.shape[1] == 1 else index
+
+    def placements(self, domain, positions):
+        """How the example at each position is cropped and mirrored; its targets are alike.
+
+        Args:
+          domain: number of the domain.
+          positions: int64 tensor.
+
+        Returns:
+          A Placement of tensors of the same shape.
+        """
+        # The keys of the epochs are mixed from the same number: another constant sets these apart.
+        drawn = _mix(_mix(self._keys[domain] ^ 0x2545F491) ^ (positions & _MASK))
+        drawn = _mix(drawn ^ (positions // (_MASK + 1) & _MASK))
+        return Placement(drawn // 65536, drawn & 65535, _mix(drawn ^ 1) & 1 == 1)
 
     def batch(self, step, host=(), replica=0, replicas=1):
         """The batches of one iteration: TensorFlow operations that a compiled step can contain.
@@ -114,13 +166,16 @@ class Batches:
         for number, stored in enumerate(self._stored):
             index = self.indices(number, positions)
             if stored is None:
-                shape = self._shapes[number]
+                shape = [*index.shape[2:], *self._held_shapes[number]]
                 begin = tf.concat([[0], [first], tf.zeros([len(shape)], tf.int32)], 0)
                 pixels = tf.slice(next(streamed), begin, [self._per_step, share, *shape])
             else:
                 pixels = self._gather(number, index)
             if pixels.dtype == tf.uint8:
                 pixels = to_float(pixels)
+            if self._flipped or self._held_shapes[number] != self._shapes[number]:
+                placement = self.placements(number, positions)
+                pixels = _place(pixels, self._shapes[number], placement, self._flipped)
             labels = self._labels[number]
             if labels is not None:
                 labels = tf.cast(tf.gather(labels.read_value(), index), self._label_types[number])
@@ -131,8 +186,8 @@ class Batches:
         """Yield what `batch` needs from the host, from `start_step` on, without end.
 
         Returns:
-          An iterator over tuples with one uint8 tensor [per_step, B, H, W, C] for each domain
-          that is not in memory; empty tuples if all are.
+          An iterator over tuples with one uint8 tensor [per_step, B, H, W, C], or
+          [per_step, B, T, H, W, C], for each domain that is not in memory; empty tuples if all are.
 
         Raises:
           UserError: an image cannot be read.
@@ -157,9 +212,11 @@ class Batches:
                     pixels = tuple(
                         tf.reshape(
                             np.stack([image.result() for image in decoding]),
-                            [self._per_step, self._batch_size, *self._shapes[number]],
+                            [*leading, *self._held_shapes[number]],
                         )
-                        for number, decoding in zip(streamed, ahead.popleft(), strict=True)
+                        for number, (leading, decoding) in zip(
+                            streamed, ahead.popleft(), strict=True
+                        )
                     )
                 yield pixels
         finally:
@@ -171,15 +228,27 @@ class Batches:
         return batch[:, None] * self._batch_size + tf.range(share, dtype=tf.int64)
 
     def _decode(self, pool, number, step):
-        """Start to decode the images of one domain and step: a list of futures."""
+        """Start to decode the images of one domain and step: their shape and a list of futures."""
         with tf.device("CPU:0"):
-            indices = self.indices(number, self._positions(step, self._batch_size))
+            positions = self._positions(step, self._batch_size)
+            indices = self.indices(number, positions).numpy()
+            placement = self.placements(number, positions)
         files = self._files[number]
-        return [pool.submit(files.__getitem__, int(index)) for index in np.ravel(indices)]
+        if not (self._cropped[number] and files.crops):
+            decoding = [pool.submit(files.__getitem__, int(index)) for index in indices.flat]
+            return indices.shape, decoding
+        rows, columns = (np.ravel(share) / 65536 for share in (placement.row, placement.column))
+        targets = indices.size // rows.size
+        places = zip(np.repeat(rows, targets), np.repeat(columns, targets), strict=True)
+        decoding = [
+            pool.submit(files.__getitem__, int(index), place)
+            for index, place in zip(indices.flat, places, strict=True)
+        ]
+        return indices.shape, decoding
 
     def _gather(self, number, index):
         """Images at `index`, back in their own type and shape."""
-        shape = self._shapes[number]
+        shape = self._held_shapes[number]
         rows = tf.gather(self._stored[number].read_value(), index)
         if rows.dtype != tf.int64:
             return rows
@@ -254,6 +323,42 @@ def _permute(index, size, key):
         (index, tf.ones_like(index, tf.bool)),
     )
     return index
+
+
+def _place(images, shape, placement, flip):
+    """Crop and mirror each example of a batch.
+
+    One gather of pixels does both. Measured against gathers of rows and of columns, slices and a
+    product with one-hot matrices, it is as quick as any, with XLA and without, and its graph does
+    not grow with the batch. Floating-point pixels, because a GPU gathers no bytes (see `_store`).
+
+    Args:
+      images: float32 [per_step, B, ..., H, W, C].
+      shape: (H', W', C) of the results.
+      placement: a Placement of tensors [per_step, B].
+      flip: whether to mirror at all.
+
+    Returns:
+      float32 [per_step, B, ..., H', W', C].
+    """
+    *leading, old_height, old_width, channels = images.shape
+    height, width, _ = shape
+    count = math.prod(leading)
+    targets = math.prod(leading[2:])
+
+    def of_each(values):
+        """[count, 1]: the same for all targets of a pair."""
+        return tf.repeat(tf.reshape(values, [-1, 1]), targets, axis=0)
+
+    down, across = tf.range(height, dtype=tf.int64), tf.range(width, dtype=tf.int64)
+    if flip:
+        across = tf.where(of_each(placement.flip), width - 1 - across, across[None])
+    rows = of_each(placement.row) * (old_height - height + 1) // 65536 + down
+    columns = of_each(placement.column) * (old_width - width + 1) // 65536 + across
+    first = tf.range(count, dtype=tf.int64)[:, None] * old_height
+    indices = ((first + rows) * old_width)[:, :, None] + columns[:, None, :]
+    pixels = tf.gather(tf.reshape(images, [-1, channels]), indices)
+    return tf.reshape(pixels, [*leading, height, width, channels])
 
 
 def _store(images):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from gantrain.data import datasets, tfds
 from gantrain.data.domain import FileImages
+from gantrain.data.pairs import pair_count
 from gantrain.data.sources import SOURCES
 from gantrain.errors import UserError
 
@@ -32,7 +33,7 @@ def check(name, data_dir, image_size=None):
     """Read everything a data set needs, without the network, and say what was found.
 
     Args:
-      name: a name in DATASETS, or `folder:PATH[,PATH...]`.
+      name: a name that `gantrain.data.datasets.find` knows.
       data_dir: folder with one folder per source.
       image_size: side of the images in pixels; None takes the set's default.
 
@@ -58,7 +59,7 @@ def check(name, data_dir, image_size=None):
             except UserError as error:
                 problems.append(str(error))
                 continue
-            lines.append(f"  {split}: " + ", ".join(map(_describe, domains)))
+            lines.append(f"  {split}: " + ", ".join(map(_describe, domains)) + _pairs(domains))
             # The files of named sources have been read above.
             if not dataset.sources:
                 problems += _unreadable(domains)
@@ -71,7 +72,7 @@ def prepare(name, data_dir, image_size=None):
     """Download by TFDS what is absent and generate what the program draws, then `check`.
 
     Args:
-      name: a name in DATASETS, or `folder:PATH[,PATH...]`.
+      name: a name that `gantrain.data.datasets.find` knows.
       data_dir: folder with one folder per source.
       image_size: side of the images in pixels; None takes the set's default.
 
@@ -120,9 +121,18 @@ def _check_source(source, data_dir, size, name):
 def _unreadable(domains):
     """A message for each image of the domains that cannot be decoded, the first ones named."""
     encoded = [domain.images for domain in domains if isinstance(domain.images, FileImages)]
-    messages = [message for images in encoded for message in images.problems()]
+    # Both halves of a pair may lie in one file.
+    messages = list(dict.fromkeys(line for images in encoded for line in images.problems()))
     more = len(messages) - _NAMED
     return messages[:_NAMED] + ([f"and {more} more unreadable images"] if more > 0 else [])
+
+
+def _pairs(domains):
+    """The pairs of a set in a few words; empty for an unpaired set."""
+    pairs = pair_count(domains)
+    targets = max(domain.rows.shape[1] for domain in domains) if pairs else 1
+    each = f" with {targets} targets each" if targets > 1 else ""
+    return f"; {pairs} pairs{each}" if pairs else ""
 
 
 def _describe(domain):

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from gantrain.data import digits, folders, npz
-from gantrain.data.domain import Domain
+from gantrain.data import digits, folders, npz, paired_folders
+from gantrain.data.domain import FITS, Domain
+from gantrain.data.pairs import paired
 from gantrain.data.ring import COUNT as RING_POINTS
 from gantrain.data.ring import MODES, ring
-from gantrain.data.sources import CYCLEGAN_LICENCES, DIGITS, SOURCES
-from gantrain.data.transforms import TRANSFORMS
+from gantrain.data.sources import CYCLEGAN_LICENCES, DIGITS, PIX2PIX_LICENCES, SOURCES
+from gantrain.data.transforms import TRANSFORMS, contours, luma
 from gantrain.errors import UserError
 
 # The attributes that at least 50,000 faces have (thesis section 5.3).
@@ -23,6 +24,7 @@ ATTRIBUTES = (
 )  # fmt: skip
 
 EMBEDDED_COUNT = {"train": 20_000, "test": 4_000}
+FACADE_COUNT = {"train": 2_000, "test": 200}
 
 # Seeds of one draw of a generated domain lie this far apart; the parts take the places between.
 _DRAWS = 4
@@ -35,20 +37,45 @@ class Request:
     Attributes:
       data_dir: folder with one folder per source.
       offline: never touch the network.
-      image_size: side of the images in pixels.
+      image_size: side of the examples in pixels; None for points.
       split: "train" or "test".
       seed: seed of generated sets; others do not depend on it.
+      load_size: what images are scaled to before they are cropped to `image_size`; None is
+        `image_size`.
+      fit: a name in `gantrain.data.domain.FITS`, how they are scaled.
     """
 
     data_dir: Path
     offline: bool
-    image_size: int
+    image_size: int | None
     split: str
     seed: int
+    load_size: int | None = None
+    fit: str = "squeeze"
+
+    @property
+    def side(self):
+        """Side of the square that an image becomes before it is cropped.
+
+        Test images are squeezed whole to `image_size`, as pix2pix tests.
+        """
+        whole = self.split == "test" and self.fit == "squeeze"
+        return self.image_size if whole else self.load_size or self.image_size
+
+    @property
+    def reader_side(self):
+        """What a reader scales to; None leaves the scaling to `fitted`, which keeps the aspect."""
+        return self.side if self.fit == "squeeze" else None
 
     def open(self, source):
-        """The domains of a source."""
-        return SOURCES[source].open(self.data_dir, self.offline, self.split, self.image_size)
+        """The domains of a source, fitted."""
+        source = SOURCES[source]
+        domains = source.open(self.data_dir, self.offline, self.split, self.reader_side)
+        return [self.fitted(domain) for domain in domains]
+
+    def fitted(self, domain):
+        """A domain scaled to `load_size`: cropped at random for training, centrally for tests."""
+        return domain.fitted(self.fit, self.side, self.image_size, self.split == "train")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,53 +98,133 @@ class Dataset:
     prune_domain: int | None = None
 
 
-def load(name, *, data_dir, offline=False, image_size=None, split="train", seed=0):
+def load(name, *, data_dir, offline=False, image_size=None, load_size=None, fit="squeeze",
+         same_channels=True, split="train", seed=0):  # fmt: skip
     """Load the domains of a data set.
 
     Args:
-      name: a name in DATASETS, or `folder:PATH[,PATH...]`.
+      name: a name in DATASETS, or one that `find` makes a set of.
       data_dir: folder with one folder per source.
       offline: never touch the network.
-      image_size: side of the images in pixels; None takes the set's default.
+      image_size: side of the examples in pixels; None takes the set's default.
+      load_size: side that training images are scaled to before they are cropped at random; None
+        takes `image_size`.
+      fit: how they are scaled, a name in `gantrain.data.domain.FITS`. Test images are squeezed
+        whole under `squeeze`, else cropped in the middle.
+      same_channels: whether all domains get the channels of the one that has most; False leaves
+        each its own.
       split: "train" or "test"; the parts are disjoint.
       seed: seed of generated sets (`ring`, `pen`, `street`); a set from files does not depend on
         it.
 
     Returns:
-      List of domains with equal image shapes: all gray, or all of three channels. Sets above
-      4 GiB stay encoded.
+      List of domains with equal example shapes, save for channels of their own. Sets above 4 GiB
+      stay encoded, and so do training images that keep their aspect: their crops differ each time.
 
     Raises:
       UserError: the set is unknown, absent or damaged.
     """
     dataset = find(name)
-    if dataset.image_size is None and image_size is not None:
-        raise UserError(f"--image_size: {name} has points, not images; leave the flag out")
-    request = Request(Path(data_dir), offline, image_size or dataset.image_size, split, seed)
-    domains = dataset.load(request)
-    channels = max(domain.shape[-1] for domain in domains)
-    return [domain.with_channels(channels).in_memory() for domain in domains]
+    if dataset.image_size is None:
+        for flag, size in (("image_size", image_size), ("load_size", load_size)):
+            if size is not None:
+                raise UserError(f"--{flag}: {name} has points, not images; leave the flag out")
+    size = image_size or dataset.image_size
+    if fit not in FITS:
+        raise UserError(f"--fit {fit}: unknown; one of {', '.join(FITS)}")
+    if load_size is not None and fit == "none":
+        raise UserError("--load_size scales images, which --fit none leaves as they are; drop one")
+    if load_size is not None and load_size < size:
+        raise UserError(
+            f"--load_size {load_size} is smaller than --image_size {size}, which is cropped from "
+            "it; give a larger one or leave it out"
+        )
+    request = Request(Path(data_dir), offline, size, split, seed, load_size, fit)
+    domains = [request.fitted(domain) for domain in dataset.load(request)]
+    if same_channels:
+        channels = max(domain.shape[-1] for domain in domains)
+        domains = [domain.with_channels(channels) for domain in domains]
+    return [domain.in_memory() for domain in domains]
 
 
 def find(name):
-    """The data set of a name; `folder:PATH[,PATH...]` makes one.
+    """The data set of a name.
+
+    Args:
+      name: a name in DATASETS, or `KIND:REST` with a kind in MAKERS: `folder:PATH[,PATH...]`,
+        `pairs:PATH`, and `gray2color:` or `edge2photo:` with a folder or the name of a set of one
+        domain.
+
+    Returns:
+      A Dataset.
 
     Raises:
       UserError: there is none.
     """
-    if name.startswith("folder:"):
-        paths = [Path(path) for path in name.removeprefix("folder:").split(",")]
-        return Dataset(
-            f"images in {', '.join(map(str, paths))}",
-            lambda request: folders.read_paths(paths, request.split, request.image_size),
-            image_size=128,
-        )
+    kind, colon, rest = name.partition(":")
+    if colon and kind in MAKERS:
+        return MAKERS[kind](rest)
     if name not in DATASETS:
         raise UserError(
-            f"--dataset {name}: unknown; choose folder:PATH[,PATH...] or one of "
-            f"{', '.join(sorted(DATASETS))}"
+            f"--dataset {name}: unknown; choose folder:PATH[,PATH...], pairs:PATH, "
+            f"gray2color:PATH, edge2photo:PATH or one of {', '.join(sorted(DATASETS))}"
         )
     return DATASETS[name]
+
+
+def _in_folders(rest):
+    """`folder:PATH[,PATH...]`: one domain per folder or archive, or CycleGAN's layout."""
+    paths = [Path(path) for path in rest.split(",")]
+    return Dataset(
+        f"images in {', '.join(map(str, paths))}",
+        lambda request: folders.read_paths(paths, request.split, request.reader_side),
+        image_size=128,
+    )
+
+
+def _in_pairs(rest):
+    """`pairs:PATH`: any of the paired layouts."""
+    return Dataset(
+        f"pairs in {rest}",
+        lambda request: paired_folders.read_pairs(Path(rest), request.split, request.reader_side),
+        image_size=128,
+    )
+
+
+def _made_of(kind, names, function):
+    """Maker of pairs of which the program draws the first half from the second.
+
+    Both are made of the same pixels, at the size of training, so that they are exactly aligned.
+    """
+
+    def make(rest):
+        base = find(rest if rest in DATASETS else f"folder:{rest}")
+
+        def load_domains(request):
+            domains = base.load(request)
+            if len(domains) != 1 or len(domains[0].images.shape) != 4:
+                raise UserError(
+                    f"--dataset {kind}:{rest}: needs one domain of images; give one folder, or a "
+                    "set of one"
+                )
+            photo = request.fitted(domains[0])
+            if kind == "gray2color" and photo.shape[-1] == 1:
+                raise UserError(f"--dataset {kind}:{rest}: has no colour; give images that do")
+            made = photo.derived(names[0], function)
+            return paired(made, dataclasses.replace(photo, name=names[1]))
+
+        summary = f"{names[0]} and {names[1]}, paired: {base.summary}"
+        return dataclasses.replace(base, summary=summary, load=load_domains, prune_domain=None)
+
+    return make
+
+
+MAKERS = {
+    "folder": _in_folders,
+    "pairs": _in_pairs,
+    "gray2color": _made_of("gray2color", ("gray", "color"), luma),
+    "edge2photo": _made_of("edge2photo", ("edge", "photo"), contours),
+}
 
 
 def _from_source(name):
@@ -140,8 +247,7 @@ def _derived(*transforms):
             # Interleaved, because the first half of MNIST's test images is the cleaner one.
             part = mnist.subset(np.arange(number, mnist.size - mnist.size % count, count))
             if transform != "mnist":
-                images = TRANSFORMS[transform](part.in_memory().images)
-                part = dataclasses.replace(part, name=transform, images=images)
+                part = part.derived(transform, TRANSFORMS[transform])
             domains.append(part)
         return domains
 
@@ -184,29 +290,57 @@ def _ring(request):
 
 
 def _pen(request):
-    return _generated(request, "pen", 0, digits.pen_digits)
+    return _digits(request, "pen", 0, digits.pen_digits)
 
 
 def _street(request):
-    return _generated(request, "street", 1, digits.street_digits)
+    return _digits(request, "street", 1, digits.street_digits)
 
 
-def _generated(request, name, number, generate):
-    """A domain drawn by the program, kept under the data directory for the next run.
+def _digits(request, name, number, generate):
+    images, labels = _generated(request, name, number, EMBEDDED_COUNT, digits, generate)
+    return Domain(name, images, labels, DIGITS)
 
-    The file's name holds a hash of the generator's code, so that a change of it is never missed.
+
+def _plan2facade(request):
+    # Only who asks for facades waits for what the module prepares.
+    from gantrain.data import facades
+
+    def generate(count, seed, size):
+        return np.concatenate(facades.facade_pairs(count, seed, size)), None
+
+    # One file holds both: the plans, then the renderings.
+    both, _ = _generated(request, "plan2facade", 0, FACADE_COUNT, facades, generate)
+    plans, renderings = np.split(both, 2)
+    return paired(Domain("plan", plans), Domain("facade", renderings))
+
+
+def _generated(request, name, number, counts, module, generate):
+    """Images drawn by the program, kept under the data directory for the next run.
+
+    They are drawn at the size that they are used at, never scaled. The file's name holds a hash of
+    the generator's code, so that a change of it is never missed.
+
+    Args:
+      request: a Request.
+      name: name of the file.
+      number: number of the domain among those that share `generate`'s module.
+      counts: {split: number of examples}.
+      module: where the code is.
+      generate: (count, seed, size) to images uint8 [N, H, W, C] and labels or None.
+
+    Returns:
+      The images and the labels.
     """
     seed = _draw(request, number)
-    count = EMBEDDED_COUNT[request.split]
-    code = hashlib.sha256(Path(digits.__file__).read_bytes()).hexdigest()[:12]
-    file = f"{name}-{count}-{request.image_size}-{seed}-{code}.npz"
-    path = request.data_dir / "generated" / file
+    count = counts[request.split]
+    code = hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest()[:12]
+    path = request.data_dir / "generated" / f"{name}-{count}-{request.side}-{seed}-{code}.npz"
     if path.is_file():
-        images, labels = npz.read_npz(path, request.split)
-    else:
-        images, labels = generate(count, seed, request.image_size)
-        npz.write_npz(path, images, labels)
-    return Domain(name, images, labels, DIGITS)
+        return npz.read_npz(path, request.split)
+    images, labels = generate(count, seed, request.side)
+    npz.write_npz(path, images, labels)
+    return images, labels
 
 
 def _draw(request, number):
@@ -219,6 +353,11 @@ DATASETS = {
     "pen2street": Dataset(
         "embedded: pen digits and street-number digits, generated, no files",
         lambda request: [_pen(request), _street(request)],
+    ),
+    "plan2facade": Dataset(
+        "embedded, paired: plans of facades and renderings of them, generated, no files",
+        _plan2facade,
+        64,
     ),
     "mnist": Dataset("handwritten digits", _from_source("mnist"), sources=("mnist",)),
     "fashion_mnist": Dataset(
@@ -268,9 +407,23 @@ DATASETS = {
     },
     **{
         name: Dataset(
-            f"CycleGAN's {name.replace('2', ' and ')}, unpaired",
+            f"CycleGAN's {name.replace('2', ' and ')}, unpaired"
+            + ("; paired where the files are pix2pix's" if name in PIX2PIX_LICENCES else ""),
             _from_source(name), 256, sources=(name,),
         )
         for name in CYCLEGAN_LICENCES
     },
+    **{
+        name: Dataset(
+            f"pix2pix's {name.replace('2', ' and ')}, paired",
+            _from_source(name), 256, sources=(name,),
+        )
+        for name in PIX2PIX_LICENCES if name not in CYCLEGAN_LICENCES
+    },
+    "photo_sketch": Dataset("photographs with five contour drawings each, paired",
+                            _from_source("photo_sketch"), 256, sources=("photo_sketch",)),
+    "sketchy": Dataset("ten categories of photographs with five drawings each, paired",
+                       _from_source("sketchy"), 256, sources=("sketchy",)),
+    "cuhk_faces": Dataset("students' faces and artists' sketches of them, paired",
+                          _from_source("cuhk_faces"), 256, sources=("cuhk_faces",)),
 }  # fmt: skip

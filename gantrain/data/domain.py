@@ -7,10 +7,81 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from gantrain import images
+from gantrain.data.transforms import resized
 from gantrain.errors import UserError
 
 # Above this a set is read from its files while training; below it is decoded once.
 IN_MEMORY_BYTES = 4 << 30
+
+
+def _squeeze(pixels, size, least):
+    """Both axes scaled to `size`; what is not square is squeezed."""
+    return images.resize(pixels, size)
+
+
+def _short_side(pixels, size, least):
+    """The shorter side scaled to `size`, the aspect kept."""
+    height, width = pixels.shape[-3:-1]
+    factor = size / min(height, width)
+    return resized(pixels, round(height * factor), round(width * factor))
+
+
+def _none(pixels, size, least):
+    """Pixels as they are; an image with a side below the crop is enlarged until it holds it."""
+    return pixels if min(pixels.shape[-3:-1]) >= least else _short_side(pixels, least, least)
+
+
+FITS = {"squeeze": _squeeze, "short_side": _short_side, "none": _none}
+
+
+def squeezed(pixels, size):
+    """Images scaled to a square by `gantrain.images.resize`, or as they are if `size` is None."""
+    return pixels if size is None else images.resize(pixels, size)
+
+
+def scale(pixels, fit, size, least):
+    """Scale images before a square is cut out of them.
+
+    Args:
+      pixels: uint8 [..., H, W, C].
+      fit: a name in FITS.
+      size: the size in pixels that `fit` speaks of.
+      least: no side is left smaller than this by a fit that keeps pixels as they are.
+
+    Returns:
+      uint8 [..., H', W', C].
+    """
+    return FITS[fit](pixels, size, least)
+
+
+def cut(pixels, side, place=(0.5, 0.5)):
+    """Cut a square out of images.
+
+    Args:
+      pixels: uint8 [..., H, W, C].
+      side: side of the square in pixels, at most H and W.
+      place: share of the free rows and columns above and left of it, in [0, 1].
+
+    Returns:
+      uint8 [..., side, side, C].
+    """
+    height, width = pixels.shape[-3:-1]
+    top, left = (
+        min(int(share * (extent - side + 1)), extent - side)
+        for share, extent in zip(place, (height, width), strict=True)
+    )
+    return pixels[..., top : top + side, left : left + side, :]
+
+
+def held_out(count, split):
+    """Indices of the train or test part of `count` examples: every tenth is test.
+
+    A single example is in both parts.
+    """
+    if count == 1:
+        return np.arange(1)
+    test = np.arange(count) % 10 == min(9, count - 1)
+    return np.flatnonzero(test if split == "test" else ~test)
 
 
 class FileImages:
@@ -18,21 +89,38 @@ class FileImages:
 
     Args:
       sources: paths of image files, or encoded images as bytes.
-      size: side of the square every image is scaled to (`gantrain.images.resize`).
+      size: what the images are scaled to, as `fit` says; None leaves them as they are.
       channels: 1 or 3.
       name: what to call images that have no path in an error message.
+      fit: a name in FITS. `squeeze` scales both axes to `size`; the others keep the aspect and cut
+        a square out of the image.
+      pick: what of a decoded image is used, such as its left half: uint8 [H, W, C] to the same; it
+        raises ValueError for an image that it cannot use.
+      derive: what is made of a scaled image, such as its edges: uint8 [H, W, C] to [H, W, C'].
+      crop: side of the square that is cut out, where `fit` keeps the aspect; None is `size`.
     """
 
-    def __init__(self, sources, size, channels, name="image"):
+    def __init__(self, sources, size, channels, name="image", fit="squeeze", pick=None,
+                 derive=None, crop=None):  # fmt: skip
         self._sources = tuple(sources)
         self._size = size
         self._channels = channels
         self._name = name
+        self._fit = fit
+        self._pick = pick
+        self._derive = derive
+        self._crop = crop or size
+
+    @property
+    def crops(self):
+        """Whether an example is a square cut out of its image, at a place that may be chosen."""
+        return self._fit != "squeeze"
 
     @property
     def shape(self):
-        """[N, H, W, C], as the array would have it."""
-        return (len(self), self._size, self._size, self._channels)
+        """[N, H, W, C], as `decoded` gives it."""
+        side = self._crop if self.crops else self._size
+        return (len(self), side, side, self._channels)
 
     @property
     def nbytes(self):
@@ -42,22 +130,67 @@ class FileImages:
     def __len__(self):
         return len(self._sources)
 
-    def __getitem__(self, index):
-        """Decode image `index`: uint8 [H, W, C]. Raises UserError for an unreadable image."""
+    def __getitem__(self, index, place=(0.5, 0.5)):
+        """Decode one image.
+
+        Args:
+          index: number of the image.
+          place: where the square is cut out, if `crops`: shares of the free rows and columns that
+            lie above it and left of it, in [0, 1].
+
+        Returns:
+          uint8 [H, W, C].
+
+        Raises:
+          UserError: the image cannot be read or is not of the expected form.
+        """
         source = self._sources[index]
         if isinstance(source, bytes):
             name = f"{self._name} {index}"
-            return images.decode(source, name, self._channels, self._size)
-        return images.read_image(source, self._channels, self._size)
+            pixels = images.decode(source, name)
+        else:
+            name = source
+            pixels = images.read_image(source)
+        if self._pick is not None:
+            try:
+                pixels = self._pick(pixels)
+            except ValueError as error:
+                raise UserError(f"{name}: {error}") from None
+        if self._derive is None:
+            pixels = images.to_channels(pixels, self._channels)
+        if self._size is not None:
+            pixels = scale(pixels, self._fit, self._size, self._crop)
+        if self._derive is not None:
+            pixels = images.to_channels(self._derive(pixels), self._channels)
+        return cut(pixels, self._crop, place) if self.crops else pixels
 
     def subset(self, indices):
         """The images at `indices`, in that order, still encoded."""
-        chosen = [self._sources[index] for index in indices]
-        return FileImages(chosen, self._size, self._channels, self._name)
+        return self._with(sources=[self._sources[index] for index in indices])
 
     def with_channels(self, channels):
         """The same images, decoded to `channels` channels."""
-        return FileImages(self._sources, self._size, channels, self._name)
+        return self._with(channels=channels)
+
+    def fitted(self, fit, size, crop):
+        """The same images, scaled and cut out in another way."""
+        return self._with(fit=fit, size=size, crop=crop)
+
+    def picked(self, pick):
+        """The same images, of which only what `pick` takes is used."""
+        return self._with(pick=pick)
+
+    def derived(self, function, channels):
+        """What `function` makes of the same images once they are scaled."""
+        return self._with(derive=function, channels=channels)
+
+    def _with(self, **changes):
+        """A copy with some of the constructor's arguments changed."""
+        arguments = dict(
+            sources=self._sources, size=self._size, channels=self._channels, name=self._name,
+            fit=self._fit, pick=self._pick, derive=self._derive, crop=self._crop,
+        )  # fmt: skip
+        return FileImages(**(arguments | changes))
 
     def decoded(self):
         """Decode every image, in parallel: uint8 [N, H, W, C]."""
@@ -102,16 +235,24 @@ class Domain:
         [N, 2] for points in the plane.
       labels: None, int32 [N] class numbers, or uint8 [N, A] attributes that are 0 or 1.
       classes: names of the classes or attributes; empty without labels.
+      rows: None, or int32 [P, T] in a paired set: row p names the examples that belong to pair p.
+        T is the number of targets of one input, else 1; P is that of every domain of the set.
+      crop: side of the squares that are trained on, cut out of the images at random; None trains
+        on whole images.
     """
 
     name: str
     images: np.ndarray | FileImages
     labels: np.ndarray | None = None
     classes: tuple[str, ...] = ()
+    rows: np.ndarray | None = None
+    crop: int | None = None
 
     @property
     def shape(self):
-        """Shape of one example: (H, W, C), or (2,) for points."""
+        """Shape of one example as it is trained on: (H, W, C), or (2,) for points."""
+        if self.crop is not None:
+            return (self.crop, self.crop, self.images.shape[-1])
         return tuple(self.images.shape[1:])
 
     @property
@@ -125,12 +266,28 @@ class Domain:
         return self.labels is not None and self.labels.ndim == 2
 
     def subset(self, indices):
-        """The examples at `indices`, in that order, labels along."""
+        """The examples at `indices`, in that order, labels along; they are in no pairs."""
         indices = np.asarray(indices)
         encoded = isinstance(self.images, FileImages)
         chosen = self.images.subset(indices) if encoded else self.images[indices]
         labels = None if self.labels is None else self.labels[indices]
-        return dataclasses.replace(self, images=chosen, labels=labels)
+        return dataclasses.replace(self, images=chosen, labels=labels, rows=None)
+
+    def pixels(self, indices):
+        """The examples at `indices` as trained on, the middle of those that are cropped.
+
+        Args:
+          indices: integers [n].
+
+        Returns:
+          uint8 [n, H, W, C]; float32 [n, 2] for points.
+
+        Raises:
+          UserError: an image cannot be read.
+        """
+        chosen = self.subset(indices).images
+        chosen = chosen.decoded() if isinstance(chosen, FileImages) else chosen
+        return chosen if self.crop is None else cut(chosen, self.crop)
 
     def part(self, split):
         """The train or test part of a set that comes without one: every tenth example is test.
@@ -138,10 +295,51 @@ class Domain:
         Deviation: the thesis trains on whole sets; here every test part is held out, so that an
         accuracy on it means something. A single example is in both parts.
         """
-        test = np.arange(self.size) % 10 == min(9, self.size - 1)
-        if self.size == 1:
+        return self if self.size == 1 else self.subset(held_out(self.size, split))
+
+    def fitted(self, fit, size, side, random):
+        """The same domain, scaled, and cropped where `size` or `fit` leave more than `side`.
+
+        Args:
+          fit: a name in FITS.
+          size: what the images are scaled to, as `fit` says.
+          side: side of the examples in pixels.
+          random: whether the crops are taken anew each time an image is drawn; else they are the
+            middle of each image.
+
+        Returns:
+          A Domain whose examples are [side, side, C]; points stay as they are.
+        """
+        if isinstance(self.images, FileImages):
+            crop = side if random and (fit != "squeeze" or size > side) else None
+            fitted = self.images.fitted(fit, size, side)
+            return dataclasses.replace(self, images=fitted, crop=crop)
+        if len(self.images.shape) != 4:
             return self
-        return self.subset(np.flatnonzero(test if split == "test" else ~test))
+        scaled = scale(self.images, fit, size, side)
+        whole = scaled.shape[1:3] == (side, side)
+        if not (random or whole):
+            scaled = cut(scaled, side)
+        return dataclasses.replace(self, images=scaled, crop=None if whole or not random else side)
+
+    def derived(self, name, function):
+        """A domain of what `function` makes of each image.
+
+        Args:
+          name: name of the domain.
+          function: uint8 [N, H, W, C] to [N, H, W, C']; it looks at each image alone.
+
+        Returns:
+          A Domain with the labels of this one.
+        """
+        if isinstance(self.images, FileImages):
+            blank = np.zeros((1, 8, 8, self.shape[-1]), np.uint8)
+            made = self.images.derived(
+                lambda pixels: function(pixels[None])[0], function(blank).shape[-1]
+            )
+        else:
+            made = function(self.images)
+        return dataclasses.replace(self, name=name, images=made)
 
     def with_channels(self, channels):
         """The same domain with `channels` channels: gray is repeated, colour becomes luma."""
@@ -156,8 +354,14 @@ class Domain:
         return dataclasses.replace(self, images=converted)
 
     def in_memory(self, limit=IN_MEMORY_BYTES):
-        """The same domain with its images decoded, if the array takes at most `limit` bytes."""
-        if not isinstance(self.images, FileImages) or self.images.nbytes > limit:
+        """The same domain with its images decoded, if the array takes at most `limit` bytes.
+
+        Images that are cropped while they are decoded stay encoded: an array would hold one crop
+        of each for ever.
+        """
+        encoded = isinstance(self.images, FileImages)
+        frozen = encoded and self.images.crops and self.crop is not None
+        if not encoded or frozen or self.images.nbytes > limit:
             return self
         return dataclasses.replace(self, images=self.images.decoded())
 
@@ -180,7 +384,6 @@ def prune(domain, confidence, threshold=0.4, batch_size=500):
     kept = []
     for start in range(0, domain.size, batch_size):
         indices = np.arange(start, min(start + batch_size, domain.size))
-        batch = domain.subset(indices).in_memory().images
-        highest = np.asarray(confidence(images.to_float(batch)))
+        highest = np.asarray(confidence(images.to_float(domain.pixels(indices))))
         kept.append(indices[highest > threshold])
     return domain.subset(np.concatenate(kept))

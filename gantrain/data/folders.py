@@ -8,7 +8,7 @@ import numpy as np
 
 from gantrain import images
 from gantrain.data import npz
-from gantrain.data.domain import Domain, FileImages
+from gantrain.data.domain import Domain, FileImages, squeezed
 from gantrain.errors import UserError
 
 # Images looked at to tell a gray set from a colour set.
@@ -43,7 +43,7 @@ def read_folder(folder, split, size, name):
     Args:
       folder: pathlib.Path.
       split: "train" or "test".
-      size: side the images are scaled to.
+      size: side the images are scaled to; None leaves them as they are.
       name: name of the domain.
 
     Returns:
@@ -54,7 +54,7 @@ def read_folder(folder, split, size, name):
     """
     if folder.suffix == ".npz":
         pixels, labels = npz.read_npz(folder, split)
-        domain = _number_classes(Domain(name, images.resize(pixels, size), labels))
+        domain = _number_classes(Domain(name, squeezed(pixels, size), labels))
         return domain.part(split)
     if not (folder / "train").is_dir():
         return _read_labelled(folder, size, name).part(split)
@@ -71,7 +71,7 @@ def read_domains(folder, split, size):
         domains), each a folder of images or an .npz file. Without `testX`, every tenth image of
         `trainX` is test.
       split: "train" or "test".
-      size: side the images are scaled to.
+      size: side the images are scaled to; None leaves them as they are.
 
     Returns:
       List of domains named A, B, ...
@@ -101,7 +101,7 @@ def read_paths(paths, split, size):
     Args:
       paths: list of pathlib.Path.
       split: "train" or "test".
-      size: side the images are scaled to.
+      size: side the images are scaled to; None leaves them as they are.
 
     Returns:
       List of domains; several paths give domains named after their last part.
@@ -111,7 +111,7 @@ def read_paths(paths, split, size):
     """
     for path in paths:
         if not path.exists():
-            raise UserError(f"--dataset folder:{path}: there is no such folder; check the path")
+            raise UserError(f"{path}: there is no such folder; check --dataset")
     if len(paths) == 1 and any(_domain_part(paths[0], letter, "train") for letter in "AB"):
         return read_domains(paths[0], split, size)
     names = [path.stem or "images" for path in paths]
@@ -120,6 +120,20 @@ def read_paths(paths, split, size):
     return [
         read_folder(path, split, size, name) for path, name in zip(paths, names, strict=True)
     ]
+
+
+def encoded(paths, size):
+    """Image files as `FileImages`, gray if all of a sample of them are.
+
+    Args:
+      paths: paths of the files.
+      size: side the images are scaled to; None leaves them as they are.
+
+    Returns:
+      FileImages.
+    """
+    step = max(1, len(paths) // _PROBES)
+    return FileImages(paths, size, channels=3 if any(map(_colour, paths[::step])) else 1)
 
 
 def _domain_part(folder, letter, split):
@@ -134,10 +148,10 @@ def _read_labelled(folder, size, name):
     """All images of one folder or archive, with the labels their names or folders give."""
     if folder.suffix == ".npz":
         pixels, labels = npz.read_npz(folder, "train")
-        return _number_classes(Domain(name, images.resize(pixels, size), labels))
+        return _number_classes(Domain(name, squeezed(pixels, size), labels))
     paths = list_images(folder)
     if paths:
-        return _number_classes(Domain(name, _encoded(paths, size), _crop_labels(paths)))
+        return _number_classes(Domain(name, encoded(paths, size), _crop_labels(paths)))
     groups = [
         (entry.name, list_images(entry))
         for entry in sorted(folder.iterdir())
@@ -151,7 +165,7 @@ def _read_labelled(folder, size, name):
     labels = np.repeat(np.arange(len(groups)), [len(paths) for _, paths in groups])
     paths = [path for _, paths in groups for path in paths]
     classes = tuple(label for label, _ in groups)
-    return Domain(name, _encoded(paths, size), labels.astype(np.int32), classes)
+    return Domain(name, encoded(paths, size), labels.astype(np.int32), classes)
 
 
 def _crop_labels(paths):
@@ -174,12 +188,6 @@ def _number_classes(domain):
         return domain
     classes = tuple(str(number) for number in range(int(domain.labels.max()) + 1))
     return Domain(domain.name, domain.images, domain.labels, classes)
-
-
-def _encoded(paths, size):
-    """The images of `paths`, gray if all of a sample of them are."""
-    step = max(1, len(paths) // _PROBES)
-    return FileImages(paths, size, channels=3 if any(map(_colour, paths[::step])) else 1)
 
 
 def _colour(path):

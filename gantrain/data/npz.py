@@ -80,14 +80,15 @@ def write_npz(path, images, labels):
     Args:
       path: pathlib.Path to write.
       images: uint8 [N, H, W, C].
-      labels: int32 [N].
+      labels: int32 [N], or None.
     """
+    arrays = {"images": images} if labels is None else {"images": images, "labels": labels}
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with open(partial, "wb") as file:
-                np.savez(file, images=images, labels=labels)
+                np.savez(file, **arrays)
             os.replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)

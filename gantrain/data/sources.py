@@ -4,9 +4,8 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from gantrain import images
-from gantrain.data import celeba, cifar, folders, idx, npz, svhn, tfds
-from gantrain.data.domain import Domain
+from gantrain.data import celeba, cifar, folders, idx, npz, paired_folders, sketches, svhn, tfds
+from gantrain.data.domain import Domain, squeezed
 from gantrain.errors import UserError
 
 DIGITS = tuple("0123456789")
@@ -55,7 +54,7 @@ class Source:
           data_dir: pathlib.Path.
           offline: never touch the network.
           split: "train" or "test".
-          size: side of the images in pixels.
+          size: side of the images in pixels; None leaves image files and arrays as they are.
 
         Returns:
           List of domains.
@@ -94,7 +93,7 @@ def _labelled(name, read, classes):
     def read_domains(folder, split, size):
         archive = npz.find(folder, split)
         pixels, labels = npz.read_npz(archive, split) if archive else read(folder, split)
-        return [Domain(name, images.resize(pixels, size), labels, classes)]
+        return [Domain(name, squeezed(pixels, size), labels, classes)]
 
     return read_domains
 
@@ -113,20 +112,45 @@ def _svhn(folder, split, size):
     return _labelled("svhn", svhn.read_svhn, DIGITS)(folder, split, size)
 
 
-def _unpaired(name):
-    """One of CycleGAN's sets: two folders of photographs."""
+def _translation(name):
+    """One of CycleGAN's sets: two folders of photographs; some are pix2pix's too, as pairs."""
     offered = name != "cityscapes"  # Removed from TFDS for its licence.
+    side_by_side = name in PIX2PIX_LICENCES
     return Source(
         name=name,
-        layout="trainA/ trainB/ testA/ testB/ with png, jpg, webp, bmp or tiff images",
+        layout=_UNPAIRED + (f"; or, for pairs, {_SIDE_BY_SIDE}" if side_by_side else ""),
         licence=CYCLEGAN_LICENCES[name],
         homepage="https://efrosgans.eecs.berkeley.edu/cyclegan/datasets/",
-        marks=("trainA*", "trainB*", "testA*", "testB*"),
-        read=folders.read_domains,
+        marks=_UNPAIRED_MARKS + (_SIDE_BY_SIDE_MARKS if side_by_side else ()),
+        read=_either if side_by_side else folders.read_domains,
         tfds=f"cycle_gan/{name}" if offered else None,
         read_tfds=tfds.read_unpaired if offered else None,
     )
 
+
+def _either(folder, split, size):
+    """CycleGAN's layout of a set if it is there, else pix2pix's."""
+    unpaired = any(next(folder.glob(mark), None) for mark in _UNPAIRED_MARKS)
+    read = folders.read_domains if unpaired else paired_folders.read_side_by_side
+    return read(folder, split, size)
+
+
+def _side_by_side(name):
+    """A set that only pix2pix has: pairs side by side."""
+    return Source(
+        name=name,
+        layout=_SIDE_BY_SIDE,
+        licence=PIX2PIX_LICENCES[name],
+        homepage="https://efrosgans.eecs.berkeley.edu/pix2pix/datasets/",
+        marks=_SIDE_BY_SIDE_MARKS,
+        read=paired_folders.read_side_by_side,
+    )
+
+
+_UNPAIRED = "trainA/ trainB/ testA/ testB/ with png, jpg, webp, bmp or tiff images"
+_UNPAIRED_MARKS = ("trainA*", "trainB*", "testA*", "testB*")
+_SIDE_BY_SIDE = "train/ and test/ or val/ with images twice as wide as high, left A, right B"
+_SIDE_BY_SIDE_MARKS = ("train/*", "val/*", "test/*")
 
 CYCLEGAN_LICENCES = {
     "apple2orange": "ImageNet terms, non-commercial research",
@@ -140,6 +164,16 @@ CYCLEGAN_LICENCES = {
     "maps": "Google Maps imagery, research",
     "cityscapes": "Cityscapes terms, registration, non-commercial",
     "facades": "CMP Facade Database, research",
+}
+
+# TFDS has none of these as pairs.
+PIX2PIX_LICENCES = {
+    "facades": CYCLEGAN_LICENCES["facades"],
+    "maps": CYCLEGAN_LICENCES["maps"],
+    "cityscapes": CYCLEGAN_LICENCES["cityscapes"],
+    "edges2shoes": "UT Zappos50K terms, non-commercial research",
+    "edges2handbags": "Amazon product photographs, research",
+    "night2day": "Transient Attributes terms, research",
 }
 
 _IDX_LAYOUT = (
@@ -211,6 +245,34 @@ SOURCES = {
             tfds="celeb_a",
             read_tfds=tfds.read_celeba,
         ),
-        *(_unpaired(name) for name in CYCLEGAN_LICENCES),
+        Source(
+            name="photo_sketch",
+            layout="image/ID.jpg, sketch-rendered/width-5/ID_01.png to ID_05.png and "
+            "list/train.txt, val.txt, test.txt, in the folder or in ContourDrawing/",
+            licence="research, see its page",
+            homepage="http://www.cs.cmu.edu/~mengtial/proj/sketch/",
+            marks=("image/*", "ContourDrawing/image/*"),
+            read=sketches.read_photo_sketch,
+        ),
+        Source(
+            name="sketchy",
+            layout="256x256/photo/tx_000000000000/CATEGORY/NAME.jpg, "
+            "256x256/sketch/tx_000000000000/CATEGORY/NAME-1.png, ... and info/testset.txt",
+            licence="research, photographs under ImageNet terms, see its page",
+            homepage="https://sketchy.eye.gatech.edu/",
+            marks=("256x256/*", "rendered_256x256/*", "photo/*"),
+            read=sketches.read_sketchy,
+        ),
+        Source(
+            name="cuhk_faces",
+            layout="photos/f-005-01.jpg, ... and sketches/F2-005-01-sz1.jpg, ...; or the archives' "
+            "folders such as CUHK_training_cropped_photos/photos",
+            licence="research, see its page",
+            homepage="http://mmlab.ie.cuhk.edu.hk/archive/facesketch.html",
+            marks=("photo*/*", "CUHK_*"),
+            read=sketches.read_faces,
+        ),
+        *(_translation(name) for name in CYCLEGAN_LICENCES),
+        *(_side_by_side(name) for name in PIX2PIX_LICENCES if name not in CYCLEGAN_LICENCES),
     )
 }

@@ -1,11 +1,20 @@
-"""The known maps between MNIST and its derived domains (thesis section 2.7).
+"""What is made of decoded images: the known maps between MNIST and its derived domains (thesis
+section 2.7), halves of side-by-side files, luma, contours.
 
-They are applied at the size of training, so that the map of a generated image of domain 1 is what
-domain 2 should show.
+The known maps are applied at the size of training, so that the map of a generated image of domain 1
+is what domain 2 should show; so are luma and contours, whose lines then are one pixel wide.
 """
 
 import cv2
 import numpy as np
+
+from gantrain.images import to_channels
+
+# Canny's blur in pixels, the quantiles of gradient strength that are his two thresholds, and the
+# strength below which nothing is a line: what noise of a few gray levels reaches.
+BLUR = 1.0
+WEAK_AND_STRONG = (0.7, 0.9)
+FAINTEST = 20.0
 
 
 def edge(images):
@@ -32,6 +41,77 @@ def negative(images):
 def rotate(images):
     """Turned by 90 degrees against the clock, uint8 [N, H, W, C] to the same."""
     return np.ascontiguousarray(np.rot90(images, axes=(1, 2)))
+
+
+def resized(pixels, height, width):
+    """Scale images to any size, by the methods of `gantrain.images.resize`.
+
+    Args:
+      pixels: uint8 [..., H, W, C].
+      height, width: the new size in pixels.
+
+    Returns:
+      uint8 [..., height, width, C].
+    """
+    *leading, old_height, old_width, channels = pixels.shape
+    if (height, width) == (old_height, old_width):
+        return pixels
+    shrinks = height <= old_height and width <= old_width
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    flat = pixels.reshape(-1, old_height, old_width, channels)
+    scaled = [cv2.resize(image, (width, height), interpolation=method) for image in flat]
+    return np.stack(scaled).reshape(*leading, height, width, channels)
+
+
+def left_half(pixels):
+    """The left of two images side by side, uint8 [S, 2 S, C] to [S, S, C]; else ValueError."""
+    return _halves(pixels)[0]
+
+
+def right_half(pixels):
+    """The right of two images side by side, uint8 [S, 2 S, C] to [S, S, C]; else ValueError."""
+    return _halves(pixels)[1]
+
+
+def luma(images):
+    """Gray, uint8 [N, H, W, C] to [N, H, W, 1]."""
+    return to_channels(images, 1)
+
+
+def contours(images):
+    """Edges as a drawing, black lines on white, by Canny's detector (1986) on the blurred luma.
+
+    A line follows a ridge of the gradient through pixels that are among the strongest three tenths
+    of the image, and has one among the strongest tenth: shares instead of fixed thresholds, so that
+    dark and pale images are drawn alike.
+
+    Args:
+      images: uint8 [N, H, W, C].
+
+    Returns:
+      uint8 [N, H, W, 1], 0 on a line and 255 elsewhere.
+    """
+    return np.stack([_drawn(image) for image in to_channels(images, 1)])
+
+
+def _halves(pixels):
+    height, width = pixels.shape[:2]
+    if width != 2 * height:
+        raise ValueError(
+            f"is {width}x{height} pixels; a file of two images side by side is twice as wide as "
+            "high"
+        )
+    return pixels[:, :height], pixels[:, height:]
+
+
+def _drawn(gray):
+    """One image of `contours`: uint8 [H, W, 1] to the same."""
+    blurred = cv2.GaussianBlur(gray[:, :, 0], (0, 0), BLUR)
+    across, down = (cv2.Sobel(blurred, cv2.CV_16S, *order) for order in ((1, 0), (0, 1)))
+    strength = np.hypot(across, down, dtype=np.float32)
+    low, high = np.quantile(strength, WEAK_AND_STRONG)
+    lines = cv2.Canny(across, down, max(low, FAINTEST), max(high, FAINTEST), L2gradient=True)
+    return 255 - lines[:, :, None]
 
 
 TRANSFORMS = {"edge": edge, "negative": negative, "rotate": rotate}
