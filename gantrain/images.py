@@ -1,10 +1,14 @@
-"""Where pixels enter and leave: files to uint8, uint8 to [-1, 1] and back, grids, PNG.
+"""Where pixels enter and leave: files to uint8, uint8 to [-1, 1] and back, grids, image files.
 
 No other module decodes, scales or encodes an image, so the pixel range is decided here alone.
+`decode` and `read_image` give what trains: 8 bits without transparency. `read_pixels` and
+`write_pixels` keep what a file holds: 16 bits and transparency too.
 """
 
 import os
+import struct
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -13,13 +17,33 @@ import tensorflow as tf
 from gantrain.errors import UserError
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+_OPAQUE = (".jpg", ".jpeg")
+_SIXTEEN_BITS = (".png", ".tif", ".tiff")
+
+# First bytes of a TIFF file and of an EXIF block, and the tags of it that are read.
+_TIFF = (b"II*\0", b"MM\0*")
+_ORIENTATION, _EXTRA_SAMPLES = 0x112, 0x152
+
+
+class Pixels(NamedTuple):
+    """One image with all that its file holds.
+
+    Attributes:
+      colour: float32 [H, W, 1 or 3] in [-1, 1], not blended with any ground.
+      alpha: uint8 or uint16 [H, W], the opacity, or None.
+      bits: 8 or 16 bits per sample.
+    """
+
+    colour: np.ndarray
+    alpha: np.ndarray | None = None
+    bits: int = 8
 
 
 def decode(data, name, channels=None, size=None):
-    """Decode one encoded image.
+    """Decode one encoded image to 8 bits without transparency.
 
     16-bit samples are scaled to 8 bits, transparency is blended on white, and the EXIF
-    orientation of JPEG files is applied.
+    orientation is applied.
 
     Args:
       data: bytes of a png, jpg, webp, bmp or tiff file.
@@ -33,33 +57,11 @@ def decode(data, name, channels=None, size=None):
     Raises:
       UserError: the bytes are not a whole image of a supported kind.
     """
-    pixels = None
-    if _complete(data):
-        # OpenCV applies the EXIF orientation in every mode but UNCHANGED, and keeps transparency
-        # in no other; JPEG has no transparency.
-        jpeg = data[:2] == b"\xff\xd8"
-        flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH if jpeg else cv2.IMREAD_UNCHANGED
-        try:
-            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-        except cv2.error:
-            pixels = None
-    if pixels is None or not pixels.size:
-        raise UserError(
-            f"{name}: not a readable image (damaged, or none of {' '.join(EXTENSIONS)}); "
-            "replace or remove the file"
-        )
+    pixels = _samples(data, name)
     if pixels.dtype == np.uint16:
         pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if pixels.dtype != np.uint8:
-        raise UserError(
-            f"{name}: holds {pixels.dtype} samples; convert it to 8 or 16 bits per channel"
-        )
-    if pixels.ndim == 2:
-        pixels = pixels[:, :, None]
     if pixels.shape[2] in (2, 4):
         pixels = _on_white(pixels)
-    if pixels.shape[2] == 3:
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
     if channels is not None:
         pixels = to_channels(pixels, channels)
     return pixels if size is None else resize(pixels, size)
@@ -67,11 +69,32 @@ def decode(data, name, channels=None, size=None):
 
 def read_image(path, channels=None, size=None):
     """Read one image file; the arguments, the result and the errors are those of `decode`."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    return decode(data, path, channels, size)
+    return decode(_bytes(path), path, channels, size)
+
+
+def read_pixels(path, channels=None):
+    """Read one image file without loss: 8 or 16 bits, transparency apart from colour.
+
+    The EXIF orientation is applied, palettes become colour, and of several pages the first is
+    read. Gray with transparency comes as three equal channels unless `channels` is 1.
+
+    Args:
+      path: a png, jpg, webp, bmp or tiff file.
+      channels: 1 (luma), 3 (gray is repeated), or None to keep what the file has.
+
+    Returns:
+      `Pixels`.
+
+    Raises:
+      UserError: the file cannot be read or is not a whole image of a supported kind.
+    """
+    samples = _samples(_bytes(path), path)
+    alpha = samples[..., -1] if samples.shape[-1] in (2, 4) else None
+    # On the CPU even beside an accelerator: this runs in threads that read ahead.
+    with tf.device("CPU:0"):
+        colour = np.asarray(to_float(samples if alpha is None else samples[..., :-1]))
+    colour = colour if channels is None else to_channels(colour, channels)
+    return Pixels(colour, alpha, 8 * samples.itemsize)
 
 
 def resize(pixels, size):
@@ -92,33 +115,41 @@ def resize(pixels, size):
     *leading, height, width, channels = pixels.shape
     if (height, width) == (size, size):
         return pixels
-    shrinks = size <= height and size <= width
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     flat = pixels.reshape(-1, height, width, channels)
     scaled = np.empty((len(flat), size, size, channels), np.uint8)
     for source, target in zip(flat, scaled, strict=True):
-        target[...] = cv2.resize(source, (size, size), interpolation=method).reshape(target.shape)
+        target[...] = scale(source, size, size)
     return scaled.reshape(*leading, size, size, channels)
 
 
+def scale(image, height, width):
+    """Scale one image [H, W, C] of any type: averaged over areas if it shrinks, else linear."""
+    shrinks = height <= image.shape[0] and width <= image.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    scaled = cv2.resize(image, (width, height), interpolation=method)
+    return scaled.reshape(height, width, image.shape[-1])
+
+
 def to_channels(pixels, channels):
-    """Convert uint8 [..., 1 or 3] to `channels` channels: gray is repeated, colour becomes luma."""
+    """Convert [..., 1 or 3], uint8 or float32, to `channels`: gray is repeated, colour is luma."""
     if pixels.shape[-1] == channels:
         return pixels
     if channels == 3:
         return np.repeat(pixels, 3, axis=-1)
     # ITU-R BT.601 luma, as OpenCV's own conversion, for any number of leading axes.
     luma = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
-    return np.rint(luma).astype(np.uint8)[..., None]
+    return (np.rint(luma).astype(np.uint8) if pixels.dtype == np.uint8 else luma)[..., None]
 
 
 def to_float(pixels):
     """Map uint8 [0, 255] to float32 [-1, 1] by (x - 127.5) / 127.5 (thesis, listing 6.2).
 
-    A TensorFlow operation, so that a compiled step can move bytes and scale them last.
+    uint16 [0, 65535] is mapped alike. A TensorFlow operation, so that a compiled step can move
+    bytes and scale them last.
     """
-    # 2x - 255 is exact, so only one operation rounds: every compiler gives the same bits.
-    return (2.0 * tf.cast(pixels, tf.float32) - 255.0) * np.float32(1 / 255)
+    top = 65535 if pixels.dtype == np.uint16 else 255
+    # 2x - top is exact, so only one operation rounds: every compiler gives the same bits.
+    return (2.0 * tf.cast(pixels, tf.float32) - float(top)) * np.float32(1 / top)
 
 
 def to_uint8(images):
@@ -126,8 +157,12 @@ def to_uint8(images):
 
     A value that is no number becomes mid-gray.
     """
+    return _to_levels(images, np.uint8)
+
+
+def _to_levels(images, kind):
     images = np.nan_to_num(np.clip(np.asarray(images, np.float32), -1, 1), nan=0.0)
-    return np.rint((images + 1.0) * 127.5).astype(np.uint8)
+    return np.rint((images + 1.0) * np.float32(np.iinfo(kind).max / 2)).astype(kind)
 
 
 def grid(images_per_domain, columns, gap=2):
@@ -161,10 +196,42 @@ def grid(images_per_domain, columns, gap=2):
 
 def write_png(path, pixels):
     """Write uint8 [H, W, 1 or 3] as PNG; a reader never sees half a file."""
+    _write(Path(path), ".png", pixels)
+
+
+def can_hold(suffix, pixels):
+    """Whether `write_pixels` can write a file with this suffix that loses no alpha and no bits."""
+    suffix = suffix.lower()
+    return (suffix in EXTENSIONS and (pixels.alpha is None or suffix not in _OPAQUE)
+            and (pixels.bits == 8 or suffix in _SIXTEEN_BITS))
+
+
+def write_pixels(path, pixels):
+    """Write `Pixels` in the format that the path's suffix names; whole or not at all.
+
+    Gray with alpha is written as three equal channels with alpha. JPEG loses as JPEG does, at
+    OpenCV's quality of 95; WebP is written without loss.
+
+    Raises:
+      UserError: the file cannot be written.
+    """
     path = Path(path)
-    if pixels.shape[-1] == 3:
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(".png", pixels)
+    samples = _to_levels(pixels.colour, np.uint16 if pixels.bits == 16 else np.uint8)
+    if pixels.alpha is not None:
+        samples = np.concatenate([to_channels(samples, 3), pixels.alpha[..., None]], axis=-1)
+    _write(path, path.suffix.lower(), samples)
+
+
+def _write(path, suffix, samples):
+    """Encode uint8 or uint16 [H, W, 1, 3 or 4] and write it in one atomic step."""
+    if samples.shape[-1] > 1:
+        order = cv2.COLOR_RGB2BGR if samples.shape[-1] == 3 else cv2.COLOR_RGBA2BGRA
+        samples = cv2.cvtColor(samples, order)
+    try:
+        _, data = cv2.imencode(suffix, samples)
+    except cv2.error:
+        raise UserError(f"{path}: cannot be written as {suffix}; use one of "
+                        f"{' '.join(EXTENSIONS)}") from None
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -174,6 +241,46 @@ def write_png(path, pixels):
         raise UserError(f"{path}: cannot be written ({error.strerror})") from None
 
 
+def _bytes(path):
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _samples(data, name):
+    """What an encoded image holds: uint8 or uint16 [H, W, 1 to 4], RGB order, alpha last.
+
+    Raises:
+      UserError: the bytes are not a whole image of a supported kind.
+    """
+    samples = None
+    if _complete(data):
+        # OpenCV applies the EXIF orientation in every mode but UNCHANGED, and keeps transparency
+        # in no other; JPEG has no transparency.
+        jpeg = data[:2] == b"\xff\xd8"
+        flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH if jpeg else cv2.IMREAD_UNCHANGED
+        try:
+            samples = cv2.imdecode(np.frombuffer(_plain_alpha(data), np.uint8), flags)
+        except cv2.error:
+            samples = None
+    if samples is None or not samples.size:
+        raise UserError(
+            f"{name}: not a readable image (damaged, or none of {' '.join(EXTENSIONS)}); "
+            "replace or remove the file"
+        )
+    if samples.dtype not in (np.uint8, np.uint16):
+        raise UserError(
+            f"{name}: holds {samples.dtype} samples; convert it to 8 or 16 bits per channel"
+        )
+    if samples.ndim == 2:
+        samples = samples[:, :, None]
+    if samples.shape[2] > 2:
+        order = cv2.COLOR_BGR2RGB if samples.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
+        samples = cv2.cvtColor(samples, order)
+    return _upright(samples, data)
+
+
 def _complete(data):
     """Whether a JPEG or PNG has its end marker: decoders fill a missing rest with gray."""
     if data[:2] == b"\xff\xd8":
@@ -181,6 +288,49 @@ def _complete(data):
     if data[:4] == b"\x89PNG":
         return b"IEND" in data[-64:]
     return bool(data)
+
+
+def _tiff_tag(block, tag):
+    """(value, offset) of a short in the first directory of a TIFF file or EXIF block, or None."""
+    order = "<" if block[:2] == b"II" else ">"
+    try:
+        (start,) = struct.unpack_from(order + "I", block, 4)
+        (count,) = struct.unpack_from(order + "H", block, start)
+        for entry in range(start + 2, start + 2 + 12 * count, 12):
+            name, kind, _, value = struct.unpack_from(order + "HHIH", block, entry)
+            if (name, kind) == (tag, 3):
+                return value, entry + 8
+    except struct.error:
+        return None
+    return None
+
+
+def _plain_alpha(data):
+    """The bytes of a TIFF with its alpha declared as one that colours were multiplied with.
+
+    Only so does the decoder leave them as they are: it would multiply 8-bit colours with an alpha
+    that is declared plain, and dark or invisible pixels would lose their colour.
+    """
+    found = _tiff_tag(data, _EXTRA_SAMPLES) if data[:4] in _TIFF else None
+    if not found or found[0] != 2:
+        return data
+    value = (1).to_bytes(2, "little" if data[:2] == b"II" else "big")
+    return data[:found[1]] + value + data[found[1] + 2:]
+
+
+def _upright(samples, data):
+    """Apply the EXIF orientation of a PNG or WebP, which OpenCV leaves with the alpha."""
+    for magic, chunk, skip in ((b"\x89PNG", b"eXIf", 4), (b"RIFF", b"EXIF", 8)):
+        start = data.find(chunk) + skip if data[:4] == magic else -1
+        # Some writers put JPEG's own header in front of the block.
+        start += 6 if data[start:start + 6] == b"Exif\0\0" else 0
+        if start >= skip and data[start:start + 4] in _TIFF:
+            value, _ = _tiff_tag(data[start:], _ORIENTATION) or (1, None)
+            # 1 to 8 (EXIF 2.3, tag 0x112): 5 to 8 swap the axes, then rows or columns turn round.
+            samples = samples.swapaxes(0, 1) if value > 4 else samples
+            samples = samples[::-1] if value in (3, 4, 7, 8) else samples
+            samples = samples[:, ::-1] if value in (2, 3, 6, 7) else samples
+    return np.ascontiguousarray(samples)
 
 
 def _on_white(pixels):

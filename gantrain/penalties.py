@@ -1,6 +1,6 @@
 """Discriminator penalties, and the couplings between generators.
 
-The gradient of a discriminator with respect to its input is the one tape outside `gantrain.game`.
+The gradient of a function with respect to images is the one tape outside `gantrain.game`.
 
 A coupling is a class with the networks that it trains along with the generators (`trained`) and
 `terms(generated, z, real, draw) -> {name: (weight, value)}`. All couplings work for any number of
@@ -22,13 +22,27 @@ from gantrain.game import pairs
 EPSILON = 1e-12  # inside every root: a flat discriminator has a gradient of exactly zero
 
 
-def input_gradient(discriminator, images):
-    """dD(x)/dx, float32, shape of `images`, in training mode as the loss sees the network."""
+def value_and_gradient(function, images):
+    """f(x) and df/dx.
+
+    Args:
+        function: images -> scalar.
+        images: float tensor [B, H, W, C] or [B, 2].
+
+    Returns:
+        The scalar, and the gradient as float32 of the shape of `images`.
+    """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(images)
-        # Every image has its own logit, so the gradient of the sum holds each one's gradient.
-        total = tf.reduce_sum(tf.cast(discriminator(images, training=True), tf.float32))
-    return tf.cast(tape.gradient(total, images), tf.float32)
+        value = function(images)
+    return value, tf.cast(tape.gradient(value, images), tf.float32)
+
+
+def input_gradient(discriminator, images):
+    """dD(x)/dx, float32, shape of `images`, in training mode as the loss sees the network."""
+    # Every image has its own logit, so the gradient of the sum holds each one's gradient.
+    return value_and_gradient(
+        lambda x: tf.reduce_sum(tf.cast(discriminator(x, training=True), tf.float32)), images)[1]
 
 
 def _squared_norm(gradient):
@@ -65,10 +79,7 @@ def attack(loss, images, length):
     Returns:
         Images of the same shape, held constant.
     """
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(images)
-        value = loss(images)
-    gradient = tf.cast(tape.gradient(value, images), tf.float32)
+    _, gradient = value_and_gradient(loss, images)
     norm = tf.sqrt(_squared_norm(gradient) + EPSILON)[:, None, None, None]
     return tf.stop_gradient(images + length * gradient / norm)
 
@@ -298,14 +309,14 @@ class PerceptualLoss:
 
     def terms(self, generated, z, real, draw):
         fake = [self._features(g.image) for g in generated]
-        content = [_relative(a[name], b[name], tf.concat([a[name], b[name]], 0))
+        content = [relative_error(a[name], b[name], tf.concat([a[name], b[name]], 0))
                    for a, b in pairs(fake) for name in self.extractor.content]
         style = []
         for features, images in zip(fake, real, strict=True):
             target = self._features(images)
             for name in self.extractor.style:
-                gram = _gram(target[name])
-                style.append(_relative(_gram(features[name]), gram, gram))
+                wanted = gram(target[name])
+                style.append(relative_error(gram(features[name]), wanted, wanted))
         return {"perceptual_content": (self.weights[0], tf.reduce_mean(tf.stack(content))),
                 "perceptual_style": (self.weights[1], tf.reduce_mean(tf.stack(style)))}
 
@@ -316,13 +327,13 @@ class PerceptualLoss:
                 for k, v in self.extractor.model(images, training=False).items()}
 
 
-def _gram(features):
+def gram(features):
     """[B, H, W, C] -> [B, C, C]: inner products of channels, divided by H * W * C."""
     _, height, width, channels = features.shape
     return tf.einsum("bijc,bijd->bcd", features, features) / (height * width * channels)
 
 
-def _relative(one, other, scale):
+def relative_error(one, other, scale):
     """Mean squared difference in units of the mean square of `scale`, which is held constant."""
     energy = tf.stop_gradient(tf.reduce_mean(tf.square(scale)))
     return tf.reduce_mean(tf.square(one - other)) / (energy + EPSILON)

@@ -421,7 +421,7 @@ def gram(features):
 def test_gram_matrices():
     """Their constant cancels in the relative style term; it is the thesis's all the same."""
     features = normal(2, 3, 4, 5)
-    np.testing.assert_allclose(penalties._gram(tensor(features)), gram(features), rtol=1e-4)
+    np.testing.assert_allclose(penalties.gram(tensor(features)), gram(features), rtol=1e-4)
 
 
 @pytest.mark.parametrize("k", [2, 3])

@@ -1,0 +1,281 @@
+"""Translate image files of any size and kind: same name, same size, same bits, same alpha.
+
+Memory is that of a few images and of one call of the network, however many files there are and
+however large a photo is. An image goes through the network whole, or in overlapping tiles where it
+has more pixels than `PIXELS` or than `tile` allows. What is normalised over an image (instance
+norm, batch statistics) is then normalised over a tile: contrast and colour can differ a little from
+tile to tile, which the linear blend of the overlaps spreads out but does not remove.
+
+Sizes are padded to the next multiple and no further, so a folder shows the network many shapes:
+coarser steps would spare a compiled program three traces at most (`Runtime.function` gives up every
+axis that varies), and would let reflections into what is normalised over the image.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from gantrain import images
+from gantrain.data.folders import list_images
+from gantrain.errors import UserError
+
+# What a call of the network sees at most, over its whole batch. A full-width generator holds a few
+# layers of 64 float32 channels at full size at once: about half a gigabyte.
+PIXELS = 2**19
+# Images decoded ahead of the network, and images on their way to the disk.
+AHEAD = 2
+
+
+class Report(NamedTuple):
+    """What became of the files.
+
+    Attributes:
+        done: number of files written.
+        skipped: one message per file that could not be read.
+    """
+
+    done: int
+    skipped: list[str]
+
+
+def translate_files(translate, source, output, *, channels, multiple=1, tile=0, batch_size=0,
+                    pixels=PIXELS, progress=None):
+    """Translate one image file, or every image of a folder, to files of the same name and size.
+
+    Sizes are padded by reflection to the network's multiple and cropped back. Alpha and 16 bits
+    come out as they went in; gray and colour are converted to what the network takes. A name whose
+    suffix cannot hold the result (16 bits or alpha in a JPEG) gets `.png` instead.
+
+    Args:
+        translate: float32 [B, H, W, channels] in [-1, 1] -> [B, H, W, 1 or 3] in [-1, 1].
+        source: an image file or a folder; a folder is read flat, hidden files apart.
+        output: folder of the results, made if it is not there.
+        channels: 1 or 3, what `translate` takes.
+        multiple: H and W that `translate` gets are multiples of it.
+        tile: side of the tiles in pixels, rounded up to the multiple; 0 chooses (see `PIXELS`).
+        batch_size: most images or tiles per call; 0 takes as many of one size as `pixels` allows.
+            Give 1 for a network that normalises over its batch, as Pix2Pix does at test time:
+            else the neighbours in the folder change an image.
+        pixels: most pixels per call, over the batch; one tile of `tile` is always allowed.
+        progress: called as progress(number of files finished, number of files).
+
+    Returns:
+        `Report`.
+
+    Raises:
+        UserError: there is nothing to translate, or no place to write to.
+    """
+    paths = _inputs(source)
+    output = _output(output, paths)
+    taken = {path.name for path in paths}
+    accepted, skipped, writing = deque(), [], deque()
+    done = 0
+
+    def colours():
+        for path, result in _read_ahead(paths, channels):
+            if isinstance(result, UserError):
+                skipped.append(str(result))
+                _tell(progress, done + len(skipped), len(paths))
+            else:
+                accepted.append((path, result.alpha, result.bits))
+                yield result.colour
+
+    with ThreadPoolExecutor(AHEAD) as pool:
+        for colour in translate_images(translate, colours(), multiple=multiple, tile=tile,
+                                       batch_size=batch_size, pixels=pixels):
+            path, alpha, bits = accepted.popleft()
+            result = images.Pixels(colour, alpha, bits)
+            target = output / _name(path, result, taken)
+            writing.append(pool.submit(images.write_pixels, target, result))
+            if len(writing) > AHEAD:
+                writing.popleft().result()
+            done += 1
+            _tell(progress, done + len(skipped), len(paths))
+        for written in writing:
+            written.result()
+    return Report(done, skipped)
+
+
+def translate_images(translate, sources, *, multiple=1, tile=0, batch_size=0, pixels=PIXELS):
+    """Translate a stream of images of any sizes.
+
+    Tiles and images that follow each other and have one size go through the network together.
+
+    Args:
+        translate, multiple, tile, batch_size, pixels: as for `translate_files`.
+        sources: iterable of float32 [H, W, C] in [-1, 1].
+
+    Yields:
+        float32 [H, W, 1 or 3], one per source and in the same order.
+    """
+    waiting = []  # (sheet, tile), all tiles of one shape
+    for source in sources:
+        sheet = _Sheet(source.shape, multiple, tile, pixels)
+        for part in sheet.cut(source):
+            if waiting and waiting[0][1].shape != part.shape:
+                yield from _flush(translate, waiting)
+            waiting.append((sheet, part))
+            most = max(1, pixels // (part.shape[0] * part.shape[1]))
+            if len(waiting) >= (min(batch_size, most) if batch_size else most):
+                yield from _flush(translate, waiting)
+    if waiting:
+        yield from _flush(translate, waiting)
+
+
+def _flush(translate, waiting):
+    """Translates what waits and empties it; yields the images that are complete with it."""
+    made = np.asarray(translate(np.stack([part for _, part in waiting])), np.float32)
+    sheets = [sheet for sheet, _ in waiting]
+    waiting.clear()
+    for sheet, part in zip(sheets, made, strict=True):
+        sheet.put(part)
+        if sheet.complete:
+            yield sheet.result()
+
+
+class _Sheet:
+    """One image on its way: cut into tiles, put together again.
+
+    Tiles come back in the order in which they were cut, row by row. A row of tiles is blended into
+    a strip, a strip into the image: a + t (b - a) with t rising over the overlap, so that equal
+    values stay equal to the bit.
+    """
+
+    def __init__(self, shape, multiple, tile, pixels):
+        self.size = shape[:2]
+        self.padded = [-(-side // multiple) * multiple for side in self.size]
+        self.margin = [(side - own) // 2
+                       for side, own in zip(self.padded, self.size, strict=True)]
+        if tile:
+            tile = -(-tile // multiple) * multiple
+        elif math.prod(self.padded) <= pixels:
+            tile = max(self.padded)
+        else:
+            tile = max(math.isqrt(pixels) // multiple, 1) * multiple
+        self.tile = [min(tile, side) for side in self.padded]
+        self.starts = [_starts(side, own, multiple)
+                       for side, own in zip(self.padded, self.tile, strict=True)]
+        self.number = 0
+        self.strip = self.canvas = None
+
+    def cut(self, image):
+        """Yields the tiles of the padded image."""
+        pads = [(margin, side - own - margin) for margin, side, own
+                in zip(self.margin, self.padded, self.size, strict=True)]
+        # Where the image is smaller than its margin NumPy reflects the reflection again.
+        image = np.pad(image, [*pads, (0, 0)], mode="reflect")
+        height, width = self.tile
+        for top in self.starts[0]:
+            for left in self.starts[1]:
+                yield image[top:top + height, left:left + width]
+
+    def put(self, part):
+        """Takes the next tile back, translated."""
+        row, column = divmod(self.number, len(self.starts[1]))
+        self.number += 1
+        if not column:
+            self.strip = np.empty((self.tile[0], self.padded[1], part.shape[-1]), np.float32)
+        _blend(self.strip.swapaxes(0, 1), part.swapaxes(0, 1), self.starts[1], column)
+        if column + 1 < len(self.starts[1]):
+            return
+        if not row:
+            self.canvas = np.empty((*self.padded, part.shape[-1]), np.float32)
+        _blend(self.canvas, self.strip, self.starts[0], row)
+
+    @property
+    def complete(self):
+        return self.number == len(self.starts[0]) * len(self.starts[1])
+
+    def result(self):
+        (top, left), (height, width) = self.margin, self.size
+        return self.canvas[top:top + height, left:left + width]
+
+
+def _starts(side, tile, multiple):
+    """Where tiles begin that cover `side`; neighbours overlap by a quarter at least."""
+    step = tile - tile // 4
+    # On the network's own raster, where that does not double the work: its layers with a stride
+    # then meet the pixels of an overlap in the same phase.
+    aligned = step // multiple * multiple
+    step = aligned if aligned >= tile // 2 > 0 else max(step, 1)
+    return [*range(0, side - tile, step), side - tile]
+
+
+def _blend(target, part, starts, number):
+    """Lays part `number` into `target` along the first axis, over what lies there already."""
+    start, length = starts[number], len(part)
+    reach = starts[number - 1] + length if number else start
+    overlap = reach - start
+    rise = ((np.arange(overlap, dtype=np.float32) + 0.5) / max(overlap, 1))[:, None, None]
+    target[start:reach] += rise * (part[:overlap] - target[start:reach])
+    target[reach:start + length] = part[overlap:]
+
+
+def _inputs(source):
+    """The image files that `--input` names."""
+    source = Path(source)
+    if source.is_dir():
+        paths = list_images(source)
+        if not paths:
+            raise UserError(f"--input {source}: holds no images; put {' '.join(images.EXTENSIONS)} "
+                            f"files there")
+        return paths
+    if not source.exists():
+        raise UserError(f"--input {source}: there is no such file or folder; check the path")
+    return [source]
+
+
+def _output(output, paths):
+    """The folder that `--output` names, ready to be written to."""
+    output = Path(output)
+    if output.suffix.lower() in images.EXTENSIONS and not output.is_dir():
+        raise UserError(f"--output {output}: is the name of an image; give a folder, names are "
+                        f"kept inside it")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--output {output}: cannot be made ({error.strerror}); give another "
+                        f"folder") from None
+    if output.resolve() == paths[0].parent.resolve():
+        raise UserError(f"--output {output}: is the folder of the input, which would be "
+                        f"overwritten; give another folder")
+    return output
+
+
+def _name(path, result, taken):
+    """Name of a result: that of its source, or one ending in `.png` that no other source has."""
+    if images.can_hold(path.suffix, result):
+        return path.name
+    name = f"{path.stem}.png"
+    return name if name not in taken else f"{path.name}.png"
+
+
+def _read_ahead(paths, channels):
+    """Yields (path, `Pixels` or the UserError that names it), decoded by threads, in order."""
+    with ThreadPoolExecutor(AHEAD) as pool:
+        paths, reading = iter(paths), deque()
+        while True:
+            while len(reading) < AHEAD and (path := next(paths, None)) is not None:
+                reading.append((path, pool.submit(_read, path, channels)))
+            if not reading:
+                return
+            path, result = reading.popleft()
+            yield path, result.result()
+
+
+def _read(path, channels):
+    try:
+        return images.read_pixels(path, channels)
+    except UserError as error:
+        return error
+
+
+def _tell(progress, finished, total):
+    if progress is not None:
+        progress(finished, total)
