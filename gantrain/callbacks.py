@@ -173,3 +173,32 @@ class Evaluation(Callback):
     def __call__(self, step, logs):
         if logs is not None and step % self.every == 0:
             logs |= self.measure()
+
+
+class EarlyStopping(Callback):
+    """Ends a run whose held-out score has not fallen for a while, and keeps the best state.
+
+    The scores are read from metrics.jsonl, so that a resumed run remembers; stands after what
+    writes them.
+
+    Args:
+        run: `RunDirectory`.
+        patience: measurements without a new best.
+        name: key of the score in the logs; lower is better.
+        variables: the complete state.
+        stop: `gantrain.loop.Stop`.
+    """
+
+    def __init__(self, run, patience, name, variables, stop):
+        self.run, self.patience, self.name = run, patience, name
+        self.variables, self.stop = variables, stop
+
+    def __call__(self, step, logs):
+        if not logs or self.name not in logs:
+            return
+        scores = [line[self.name] for line in self.run.metrics() if self.name in line]
+        best = int(np.argmin(scores))
+        if best == len(scores) - 1:
+            self.run.save_best(step, self.variables)
+        elif len(scores) - 1 - best >= self.patience:
+            self.stop.finish(f"{self.name} has not fallen for {self.patience} samplings")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from gantrain.config import Config, option
-from gantrain.errors import EXIT_USER, UserError
+from gantrain.errors import EXIT_SKIPPED, EXIT_USER, UserError
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,17 @@ class Evaluate:
     run_dir: str = option("", "directory of a run")
     num: int = option(2_000, "latent vectors", low=10)
     seed: int = option(12345, "seed of the latent vectors", low=0, high=2**31 - 1)
+
+
+@dataclass(frozen=True)
+class Translate:
+    run_dir: str = option("", "directory of a run of pix2pix or cyclegan")
+    input: str = option("", "image file, or folder of images, of any size")
+    output: str = option("", "folder for the results, which keep their names")
+    direction: str | None = option(None, "which way; default the run's own",
+                                   choices=("a2b", "b2a"))
+    tile: int = option(0, "side of overlapping tiles in pixels (0: whole images where they fit)",
+                       low=0, high=65_536)
 
 
 @dataclass(frozen=True)
@@ -75,6 +87,10 @@ def train(explicit) -> int:
     if stored is not None:
         presets.refuse_changes(stored, wanted, run.path)
         summary = run.summary()
+        if summary and summary.get("stopped_early"):
+            print(f"{run.path}: ended at step {summary['steps']}: {summary['stopped_early']}; "
+                  f"--no-resume starts anew")
+            return 0
         if summary and summary["steps"] >= wanted.run.steps:
             print(f"{run.path}: already at step {summary['steps']}; give more --steps to go on, or "
                   f"--no-resume to start anew")
@@ -131,6 +147,38 @@ def interpolate(explicit) -> int:
     z = latent.slerp(ends[:o.rows], ends[o.rows:], o.columns)
     return _write_picture(o.output, session.picture(session.samples(z), o.columns),
                           o.scale)
+
+
+def translate(explicit) -> int:
+    """Translates image files by a trained run."""
+    from gantrain.translate import translate_files
+    o = Translate(**explicit)
+    for flag, what in (("input", "an image file or a folder"), ("output", "a folder")):
+        if not getattr(o, flag):
+            raise UserError(f"--{flag} is needed: {what}")
+    translator = _open(o.run_dir).translator(o.direction)
+    report = translate_files(
+        translator.apply, o.input, o.output, channels=translator.channels,
+        multiple=translator.multiple, tile=o.tile, batch_size=translator.batch_size,
+        progress=_progress())
+    for message in report.skipped:
+        print(f"gantrain: skipped {message}", file=sys.stderr)
+    print(f"{o.output}: {report.done} written, {len(report.skipped)} skipped")
+    return EXIT_SKIPPED if report.skipped else 0
+
+
+def _progress():
+    """(files finished, files) -> None: one line, rewritten on a terminal and sparse elsewhere."""
+    live = sys.stderr.isatty()
+
+    def tell(done, total):
+        if live:
+            end = "\n" if done == total else ""
+            print(f"\r{done}/{total}", end=end, file=sys.stderr, flush=True)
+        elif done == total or done % max(total // 10, 1) == 0:
+            print(f"{done}/{total}", file=sys.stderr, flush=True)
+
+    return tell
 
 
 def evaluate(explicit) -> int:
@@ -204,6 +252,7 @@ COMMANDS = {
     "sample": ("a grid of samples of a run", Sample, sample),
     "interpolate": ("paths between latent vectors, all domains side by side", Interpolate,
                     interpolate),
+    "translate": ("translate image files of any size by a run", Translate, translate),
     "prepare": ("download and verify a data set ahead of time", DataSet, prepare),
     "check": ("what is found of a data set and what is missing", DataSet, check),
     "bench": ("speed against this machine's own peak", Bench, bench),

@@ -1,6 +1,8 @@
-"""The one exception that speaks to the user."""
+"""The one exception that speaks to the user, and the exit codes of what is said."""
 
 EXIT_USER = 2
+# Some of several files could not be read; the others are done.
+EXIT_SKIPPED = 3
 
 
 class UserError(Exception):

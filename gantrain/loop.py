@@ -18,7 +18,7 @@ class Stop:
     """A flag that signals and the time limit raise and the loop reads between two steps."""
 
     def __init__(self, limit_seconds=0.0):
-        self.reason = None
+        self.reason, self.finished = None, False
         self._deadline = time.monotonic() + limit_seconds if limit_seconds else None
 
     @property
@@ -26,6 +26,10 @@ class Stop:
         if self._deadline and time.monotonic() > self._deadline:
             self.reason = self.reason or "time limit"
         return self.reason
+
+    def finish(self, reason):
+        """Ends the run here as one that has reached its end."""
+        self.reason, self.finished = reason, True
 
     def __call__(self, number, frame):
         if self.reason:
@@ -95,7 +99,7 @@ def fit(iterate, host, report, callbacks, *, start, steps, log_every, also_log, 
             since, waited, counted = time.perf_counter(), 0.0, 0
     for callback in callbacks:
         callback.close(step)
-    if step < steps:
+    if step < steps and not stop.finished:
         raise Interrupted(f"{stop.reason}: saved at step {step} of {steps}; "
                           f"the same command goes on from there")
     return step

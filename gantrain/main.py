@@ -1,8 +1,8 @@
 """The command line: words in, exit code out.
 
-Exit codes: 0 done; 1 a bug; 2 bad input, one line names the flag or file and the remedy; 4 training
-diverged; 75 stopped early by a signal or the time limit with everything saved: the same command
-goes on.
+Exit codes: 0 done; 1 a bug; 2 bad input, one line names the flag or file and the remedy; 3 some of
+several files were unreadable, the others are done; 4 training diverged; 75 stopped early by a
+signal or the time limit with everything saved: the same command goes on.
 """
 
 from __future__ import annotations

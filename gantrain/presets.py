@@ -143,7 +143,10 @@ def resolve(config: Config) -> Config:
         default(f"{player}_lr", rate)
         default(f"{player}_beta1", beta1)
         default(f"{player}_beta2", beta2)
-    (_translation if translates else _coupled)(kind, size, default)
+    if translates:
+        _translation(kind, size, config.data.fit, default)
+    else:
+        _coupled(kind, size, default)
     return validate(config.with_options(**flat))
 
 
@@ -164,13 +167,14 @@ def _coupled(kind, size, default):
     default("d_shared_layers", pair.shared[1] if shared else 0)
 
 
-def _translation(kind, size, default):
+def _translation(kind, size, fit, default):
     """What is left open of networks from images (Isola et al. 2017, section 6.1; Zhu et al. 2017,
     section 7.1)."""
     from gantrain.nets import largest_patch
     paired = kind in PIX2PIX
     # 286 for 256.
-    default("load_size", size and round(size * 143 / 128))
+    if fit != "none":
+        default("load_size", size and round(size * 143 / 128))
     generator = default("generator", "unet" if paired else
                         "resnet9" if size and size >= 256 else "resnet6")
     default("norm", "batch" if paired else "instance")

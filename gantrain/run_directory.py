@@ -91,7 +91,8 @@ class RunDirectory:
         self.write_json("environment.json", environment)
         self.write_json("domains.json", [
             {"name": d.name, "shape": d.shape, "size": d.size, "classes": d.classes,
-             "multi_label": d.multi_label} for d in domains])
+             "multi_label": d.multi_label,
+             "targets": 0 if d.rows is None else d.rows.shape[1]} for d in domains])
         # Last: a directory with a config is a run.
         write_text(self.path / "config.json", config.to_json())
 
@@ -125,12 +126,19 @@ class RunDirectory:
     def save(self, step, variables, keep):
         """Writes the complete state at `step`, then deletes all but the newest `keep` files."""
         path = self.path / "checkpoints" / f"{step:08d}.npz"
-        with replacing(path) as temporary:
-            with open(temporary, "wb") as file:
-                np.savez(file, step=step, **{name: np.asarray(v) for name, v in _named(variables)})
+        _write_state(path, step, variables)
         for old in self.checkpoints()[:-keep]:
             old.unlink(missing_ok=True)
         return path
+
+    @property
+    def best(self) -> Path:
+        """The state with the best held-out score, where `--early_stopping` keeps one."""
+        return self.path / "checkpoints" / "best.npz"
+
+    def save_best(self, step, variables):
+        """Writes the complete state at `step` as the best one."""
+        _write_state(self.best, step, variables)
 
     def restore(self, variables, path=None) -> int:
         """Assigns a checkpoint (the newest by default) to the variables.
@@ -188,10 +196,17 @@ class RunDirectory:
             write_text(self.metrics_path, "".join(json.dumps(line) + "\n" for line in kept))
 
 
-def _blank(name, shape, size, classes, multi_label):
+def _write_state(path, step, variables):
+    with replacing(path) as temporary:
+        with open(temporary, "wb") as file:
+            np.savez(file, step=step, **{name: np.asarray(v) for name, v in _named(variables)})
+
+
+def _blank(name, shape, size, classes, multi_label, targets):
     images = np.zeros((1, *shape), np.uint8 if len(shape) == 3 else np.float32)
     labels = np.zeros((1, len(classes)), np.uint8) if multi_label else np.zeros(1, np.int32)
-    return Domain(name, images, labels if classes else None, tuple(classes))
+    rows = np.zeros((1, targets), np.int32) if targets else None
+    return Domain(name, images, labels if classes else None, tuple(classes), rows)
 
 
 def _named(variables):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from gantrain import callbacks, images, plots, report
+from gantrain import callbacks, images, nets, plots, report
 from gantrain.auxiliary import Auxiliaries
 from gantrain.config import Config
 from gantrain.data.batches import Batches
 from gantrain.data.datasets import find, load
 from gantrain.data.domain import prune
+from gantrain.data.pairs import examples, pair_count
 from gantrain.errors import UserError
 from gantrain.game import Draw
 from gantrain.loop import Stop, fit, listening
@@ -24,6 +27,25 @@ from gantrain.trainers.classifier import logits_of
 
 # Latent vectors of a sample grid, of a plot of points, of a coherence measurement.
 SHOWN_IMAGES, SHOWN_POINTS, EVALUATED = 40, 2_000, 2_000
+# Held-out examples that a translator's grid shows, and that it is measured on.
+SHOWN_EXAMPLES, MEASURED_EXAMPLES = 8, 40
+
+
+class Translator(NamedTuple):
+    """One direction of a trained run.
+
+    Attributes:
+        apply: float32 [B, H, W, channels] in [-1, 1] -> [B, H, W, C], compiled.
+        channels: of the images it takes.
+        multiple: H and W have to be multiples of it.
+        batch_size: most images per call; 0 is any. Batch statistics of several images would let
+            one change another.
+    """
+
+    apply: Callable
+    channels: int
+    multiple: int
+    batch_size: int
 
 
 class Session:
@@ -40,6 +62,7 @@ class Session:
         self.config = config
         self.run = RunDirectory(config.run.run_dir)
         self.stop = stop or Stop(config.run.time_limit * 60)
+        kind = TRAINERS[config.run.gan_type]
         self.auxiliaries = Auxiliaries(config, self._train_classifier)
         self.domains = domains or self._load("train")
         if frozen is None:
@@ -48,12 +71,17 @@ class Session:
         self._judges = self._evaluation_classifiers() if config.run.evaluate_every else None
         self.runtime = Runtime(config.runtime, config.run.seed)
         with self.runtime.strategy.scope():
-            self.trainer = TRAINERS[config.run.gan_type](config, self.domains, frozen)
+            self.trainer = kind(config, self.domains, frozen)
             self.batches = Batches(self.domains, config.data.batch_size, self.trainer.per_step,
-                                   config.run.seed)
+                                   config.run.seed, kind.paired, config.data.flip)
+        self._held_out = {}
         self._iterate = self.runtime.compile(self._iteration)
         self._report = self.runtime.function(self.trainer.report)
         self._sample = self.runtime.function(self.trainer.samples)
+        self._gallery = self._measure = None
+        if self.trainer.gallery:
+            self._gallery = self.runtime.function(self.trainer.gallery)
+            self._measure = self.runtime.function(self.trainer.measure)
 
     @classmethod
     def open(cls, run_dir, with_data=False):
@@ -72,7 +100,8 @@ class Session:
         config = run.config().with_options(run_dir=str(run.path), evaluate_every=0, devices=1)
         domains = None if with_data else run.domains()
         session = cls(config, domains, frozen=None if with_data else {})
-        step = run.restore(session.trainer.variables())
+        best = run.best if run.best.exists() else None
+        step = run.restore(session.trainer.variables(), best)
         if not step:
             raise UserError(f"--run_dir {run.path}: has no checkpoint yet; train first")
         session.step = step
@@ -119,15 +148,14 @@ class Session:
             reached = fit(
                 self._iterate, host, self._report, self._callbacks(start),
                 start=start, steps=options.steps, log_every=options.log_every,
-                also_log=self._coherence_due,
+                also_log=self._measured_at,
                 batch_images=per_update * self.trainer.per_step, stop=self.stop)
             return self._finish(reached)
 
     def _callbacks(self, start):
         run, options = self.run, self.config.run
         chosen = []
-        if options.evaluate_every:
-            chosen.append(callbacks.Evaluation(options.evaluate_every, self.measure))
+        chosen += [callbacks.Evaluation(*entry) for entry in self._measurements()]
         chosen += [callbacks.Guard(run), callbacks.Scalars(run)]
         if options.tensorboard:
             chosen.append(callbacks.TensorBoard(run))
@@ -136,13 +164,27 @@ class Session:
             callbacks.Samples(run, options.sample_every, self.fixed_picture),
             callbacks.Checkpoints(run, options.checkpoint_every, options.keep,
                                   self.trainer.variables(), self.finite)]
+        if self.config.translation.early_stopping:
+            chosen.append(callbacks.EarlyStopping(
+                run, self.config.translation.early_stopping, "held_out/l1",
+                self.trainer.variables(), self.stop))
         return chosen
 
-    def _coherence_due(self, step):
-        every = self.config.run.evaluate_every
-        return bool(every) and step % every == 0
+    def _measurements(self):
+        """(steps between two, what is measured) of everything that joins the log."""
+        options, due = self.config.run, []
+        if options.evaluate_every:
+            due.append((options.evaluate_every, self.measure))
+        if self._measure:
+            due.append((options.sample_every, self.held_out_scores))
+        return due
+
+    def _measured_at(self, step):
+        return any(step % every == 0 for every, _ in self._measurements())
 
     def _finish(self, step):
+        if self.run.best.exists():
+            self.run.restore(self.trainer.variables(), self.run.best)
         for name, model in self.trainer.models().items():
             with replacing(self.run.path / "models" / f"{name}.keras") as temporary:
                 model.save(temporary)
@@ -150,6 +192,8 @@ class Session:
         if metrics:
             plots.losses(metrics, self.run.path / "losses.png")
         summary = {"steps": step, "last": metrics[-1] if metrics else None, **self.score()}
+        if self.stop.finished:
+            summary["stopped_early"] = self.stop.reason
         write_text(self.run.path / "report.html",
                    report.page(self.run, self.config, metrics, summary))
         # Last: a directory with a summary is a finished run.
@@ -193,12 +237,53 @@ class Session:
 
     def fixed_picture(self):
         """The picture of the latent vectors that every sample grid shows, or None."""
+        if self._gallery:
+            rows = self._gallery(*self.held_out(SHOWN_EXAMPLES))
+            return images.grid([np.asarray(row) for row in rows], SHOWN_EXAMPLES)
         if self.trainer.noise is None:
             return None
         count = SHOWN_POINTS if len(self.domains[0].shape) == 1 else SHOWN_IMAGES
         return self.picture(self.samples(self.noise(count)))
 
+    def translator(self, direction=None):
+        """The `Translator` of a direction, by default the run's own.
+
+        Raises:
+            UserError: the run translates no images, or not in this direction.
+        """
+        if self._gallery is None:
+            raise UserError(f"--run_dir {self.run.path}: a {self.config.run.gan_type} translates "
+                            f"no images; give the run of a pix2pix or cyclegan")
+        t, ways = self.config.translation, self.trainer.translators()
+        direction = direction or t.direction
+        if direction not in ways:
+            raise UserError(f"--direction {direction}: the run in {self.run.path} was trained for "
+                            f"{t.direction} only; drop the flag, or train one for {direction}")
+        source = self.domains[direction != t.direction]
+        return Translator(
+            self.runtime.function(ways[direction]), source.shape[-1],
+            nets.multiple(t.generator, source.shape[0]), int(t.test_mode == "training"))
+
     # --- evaluation ------------------------------------------------------------------------------
+
+    def held_out(self, count):
+        """The first `count` examples of the test part, float32 [-1, 1], one tensor per domain.
+
+        Of a paired set they are pairs, with [n, T, H, W, C] where an input has T targets.
+        """
+        if count not in self._held_out:
+            domains = self._load("test")
+            most = pair_count(domains) or min(d.size for d in domains)
+            pixels = examples(domains, range(min(count, most)))
+            self._held_out[count] = [images.to_float(p) for p in pixels]
+        return self._held_out[count]
+
+    def held_out_scores(self):
+        """What a translator measures on held-out examples, one at a time: memory stays flat."""
+        parts = self.held_out(MEASURED_EXAMPLES)
+        scores = [self._measure(*(p[i:i + 1] for p in parts)) for i in range(len(parts[0]))]
+        return {f"held_out/{name}": float(np.mean([s[name] for s in scores]))
+                for name in scores[0]}
 
     def measure(self, count=EVALUATED, seed=12345):
         """Joint coherence of prior samples and what has to stand beside it.
@@ -220,7 +305,9 @@ class Session:
         """The domains of a part: chosen by `--domains`, pruned where the set asks for it."""
         d = self.config.data
         # Generated sets are drawn once: runs that differ in their seed train on the same data.
+        kind = TRAINERS[self.config.run.gan_type]
         domains = load(d.dataset, data_dir=d.data_dir, offline=d.offline, image_size=d.image_size,
+                       load_size=d.load_size, fit=d.fit, same_channels=kind.same_channels,
                        split=split)
         number = find(d.dataset).prune_domain
         unsure = domains[number].name if number is not None and split == "train" else None
@@ -232,6 +319,8 @@ class Session:
                 raise UserError(f"--domains {unknown[0]}: --dataset {d.dataset} has "
                                 f"{', '.join(by_name)}")
             domains = [by_name[n] for n in wanted]
+        if self.config.translation.direction == "b2a":
+            domains = domains[::-1]
         if unsure in [domain.name for domain in domains]:
             confidence = self.auxiliaries.confidence(domains)
             domains = [prune(domain, confidence) if domain.name == unsure else domain
