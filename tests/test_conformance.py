@@ -12,8 +12,9 @@ import tensorflow as tf
 import tiny
 
 from gantrain import config as cfg
-from gantrain import nets
+from gantrain import images, nets
 from gantrain.adversarial import boundary
+from gantrain.config import TRANSLATION
 from gantrain.errors import UserError
 from gantrain.game import Player
 from gantrain.loop import Interrupted
@@ -31,6 +32,11 @@ TERMS = {
     "gan": GAME,
     "cogan": GAME,
     "scogan": GAME,
+    "pix2pix": {
+        "discriminators": {"adv/D", "accuracy_real/D", "accuracy_fake/D"},
+        "generators": {"adv/D", "l1"},
+    },
+    "cyclegan": GAME | {"generators": {"adv/{name}", "cycle/{name}", "identity/{name}"}},
     "classifier": {"classifier": {"cross_entropy/{name}", "accuracy/{name}"}},
 }
 COUPLING_TERMS = {
@@ -39,8 +45,9 @@ COUPLING_TERMS = {
     "cycle_loss": {"latent_cycle"},
     "perceptual_loss": {"perceptual_content", "perceptual_style"},
 }
-EVERY_OPTION = dict(ema=0.9, weight_decay=1e-4, lr_decay=0.5, noise_type="normal",
-                    augment="translation,cutout,color")
+EVERY_OPTION_OF_NETWORKS = dict(ema=0.9, weight_decay=1e-4, lr_decay=0.5,
+                                augment="translation,cutout,color")
+EVERY_OPTION = EVERY_OPTION_OF_NETWORKS | dict(noise_type="normal")
 
 
 def switched_on(*couplings):
@@ -66,6 +73,15 @@ def variants():
         coupling_ramp=4, classifier_noise=0.3, classifier_augment="translation", penalty_every=2,
         n_critic=2)
     made["scogan-all-3"] = "scogan", 3, switched_on(*COUPLINGS)
+    made["pix2pix-targets"] = "pix2pix", 2, EVERY_OPTION_OF_NETWORKS | dict(
+        targets=3, random_erasing=0.5, patch="16", generator="resnet6", upsample="resize",
+        label_smoothing=0.1)
+    made["pix2pix-gan"] = "pix2pix", 2, dict(l1_loss=0.0, conditional=False, d_penalty="gp",
+                                             loss="wasserstein", n_critic=2)
+    made["pix2pix-l1"] = "pix2pix", 2, dict(adversarial_weight=0.0)
+    made["cyclegan-one"] = "cyclegan", 2, EVERY_OPTION_OF_NETWORKS | dict(
+        discriminators="one", lambda_identity=0.0, pool_size=3, n_critic=2, generator="unet",
+        d_penalty="r1", penalty_every=2)
     made["classifier-attacked"] = "classifier", 2, dict(
         classifier_attack=1.0, classifier_noise=0.3, classifier_net="evaluation")
     return made
@@ -74,7 +90,7 @@ def variants():
 VARIANTS = variants()
 # The fullest of every trainer, for what is too slow to do with all of them.
 FULLEST = {"gan": "gan-every_option", "cogan": "cogan-3", "scogan": "scogan-all",
-           "classifier": "classifier-attacked"}
+           "pix2pix": "pix2pix-targets", "cyclegan": "cyclegan-2", "classifier": "classifier-attacked"}
 
 
 @pytest.fixture(scope="session")
@@ -88,9 +104,10 @@ def build(classifier_file, lpips_file):
             options["classifier"] = str(classifier_file)
         if options.get("perceptual_loss"):
             options["lpips_weights"] = str(lpips_file)
-        points = options.get("dataset") == "ring"
+        points, targets = options.get("dataset") == "ring", options.pop("targets", 1)
         config = tiny.config(run_dir, **options)
-        return Session(config, domains=None if points else tiny.domains(k), stop=stop)
+        domains = tiny.pairs(targets=targets) if name in TRANSLATION else tiny.domains(k)
+        return Session(config, domains=None if points else domains, stop=stop)
 
     return make
 
@@ -164,19 +181,32 @@ def test_log_keys_are_the_documented_terms(played):
             terms = terms.union(*(COUPLING_TERMS[name] for name in COUPLINGS
                                   if any(tf.nest.flatten(config.flat()[name]))))
         expected |= {f"{player}/{term.format(name=name)}" for term in terms for name in names}
-    if len(names) > 1 and "generators" in TERMS[config.run.gan_type]:
+    t = config.translation
+    if config.run.gan_type == "pix2pix" and not t.adversarial_weight:
+        expected = {key for key in expected if "discriminators" not in key and "/adv" not in key}
+    if t.discriminators == "one":
+        expected = {key for key in expected if not ("/a" in key[-3:] and "cycle" not in key)}
+    if not t.lambda_identity:
+        expected = {key for key in expected if "identity" not in key}
+    if len(names) > 1 and issubclass(TRAINERS[config.run.gan_type], GAN):
         expected |= {"generators/weight_distance"}
     assert set(played.logs) == expected
 
 
 def test_the_loss_is_the_weighted_sum_of_its_terms(played):
     """Where every weight is one, the terms that are no watched values add up to the loss."""
-    config = played.session.config
+    config, kind = played.session.config, played.session.config.run.gan_type
+    t, published = config.translation, played.session.trainer
+    published = published.adversarial.loss.published if kind in TRANSLATION else 1.0
     couplings = any(any(tf.nest.flatten(config.flat()[name])) for name in COUPLINGS)
     for player in played.session.trainer.players:
         own = {k.split("/", 1)[1]: float(v) for k, v in played.logs.items()
                if k.startswith(f"{player}/")}
-        weights = {"adv": 1.0, "l2": config.optimisation.weight_decay,
+        # The papers halve what the discriminators descend.
+        halved = kind in TRANSLATION and player == "discriminators"
+        weights = {"adv": published / 2 if halved else published, "l1": t.l1_loss,
+                   "cycle": t.lambda_cycle, "identity": t.lambda_cycle * t.lambda_identity,
+                   "l2": config.optimisation.weight_decay,
                    "cross_entropy": 1 / len(played.session.domains),
                    config.adversarial.d_penalty: (config.adversarial.penalty_weight
                                                   * config.adversarial.penalty_every)}
@@ -228,15 +258,20 @@ def test_networks_attach_no_losses_of_their_own(played):
 
 def test_samples_are_images_in_range(played):
     trainer = played.session.trainer
+    if trainer.gallery:
+        pairs = [images.to_float(d.pixels(range(3))) for d in played.session.domains]
+        for row in trainer.gallery(*pairs):
+            assert row.shape == (3, 32, 32, 3) and np.abs(row).max() <= 1
+        return
     if trainer.noise is None:
         assert played.session.fixed_picture() is None
         return
     made = [np.asarray(v) for v in trainer.samples(played.session.noise(3))]
     assert len(made) == len(played.session.domains)
-    for images, domain in zip(made, played.session.domains, strict=True):
-        assert images.shape == (3, *domain.shape) and images.dtype == np.float32
+    for image, domain in zip(made, played.session.domains, strict=True):
+        assert image.shape == (3, *domain.shape) and image.dtype == np.float32
         if len(domain.shape) == 3:
-            assert np.abs(images).max() <= 1
+            assert np.abs(image).max() <= 1
 
 
 # ---------------------------------------------------------------------------------- compiled, half
@@ -301,6 +336,8 @@ def test_half_precision(build, trainer, precision):
     ("gan-every_option", False, dict(n_critic=1, precision="mixed_float16")),
     ("cogan-2", False, dict(d_penalty="r1", penalty_every=3, ema=0.9)),
     ("scogan-all", False, dict(n_critic=1)),
+    ("pix2pix-targets", False, dict(dropout=0.5)),
+    ("cyclegan-2", False, dict(pool_size=3)),
     ("classifier-attacked", False, {}),
 ])
 def test_a_resumed_run_is_the_same_run(build, tmp_path, monkeypatch, variant, compiled, options):
@@ -345,6 +382,8 @@ def test_dropout_masks_depend_on_the_restored_seeds(build, tmp_path):
     ("cogan-2", dict(net="plain", d_penalty="r1", ema=0.9)),
     ("scogan-feature_loss", dict(net="plain", semantic_loss=5.0, weight_decay=1e-3,
                                  augment="translation", classifier_noise=0.1)),
+    ("pix2pix-2", dict(norm="instance", dropout=0.0, random_erasing=0.5)),
+    ("cyclegan-2", dict(pool_size=3)),
     ("classifier-3", dict(classifier_net="plain", weight_decay=1e-3)),
 ])
 def test_two_replicas_equal_one_device(build, variant, options):
