@@ -179,7 +179,7 @@ def _translation(kind, size, fit, default):
                         "resnet9" if size and size >= 256 else "resnet6")
     default("norm", "batch" if paired else "instance")
     default("dropout", 0.5 if paired and generator.startswith("unet") else 0.0)
-    default("patch", largest_patch(size, "70"))
+    default("patch", largest_patch(size))
     default("test_mode", "training" if paired else "inference")
 
 

@@ -2,6 +2,10 @@
 
     generators, discriminators = build_pair("cogan32", 2, (32, 32, 3), shared_layers=4, seed=0)
     image, features = generate(generators[0], z, training=False)
+
+    generator = build_translator("unet", 256, 3, 3, dropout=0.5, seed=0)
+    discriminator = build_patch_discriminator("70", 3 + 3, size=256, seed=0)
+    logits = discriminator(concat([x, generator(x, training=True)], -1), training=True)
 """
 
 from __future__ import annotations
@@ -14,24 +18,44 @@ from gantrain.errors import UserError
 from gantrain.nets.blocks import Row, Settings, build_rows
 from gantrain.nets.classifiers import CLASSIFIERS, ENCODER, Classifier
 from gantrain.nets.pairs import NETS, Pair
+from gantrain.nets.patch import PATCHES, Patch, largest_patch, patch_at, receptive_field
+from gantrain.nets.translation import (
+    TRANSLATORS,
+    UPSAMPLES,
+    Translator,
+    halvings_of,
+    multiple,
+)
 
 __all__ = [
     "CLASSIFIERS",
     "NETS",
+    "PATCHES",
+    "TRANSLATORS",
+    "UPSAMPLES",
     "Classifier",
     "Generated",
     "Pair",
+    "Patch",
     "Row",
+    "Translator",
+    "applied",
     "build_classifier",
     "build_encoder",
     "build_pair",
+    "build_patch_discriminator",
+    "build_translator",
     "generate",
     "image_model",
+    "largest_patch",
+    "multiple",
     "pair_at",
+    "patch_at",
+    "receptive_field",
 ]
 
 # First element of every initialiser's key: two networks of one seed share no draw.
-_GENERATOR, _DISCRIMINATOR, _CLASSIFIER, _ENCODER = range(4)
+_GENERATOR, _DISCRIMINATOR, _CLASSIFIER, _ENCODER, _TRANSLATOR, _PATCH = range(6)
 
 
 class Generated(NamedTuple):
@@ -173,6 +197,121 @@ def build_encoder(
         seed: decides every initial weight and dropout mask.
     """
     return _single(ENCODER, shape, noise_dim, width, (seed, _ENCODER), "encoder")
+
+
+def build_translator(
+    name: str,
+    size: int,
+    channels_in: int,
+    channels_out: int,
+    *,
+    width: float = 1.0,
+    norm: str | None = None,
+    upsample: str = "transpose",
+    dropout: float = 0.0,
+    weight_init: str = "normal",
+    seed: int,
+    number: int = 0,
+) -> keras.Model:
+    """A generator from images to images, [B, H, W, c] in [-1, 1] -> [B, H, W, C] in [-1, 1].
+
+    H and W may be any multiples of `multiple(name, size)`. The image is float32 under every
+    precision. Dropout and batch normalisation follow `training`: pix2pix also tests with True.
+
+    Args:
+        name: a key of `TRANSLATORS`.
+        size: side of the training images; it decides how deep a U-Net is.
+        channels_in: channels of the input.
+        channels_out: channels of the output.
+        width: factor on the size of every row but the last.
+        norm: replaces the table's normalisation: "batch", "instance", "none"; None keeps it,
+            "batch" in U-Nets and "instance" in ResNets.
+        upsample: a key of `UPSAMPLES`.
+        dropout: rate where the papers put it; 0 for none, 0.5 in pix2pix.
+        weight_init: "xavier" (normal) or "normal" (standard deviation 0.02, as the papers').
+        seed: decides every initial weight and dropout mask; not negative.
+        number: of the generator among those of one run; each starts from other weights.
+
+    Raises:
+        UserError: if there is no such generator for images of this size.
+    """
+    halvings = halvings_of(name, size)
+    table = TRANSLATORS[name].rows(halvings, upsample, dropout)
+    settings = Settings(weight_init, norm=norm, width=width)
+    return _on_images(
+        table, channels_in, channels_out, settings, (seed, _TRANSLATOR), "generator", number
+    )
+
+
+def applied(network: keras.Model, test_mode: str, seed: int):
+    """A trained generator as a function of images, which changes no state of the network.
+
+    Args:
+        network: from `build_translator`.
+        test_mode: "inference", or "training": dropout is on and batch statistics are those of the
+            images given, as pix2pix was published (Isola et al. 2017, section 3.4).
+        seed: of the dropout masks, which are the same in every call.
+
+    Returns:
+        [B, H, W, c] in [-1, 1] -> [B, H, W, C] in [-1, 1] float32.
+    """
+    if test_mode == "inference":
+        return lambda images: network(images, training=False)
+
+    def apply(images):
+        # Seeds of dropout are the only integers among the state.
+        state = [keras.ops.convert_to_tensor([seed, i], "uint32") if "int" in str(v.dtype)
+                 else v.value for i, v in enumerate(network.non_trainable_variables)]
+        made, _ = network.stateless_call(
+            [v.value for v in network.trainable_variables], state, images, training=True)
+        return made
+
+    return apply
+
+
+def build_patch_discriminator(
+    patch: str,
+    channels: int,
+    *,
+    size: int,
+    width: float = 1.0,
+    norm: str | None = None,
+    spectral_norm: bool = False,
+    weight_init: str = "normal",
+    seed: int,
+    number: int = 0,
+) -> keras.Model:
+    """A discriminator of patches, [B, H, W, channels] in [-1, 1] -> logits [B, h, w, 1] float32.
+
+    A conditional one judges the input and the output of a generator, concatenated.
+
+    Args:
+        patch: a key of `PATCHES`; "global" gives h = w = 1 for images of `size`.
+        channels: channels of what it judges.
+        size: side of the training images.
+        width: factor on the size of every row but the last.
+        norm: replaces the table's batch normalisation: "batch", "layer", "instance", "none"; a
+            gradient penalty needs one of the last three.
+        spectral_norm: divide every kernel by its largest singular value.
+        weight_init: "xavier" (normal) or "normal" (standard deviation 0.02, as the papers').
+        seed: decides every initial weight; not negative.
+        number: of the discriminator among those of one run; each starts from other weights.
+
+    Raises:
+        UserError: if there is no such discriminator or the images are too small for it.
+    """
+    settings = Settings(weight_init, spectral_norm, norm, width)
+    table = patch_at(patch, size)
+    return _on_images(table, channels, 1, settings, (seed, _PATCH), "discriminator", number)
+
+
+def _on_images(rows, channels, size, settings, seed, name, number) -> keras.Model:
+    """A convolutional network on images of any size."""
+    image = keras.Input((None, None, channels), name="image")
+    (outputs,) = build_rows(
+        rows, [image], size=size, settings=settings, seed=seed, names=name[0], first=number
+    )
+    return keras.Model(image, outputs[-1], name=f"{name}_{number + 1}")
 
 
 def _single(rows, shape, size, width, seed, name) -> keras.Model:
