@@ -151,6 +151,13 @@ class Draw:
         other._calls = other._asides = 0
         return other
 
+    def times(self, count):
+        """A Draw of its own for `count` images in the place of each of this one's."""
+        other = self.aside()
+        other._global, other.local = self._global * count, self.local * count
+        other._first = self._first * count
+        return other
+
     def _seed(self):
         self._calls += 1
         return tf.random.experimental.stateless_fold_in(self._base, self._calls)

@@ -90,7 +90,8 @@ def variants():
 VARIANTS = variants()
 # The fullest of every trainer, for what is too slow to do with all of them.
 FULLEST = {"gan": "gan-every_option", "cogan": "cogan-3", "scogan": "scogan-all",
-           "pix2pix": "pix2pix-targets", "cyclegan": "cyclegan-2", "classifier": "classifier-attacked"}
+           "pix2pix": "pix2pix-targets", "cyclegan": "cyclegan-2",
+           "classifier": "classifier-attacked"}
 
 
 @pytest.fixture(scope="session")

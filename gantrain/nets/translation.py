@@ -1,4 +1,4 @@
-"""The generators of image-to-image translation, as tables: from an image to an image of its size."""
+"""The generators of image-to-image translation, as tables: images to images of the same size."""
 
 from __future__ import annotations
 

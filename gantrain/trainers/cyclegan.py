@@ -34,10 +34,10 @@ class CycleGAN(Trainer):
         frozen: not used.
     """
 
-    same_channels = False
+    domains_taken, same_channels = (2, 2), False
 
     def __init__(self, config, domains, frozen):
-        check_number(config, domains, 2, 2)
+        check_number(config, domains, *self.domains_taken)
         t, n, self.config = config.translation, config.nets, config
         (name_x, name_y), (x, y) = [d.name for d in domains], [d.shape for d in domains]
         if t.lambda_identity and x[-1] != y[-1]:

@@ -34,10 +34,10 @@ class Pix2Pix(Trainer):
         frozen: not used.
     """
 
-    paired, same_channels = True, False
+    domains_taken, paired, same_channels = (2, 2), True, False
 
     def __init__(self, config, domains, frozen):
-        check_number(config, domains, 2, 2)
+        check_number(config, domains, *self.domains_taken)
         require_pairs(domains, config.data.dataset)
         t, n, self.config = config.translation, config.nets, config
         source, target = (d.shape for d in domains)
@@ -92,7 +92,7 @@ class Pix2Pix(Trainer):
         real = self.seen(tf.repeat(x, count, axis=0), tf.concat(tf.unstack(y), axis=0))
         fake = tf.repeat(self.seen(x, fake), count, axis=0)
         return self.adversarial.discriminator_terms(
-            "D", self.D, real, fake, draw, update, weight=self.adversarial.loss.published / 2)
+            "D", self.D, real, fake, draw.times(count), update, weight=self.adversarial.loss.published / 2)
 
     def seen(self, x, y):
         """What D sees of a pair: both images as one, or the second alone."""
