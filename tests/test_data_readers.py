@@ -663,7 +663,7 @@ def test_photo_sketch_without_lists_or_with_damage(tmp_path):
 
 
 def test_sketchy(tmp_path):
-    write_sketchy(tmp_path)
+    write_sketchy(tmp_path, drawings=11)
     train = sketches.read_sketchy(tmp_path, "train", 8)
     test = sketches.read_sketchy(tmp_path, "test", 8)
     assert_paired(train, 90, 5)
@@ -675,7 +675,7 @@ def test_sketchy(tmp_path):
     np.testing.assert_array_equal(photo.labels, np.arange(10))
     np.testing.assert_array_equal(sketch.labels[sketch.rows], photo.labels[:, None].repeat(5, 1))
     np.testing.assert_allclose(levels(photo), 20 * np.arange(10) + 9, atol=1)
-    # Of seven drawings the first five by number.
+    # Of eleven drawings the first five by number, not by name.
     np.testing.assert_array_equal(levels(sketch)[sketch.rows], [[254, 253, 252, 251, 250]] * 10)
 
 

@@ -219,14 +219,6 @@ def _made_of(kind, names, function):
     return make
 
 
-MAKERS = {
-    "folder": _in_folders,
-    "pairs": _in_pairs,
-    "gray2color": _made_of("gray2color", ("gray", "color"), luma),
-    "edge2photo": _made_of("edge2photo", ("edge", "photo"), contours),
-}
-
-
 def _from_source(name):
     return lambda request: request.open(name)
 
@@ -427,3 +419,10 @@ DATASETS = {
     "cuhk_faces": Dataset("students' faces and artists' sketches of them, paired",
                           _from_source("cuhk_faces"), 256, sources=("cuhk_faces",)),
 }  # fmt: skip
+
+MAKERS = {
+    "folder": _in_folders,
+    "pairs": _in_pairs,
+    "gray2color": _made_of("gray2color", ("gray", "color"), luma),
+    "edge2photo": _made_of("edge2photo", ("edge", "photo"), contours),
+}
