@@ -170,7 +170,8 @@ class Draw:
         """The inverse of `mine`: values of all replicas, in the order of the global batch."""
         if self._global == self.local:
             return values
-        return tf.distribute.get_replica_context().all_gather(values, axis=0)
+        gathered = tf.distribute.get_replica_context().all_gather(values, axis=0)
+        return tf.ensure_shape(gathered, (self._global, *values.shape[1:]))
 
     def everyone(self):
         """float32 [global batch], uniform on [0, 1): the same numbers on every replica."""

@@ -32,6 +32,7 @@ def tiny_registries():
     """The tiny networks and data sets, by name, beside those of the program."""
     with pytest.MonkeyPatch.context() as patch:
         for table, extra in ((nets.NETS, tiny.NETS), (nets.CLASSIFIERS, tiny.CLASSIFIERS),
+                             (nets.TRANSLATORS, tiny.TRANSLATORS),
                              (DATASETS, tiny.DATASETS)):
             for name, entry in extra.items():
                 patch.setitem(table, name, entry)

@@ -74,13 +74,13 @@ def variants():
         n_critic=2)
     made["scogan-all-3"] = "scogan", 3, switched_on(*COUPLINGS)
     made["pix2pix-targets"] = "pix2pix", 2, EVERY_OPTION_OF_NETWORKS | dict(
-        targets=3, random_erasing=0.5, patch="16", generator="resnet6", upsample="resize",
+        targets=3, random_erasing=0.5, patch="16", generator="unet", upsample="resize",
         label_smoothing=0.1)
     made["pix2pix-gan"] = "pix2pix", 2, dict(l1_loss=0.0, conditional=False, d_penalty="gp",
                                              loss="wasserstein", n_critic=2)
     made["pix2pix-l1"] = "pix2pix", 2, dict(adversarial_weight=0.0)
     made["cyclegan-one"] = "cyclegan", 2, EVERY_OPTION_OF_NETWORKS | dict(
-        discriminators="one", lambda_identity=0.0, pool_size=3, n_critic=2, generator="unet",
+        discriminators="one", lambda_identity=0.0, pool_size=3, n_critic=2, generator="resnet6",
         d_penalty="r1", penalty_every=2)
     made["classifier-attacked"] = "classifier", 2, dict(
         classifier_attack=1.0, classifier_noise=0.3, classifier_net="evaluation")
@@ -177,7 +177,8 @@ def test_log_keys_are_the_documented_terms(played):
         if config.optimisation.weight_decay:
             terms |= {"l2"}
         if player == "discriminators" and config.adversarial.d_penalty in ("gp", "r1"):
-            terms |= {config.adversarial.d_penalty + "/{name}"}
+            judged = "D" if config.run.gan_type == "pix2pix" else "{name}"
+            terms |= {f"{config.adversarial.d_penalty}/{judged}"}
         if player == "generators":
             terms = terms.union(*(COUPLING_TERMS[name] for name in COUPLINGS
                                   if any(tf.nest.flatten(config.flat()[name]))))

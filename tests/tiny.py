@@ -11,7 +11,7 @@ from gantrain.data.datasets import Dataset
 from gantrain.data.domain import Domain
 from gantrain.errors import UserError
 from gantrain.loop import Stop
-from gantrain.nets import Classifier, Pair, Row
+from gantrain.nets import Classifier, Pair, Row, Translator
 from gantrain.nets.blocks import CHANNELS
 
 WIDTH = 1 / 64
@@ -77,6 +77,11 @@ PLAIN = Pair(
 
 NETS = {"plain": PLAIN}
 
+TRANSLATORS = {"plain": Translator(
+    "tests: two rows, no statistics", 1, lambda halvings, upsample, dropout: (
+        Row("conv", 8, 4, 2, activation="leaky_relu_0.2", dropout=dropout),
+        Row("convt", CHANNELS, 4, 2, activation="tanh")))}
+
 CLASSIFIERS = {"plain": Classifier("tests: no dropout", (
     Row("conv", 8, 4, 4, activation="leaky_relu_0.2"),
     Row("flatten"),
@@ -98,7 +103,8 @@ def config(run_dir, **options):
     usual = dict(dataset="tiny", width=WIDTH, batch_size=4, steps=8, n_critic=2, log_every=1)
     if options.get("gan_type") in TRANSLATION:
         # 32 pixels, as they lie: what the tests look at is neither cropped nor mirrored.
-        usual |= dict(dataset="tiny_pairs", image_size=32, load_size=32, flip=False)
+        usual |= dict(dataset="tiny_pairs", image_size=32, load_size=32, flip=False,
+                      generator="plain", patch="1")
     else:
         usual["noise_dim"] = 6
     return presets.resolve(presets.configure(usual | {"run_dir": str(run_dir)} | options))

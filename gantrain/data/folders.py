@@ -88,10 +88,10 @@ def read_domains(folder, split, size):
         )
     domains = []
     for letter in letters:
-        own = _domain_part(folder, letter, split)
-        path = own or _domain_part(folder, letter, "train")
+        whole = _domain_part(folder, letter, "test") is None
+        path = _domain_part(folder, letter, "train" if whole else split)
         domain = _read_labelled(path, size, letter)
-        domains.append(domain if own else domain.part(split))
+        domains.append(domain.part(split) if whole else domain)
     return domains
 
 

@@ -92,7 +92,8 @@ class Pix2Pix(Trainer):
         real = self.seen(tf.repeat(x, count, axis=0), tf.concat(tf.unstack(y), axis=0))
         fake = tf.repeat(self.seen(x, fake), count, axis=0)
         return self.adversarial.discriminator_terms(
-            "D", self.D, real, fake, draw.times(count), update, weight=self.adversarial.loss.published / 2)
+            "D", self.D, real, fake, draw.times(count), update,
+            weight=self.adversarial.loss.published / 2)
 
     def seen(self, x, y):
         """What D sees of a pair: both images as one, or the second alone."""
