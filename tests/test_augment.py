@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gantrain.augment import AUGMENTATIONS, augment
+from gantrain.augment import AUGMENTATIONS, augment, erase
 from gantrain.game import Draw
 
 SIDE = 16
@@ -126,3 +126,32 @@ def test_names_are_applied_in_order():
     own = draw()
     expected = AUGMENTATIONS["cutout"](AUGMENTATIONS["translation"](images, own), own)
     np.testing.assert_array_equal(augment(images, "translation,cutout", draw()), expected)
+
+
+def test_random_erasing_follows_zhong():
+    """A rectangle of 2 to 40 % of the image, height to width 0.3 to 1/0.3, of uniform noise."""
+    count, side = 400, 40
+    images = tf.fill((count, side, side, 3), 5.0)
+    made = erase(images, 0.5, Draw(3, tf.constant(0, tf.int64), count)).numpy()
+    changed = (made != 5.0).all(-1)
+    assert not (made != 5.0).any(-1)[~changed].any()
+    touched = changed.any((1, 2))
+    assert 0.4 < touched.mean() < 0.6
+    corners = set()
+    for one, mask in zip(made[touched], changed[touched], strict=True):
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        assert mask[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1].all()
+        assert len(rows) * len(columns) == mask.sum()
+        assert 0.01 <= mask.mean() <= 0.43
+        inside = len(rows) < side and len(columns) < side
+        assert not inside or 0.2 < len(rows) / len(columns) < 5
+        assert -1 <= one[mask].min() and one[mask].max() < 1
+        corners.add((rows[0], columns[0]))
+    assert len(corners) > 100
+    noise = made[changed]
+    assert abs(noise.mean()) < 0.05 and noise.std() == pytest.approx(3**-0.5, rel=0.05)
+
+
+def test_erasing_of_probability_zero_draws_nothing():
+    images = tf.ones((2, 8, 8, 3))
+    assert erase(images, 0.0, None) is images

@@ -556,3 +556,143 @@ def test_metrics_lines_are_plain_json(build, tmp_path):
     for line in (tmp_path / "metrics.jsonl").read_text().splitlines():
         values = json.loads(line)
         assert all(isinstance(v, (int, float)) for v in values.values())
+
+
+# ------------------------------------------------------------------------------------- translation
+
+
+def test_pix2pix_takes_the_nearest_target_and_shows_all_of_them(build):
+    """Honours project, section 6.1: D's loss is the mean over the targets, L1 the least."""
+    session = build("pix2pix-2", targets=3, dropout=0.0)
+    trainer = session.trainer
+    x = tf.random.stateless_uniform((2, 32, 32, 3), (1, 2), -1, 1)
+    y = tf.random.stateless_uniform((2, 3, 32, 32, 3), (3, 4), -1, 1)
+    made = []
+    terms = trainer.generator_objective(x, y, None, made)
+    fake = trainer.G(x, training=True).numpy()
+    np.testing.assert_array_equal(made[0], fake)
+    each = np.abs(fake[:, None] - y.numpy()).mean((2, 3, 4))
+    assert float(terms["l1"][1]) == pytest.approx(each.min(1).mean(), rel=1e-5)
+    assert terms["l1"][0] == 100 and terms["adv/D"][0] == 1
+
+    class Plain:
+        def times(self, count):
+            return self
+
+    weight, loss = trainer.discriminator_objective(x, y, made[0], Plain(), 0)["adv/D"]
+
+    def softplus(value):
+        return np.logaddexp(0, value)
+
+    on_fake = np.float64(trainer.D(np.concatenate([x, fake], -1)))
+    on_real = [np.float64(trainer.D(np.concatenate([x, y[:, j]], -1))) for j in range(3)]
+    expected = np.mean([softplus(-v).mean() for v in on_real]) + softplus(on_fake).mean()
+    assert weight == 0.5 and float(loss) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("options, judged, terms", [
+    (dict(adversarial_weight=0.0), 0, {"l1"}),
+    (dict(l1_loss=0.0, conditional=False), 3, {"adv/D", "l1"}),
+    (dict(l1_loss=0.0), 6, {"adv/D", "l1"}),
+    (dict(conditional=False), 3, {"adv/D", "l1"}),
+    ({}, 6, {"adv/D", "l1"}),
+])
+def test_the_five_objectives_of_the_poster(build, options, judged, terms):
+    """L1, GAN, cGAN, L1+GAN, L1+cGAN."""
+    trainer = build("pix2pix-2", **options).trainer
+    assert (trainer.D.input_shape[-1] if trainer.D else 0) == judged
+    assert set(trainer.players) == ({"generators", "discriminators"} if judged else {"generators"})
+    x = tf.zeros((1, 32, 32, 3))
+    made = trainer.generator_objective(x, x[:, None], None, [])
+    assert set(made) == terms
+    assert made["l1"][0] == (0.0 if options.get("l1_loss") == 0 else 100.0)
+
+
+def test_cyclegan_terms_are_those_of_the_paper(build):
+    """Least squares without Mao's halves, cycle weight 10, identity half of it."""
+    trainer = build("cyclegan-2", pool_size=0).trainer
+    x, y = (tf.random.stateless_uniform((2, 32, 32, 3), (i, 2), -1, 1) for i in (1, 2))
+    g, f = (lambda v, n=n: n(v, training=True).numpy() for n in (trainer.G, trainer.F))
+    made = []
+    terms = trainer.generator_objective(x, y, None, made)
+    values = {k: w * float(v) for k, (w, v) in terms.items()}
+    fake_y, fake_x = g(x), f(y)
+    np.testing.assert_array_equal(made[0]["b"], fake_y)
+
+    def l1(a, b):
+        return np.abs(np.asarray(a) - np.asarray(b)).mean()
+
+    def on(name, images):
+        return np.float64(trainer.D[name](images, training=True))
+
+    expected = {
+        "adv/b": ((on("b", fake_y) - 1) ** 2).mean(), "adv/a": ((on("a", fake_x) - 1) ** 2).mean(),
+        "cycle/a": 10 * l1(f(fake_y), x), "cycle/b": 10 * l1(g(fake_x), y),
+        "identity/b": 5 * l1(g(y), y), "identity/a": 5 * l1(f(x), x)}
+    assert values == pytest.approx(expected, rel=1e-4)
+    terms = trainer.discriminator_objective(x, y, made[0], None, 0)
+    values = {k: w * float(v) for k, (w, v) in terms.items() if k.startswith("adv")}
+    assert values == pytest.approx({
+        "adv/b": (((on("b", y) - 1) ** 2).mean() + (on("b", fake_y) ** 2).mean()) / 2,
+        "adv/a": (((on("a", x) - 1) ** 2).mean() + (on("a", fake_x) ** 2).mean()) / 2}, rel=1e-4)
+
+
+def test_one_discriminator_leaves_f_to_the_cycle(build):
+    trainer = build("cyclegan-2", discriminators="one").trainer
+    assert set(trainer.D) == {"b"} and set(trainer.pool) == {"b"}
+
+
+def test_the_two_generators_and_discriminators_start_apart(build):
+    trainer = build("cyclegan-2").trainer
+    for one, other in ((trainer.G, trainer.F), tuple(trainer.D.values())):
+        kernels = [w for w in one.trainable_variables if w.name == "kernel"]
+        others = [w for w in other.trainable_variables if w.name == "kernel"]
+        assert all(not np.array_equal(a, b) for a, b in zip(kernels, others, strict=True))
+
+
+def test_channels_may_differ_but_for_the_identity(tmp_path):
+    domains = tiny.pairs(channels=(1, 3))
+    config = tiny.config(tmp_path, gan_type="cyclegan", lambda_identity=0.0)
+    trainer = Session(config, domains=domains).trainer
+    assert trainer.G.output_shape[-1] == 3 and trainer.F.output_shape[-1] == 1
+    with pytest.raises(UserError, match="--lambda_identity .* 1 and 3 channels; set it to 0"):
+        Session(tiny.config(tmp_path, gan_type="cyclegan"), domains=domains)
+
+
+def test_pix2pix_needs_pairs(tmp_path):
+    with pytest.raises(UserError, match="--gan_type pix2pix needs pairs"):
+        Session(tiny.config(tmp_path, gan_type="pix2pix"), domains=tiny.domains(2))
+
+
+def test_the_published_test_mode_changes_no_state(build):
+    """Dropout on, statistics of the image; a second call gives the same, and nothing moves."""
+    session = build("pix2pix-targets", targets=1, dropout=0.5, norm="batch", steps=1)
+    trainer, (x, y) = session.trainer, [images.to_float(d.pixels(range(2)))
+                                        for d in session.domains]
+    before = snapshot(session)
+    rows = [np.asarray(v) for v in trainer.gallery(x, y)]
+    np.testing.assert_array_equal(rows[1], trainer.gallery(x, y)[1])
+    for one, other in zip(before, snapshot(session), strict=True):
+        np.testing.assert_array_equal(one, other)
+    plain = nets.applied(trainer.averages[0].networks[0], "inference", 0)(x)
+    assert np.abs(rows[1] - plain).max() > 1e-3
+
+
+def test_early_stopping_keeps_the_best(tmp_path, monkeypatch):
+    """Held-out scores fall, then rise: the run ends after two more and exports the best."""
+    tf.config.run_functions_eagerly(True)
+    session = Session(tiny.config(tmp_path, gan_type="pix2pix", early_stopping=2, sample_every=1,
+                                  steps=20))
+    scores = iter([0.5, 0.3, 0.4, 0.35, 0.2])
+    states = []
+
+    def scored():
+        states.append([np.asarray(w).copy() for w in session.trainer.G.trainable_variables])
+        return {"held_out/l1": next(scores)}
+
+    monkeypatch.setattr(session, "held_out_scores", scored)
+    summary = session.fit()
+    assert summary["steps"] == 4 and "held_out/l1 has not fallen for 2" in summary["stopped_early"]
+    for kept, best in zip(session.trainer.G.trainable_variables, states[1], strict=True):
+        np.testing.assert_array_equal(kept, best)
+    assert Session.open(tmp_path).step == 2
