@@ -48,5 +48,6 @@ def test_of_several_targets_the_nearest_counts():
     targets += np.array([[0.3, -0.1, 0.2], [0.05, 0.4, -0.6]], np.float32)[..., None, None, None]
     np.testing.assert_allclose(distances(made, tf.constant(targets)),
                                [[0.3, 0.1, 0.2], [0.05, 0.4, 0.6]], rtol=1e-5)
-    np.testing.assert_allclose(nearest(made, tf.constant(targets))[:, 0, 0, 0], [-0.1, 0.05], rtol=1e-5)
+    chosen = nearest(made, tf.constant(targets))
+    np.testing.assert_allclose(chosen[:, 0, 0, 0], [-0.1, 0.05], rtol=1e-5)
     assert float(pixel_scores(made, targets)["l1"]) == pytest.approx(0.075, rel=1e-5)

@@ -1,4 +1,4 @@
-"""The generators of image-to-image translation, as tables: images to images of the same size."""
+"""The generators of image-to-image translation, as tables: an image in, one of its size out."""
 
 from __future__ import annotations
 
