@@ -206,6 +206,11 @@ def can_hold(suffix, pixels):
             and (pixels.bits == 8 or suffix in _SIXTEEN_BITS))
 
 
+def described(pixels):
+    """What a file has to hold, in words: "16 bits, alpha"."""
+    return f"{pixels.bits} bits" + ("" if pixels.alpha is None else ", alpha")
+
+
 def write_pixels(path, pixels):
     """Write `Pixels` in the format that the path's suffix names; whole or not at all.
 
@@ -213,9 +218,11 @@ def write_pixels(path, pixels):
     OpenCV's quality of 95; WebP is written without loss.
 
     Raises:
-      UserError: the file cannot be written.
+      UserError: the file cannot be written, or the format cannot hold it (`can_hold`).
     """
     path = Path(path)
+    if not can_hold(path.suffix, pixels):
+        raise UserError(f"{path}: this format cannot hold {described(pixels)}; use .png")
     samples = _to_levels(pixels.colour, np.uint16 if pixels.bits == 16 else np.uint8)
     if pixels.alpha is not None:
         samples = np.concatenate([to_channels(samples, 3), pixels.alpha[..., None]], axis=-1)
@@ -227,11 +234,9 @@ def _write(path, suffix, samples):
     if samples.shape[-1] > 1:
         order = cv2.COLOR_RGB2BGR if samples.shape[-1] == 3 else cv2.COLOR_RGBA2BGRA
         samples = cv2.cvtColor(samples, order)
-    try:
-        _, data = cv2.imencode(suffix, samples)
-    except cv2.error:
-        raise UserError(f"{path}: cannot be written as {suffix}; use one of "
-                        f"{' '.join(EXTENSIONS)}") from None
+    done, data = cv2.imencode(suffix, samples)
+    if not done:
+        raise UserError(f"{path}: too large for this format; use .png")
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

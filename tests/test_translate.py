@@ -168,9 +168,14 @@ def test_what_a_suffix_can_hold(suffix, alpha, bits, expected):
     assert images.can_hold(suffix, pixels) is expected
 
 
-def test_a_suffix_without_an_encoder_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"a\.gif2: cannot be written as \.gif2"):
-        images.write_pixels(tmp_path / "a.gif2", images.Pixels(floats(2, 2, 3)))
+@pytest.mark.parametrize("name, pixels, message", (
+    ("a.gif", images.Pixels(floats(2, 2, 3)), "cannot hold 8 bits"),
+    ("a.jpg", images.Pixels(floats(2, 2, 3), bits=16), "cannot hold 16 bits"),
+    ("a.jpg", images.Pixels(floats(2, 2, 3), noise(2, 2)), "cannot hold 8 bits, alpha"),
+    ("a.webp", images.Pixels(floats(2, 20_000, 1)), "too large")))
+def test_what_a_format_cannot_hold_is_refused(tmp_path, name, pixels, message):
+    with pytest.raises(UserError, match=f"{name}: .*{message}.*use .png"):
+        images.write_pixels(tmp_path / name, pixels)
     assert not list(tmp_path.iterdir())
 
 
