@@ -20,6 +20,7 @@ import tensorflow as tf
 from gantrain import callbacks, loop, nets, presets
 from gantrain.data import digits
 from gantrain.data.domain import Domain
+from gantrain.data.pairs import paired
 from gantrain.data.sources import DIGITS
 from gantrain.session import Session
 
@@ -27,7 +28,7 @@ NET, CLASSIFIER = "cogan32", "digit"
 NARROW = 0.125  # width at which dispatch, not arithmetic, would limit an eager step
 CONVOLUTIONS = ((64, 32, 128), (64, 16, 256), (64, 16, 512), (64, 8, 512))  # batch, side, channels
 MATRIX = 2_048
-IMAGES = 1_000  # per domain
+IMAGES, PAIRS = 1_000, 16  # per domain, of digits and of noise
 ALONE = 5  # runs of each operation by itself
 SLOT = 0.5  # seconds of convolutions between two steps
 SETTLED = 0.25  # share of the steps after which resident memory must be flat
@@ -52,7 +53,12 @@ def report(options):
 
 
 def _session(options, width, directory):
-    """The game with semantic loss and feature regulariser, on few embedded images.
+    """The program that is measured, at a width, with a run directory of its own."""
+    return PROGRAMS[options.program](options, width, directory)
+
+
+def _scogan(options, width, directory):
+    """SCoGAN with semantic loss and feature regulariser, 32 pixels, on few embedded images.
 
     The classifier is untrained: its arithmetic is that of a trained one.
     """
@@ -61,9 +67,28 @@ def _session(options, width, directory):
     classifier = nets.build_classifier(CLASSIFIER, domains[0].shape, len(DIGITS), seed=0)
     config = presets.resolve(presets.configure(dict(
         gan_type="scogan", dataset="pen2street", net=NET, width=width, semantic_loss=10.0,
-        feature_loss=100.0, loss="wasserstein", d_penalty="gp", batch_size=options.batch_size,
-        n_critic=options.n_critic, steps=max(options.steps, 1), run_dir=directory)))
+        feature_loss=100.0, loss="wasserstein", d_penalty="gp", batch_size=options.batch_size or 64,
+        n_critic=options.n_critic or 5, steps=max(options.steps, 1), run_dir=directory)))
     return Session(config, domains=domains, frozen={"classifier": classifier})
+
+
+def _translation(gan_type, generator, size):
+    """Maker of a translation session on few pairs of noise."""
+    def make(options, width, directory):
+        pixels = np.random.default_rng(0).integers(0, 256, (2, PAIRS, size, size, 3), np.uint8)
+        domains = paired(*(Domain(n, p) for n, p in zip("AB", pixels, strict=True)))
+        config = presets.resolve(presets.configure(dict(
+            gan_type=gan_type, dataset="pairs:noise", image_size=size, load_size=size,
+            generator=generator, width=width, batch_size=options.batch_size or 1,
+            n_critic=options.n_critic or 1, steps=max(options.steps, 1), run_dir=directory)))
+        return Session(config, domains=domains)
+    make.__doc__ = f"{gan_type} with {generator}, {size} pixels, batch 1."
+    return make
+
+
+# What can be measured; each a function (options, width, run directory) -> Session.
+PROGRAMS = {"scogan": _scogan, "pix2pix": _translation("pix2pix", "unet", 256),
+            "cyclegan": _translation("cyclegan", "resnet9", 128)}
 
 
 # --- the peak ------------------------------------------------------------------------------------
@@ -96,8 +121,9 @@ def _against_peak(options, session):
         shares.append(work / steps[-1] / 1e9 / peaks[-1])
         before = after
     o = session.config
-    yield (f"step: scogan SL+FR, {o.nets.net} at width {o.nets.width:g}, batch "
-           f"{o.data.batch_size}, n_critic {o.adversarial.n_critic}: {np.median(steps):.3g} s "
+    yield (f"step: {options.program}, {o.nets.net or o.translation.generator} at width "
+           f"{o.nets.width:g}, {o.data.image_size} pixels, batch {o.data.batch_size}, n_critic "
+           f"{o.adversarial.n_critic}: {np.median(steps):.3g} s "
            f"(median of {len(steps)}), {work / 1e9:.4g} GFLOP, "
            f"{work / np.median(steps) / 1e9:.0f} GFLOP/s")
     yield (f"share of the convolution peak measured between the steps "
@@ -302,7 +328,8 @@ def _over_time(options, session):
          callbacks.Checkpoints(run, max(steps // 8, 1), 2, session.trainer.variables(),
                                session.finite), resident],
         start=0, steps=steps, log_every=max(steps // 40, 1), also_log=lambda step: False,
-        batch_images=options.batch_size * options.n_critic * len(session.domains),
+        batch_images=(session.config.data.batch_size * session.trainer.per_step
+                      * len(session.domains)),
         stop=loop.Stop())
     yield f"input wait: {100 * np.mean(resident.waits):.2f} % of the time of {steps} steps"
     first = int(SETTLED * len(resident.steps))

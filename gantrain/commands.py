@@ -49,6 +49,28 @@ class Translate:
 
 
 @dataclass(frozen=True)
+class Stylize:
+    content: str = option("", "image whose content the result has")
+    style: str = option("", "image whose style the result has")
+    output: str = option("stylized.png", "image to write")
+    stylizer: str | None = option(None, "folder of the SavedModel of Ghiasi et al.; without it the "
+                                  "picture is made by Gatys et al.")
+    size: int = option(0, "longer side of the result in pixels (0: that of the content)", low=0,
+                       high=8_192)
+    steps: int = option(300, "steps of the optimizer", low=1)
+    optimizer: str = option("lbfgs", "how the image descends",
+                            registry="gantrain.stylize:OPTIMIZERS")
+    start: str = option("content", "first image", choices=("content", "noise"))
+    content_weight: float = option(1.0, "weight of the content", low=0.0)
+    style_weight: float = option(10.0, "weight of the style", low=0.0)
+    smooth_weight: float = option(10.0, "weight of the differences of neighbouring pixels", low=0.0)
+    seed: int = option(0, "seed of the noise", low=0, high=2**31 - 1)
+    vgg_weights: str | None = option(None, "VGG19 weights file; default: the Keras download")
+    lpips_weights: str | None = option(None, "AlexNet/LPIPS .npz: offline alternative to VGG19")
+    offline: bool = option(False, "never touch the network")
+
+
+@dataclass(frozen=True)
 class DataSet:
     dataset: str = option("", "name of a data set, or folder:PATH")
     data_dir: str = option("data", "folder that holds <name>/ with the original files")
@@ -65,8 +87,10 @@ class List:
 class Bench:
     width: float = option(1.0, "width of the networks that are compared with the peak", above=0.0,
                           high=8.0)
-    batch_size: int = option(64, "images per update", low=1)
-    n_critic: int = option(5, "discriminator updates per iteration", low=1)
+    program: str = option("scogan", "what is measured", registry="gantrain.bench:PROGRAMS")
+    batch_size: int = option(0, "images per update (0: 64, for translation 1)", low=0)
+    n_critic: int = option(0, "discriminator updates per iteration (0: 5, for translation 1)",
+                           low=0)
     iterations: int = option(5, "timed iterations of each program", low=3)
     steps: int = option(2_000, "steps of the memory and input-wait measurement (0: skip)", low=0)
     only: str | None = option(None, "one measurement", choices=("peak", "eager", "memory"))
@@ -167,6 +191,39 @@ def translate(explicit) -> int:
     return EXIT_SKIPPED if report.skipped else 0
 
 
+def stylize(explicit) -> int:
+    """Writes the picture of one image in the style of another."""
+    from gantrain import stylize as transfer
+    from gantrain.config import Runtime as RuntimeOptions
+    from gantrain.nets import frozen
+    from gantrain.runtime import Runtime
+    o = Stylize(**explicit)
+    for flag in ("content", "style"):
+        if not getattr(o, flag):
+            raise UserError(f"--{flag} is needed: an image file")
+    if o.stylizer:
+        of_gatys = {"steps", "optimizer", "start", "content_weight", "style_weight",
+                    "smooth_weight", "seed", "vgg_weights", "lpips_weights"}
+        for flag in sorted(of_gatys & set(explicit)):
+            raise UserError(f"--{flag} has no part in the network of --stylizer; drop one of them")
+        transfer.stylize(o.content, o.style, o.output, stylizer=o.stylizer, size=o.size)
+    else:
+        if o.vgg_weights and o.lpips_weights:
+            raise UserError("--vgg_weights and --lpips_weights exclude each other; give one")
+        runtime = Runtime(RuntimeOptions(), o.seed)
+        extractor = (frozen.alexnet(o.lpips_weights) if o.lpips_weights
+                     else frozen.vgg19(o.vgg_weights, o.offline))
+        every = max(o.steps // 10, 1)
+        transfer.stylize(
+            o.content, o.style, o.output, extractor=extractor, runtime=runtime, size=o.size,
+            steps=o.steps, optimizer=o.optimizer, start=o.start, seed=o.seed,
+            content_weight=o.content_weight, style_weight=o.style_weight,
+            smooth_weight=o.smooth_weight, progress=lambda step, loss: step % every or print(
+                f"step {step}/{o.steps}  loss {loss:.4g}", flush=True))
+    print(f"{o.output}: written")
+    return 0
+
+
 def _progress():
     """(files finished, files) -> None: one line, rewritten on a terminal and sparse elsewhere."""
     live = sys.stderr.isatty()
@@ -253,6 +310,7 @@ COMMANDS = {
     "interpolate": ("paths between latent vectors, all domains side by side", Interpolate,
                     interpolate),
     "translate": ("translate image files of any size by a run", Translate, translate),
+    "stylize": ("one image in the style of another, without training", Stylize, stylize),
     "prepare": ("download and verify a data set ahead of time", DataSet, prepare),
     "check": ("what is found of a data set and what is missing", DataSet, check),
     "bench": ("speed against this machine's own peak", Bench, bench),

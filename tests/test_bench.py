@@ -75,7 +75,8 @@ def test_the_report_names_every_measurement(monkeypatch, tmp_path):
     text = "\n".join(bench.report(options))
     for pattern in (r"3x3 convolution, 1 x 8 x 8 x 4: \d+ GFLOP/s",
                     r"matrix product, 16 x 16: \d+ GFLOP/s",
-                    r"step: scogan SL\+FR, plain at width 1, batch 2, n_critic 1: .* s ",
+                    r"step: scogan, plain at width 1, 32 pixels, batch 2, n_critic 1: .* s ",
+                    r"own convolutions and products, each run alone: .* % of the step",
                     r"share of the convolution peak .* \d+ %",
                     r"step at width 0.5: \d+ ms compiled, \d+ ms eagerly, \d+\.\d times",
                     r"input wait: \d+\.\d\d % of the time of 20 steps",
