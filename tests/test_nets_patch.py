@@ -103,6 +103,13 @@ def test_the_global_one_sees_the_whole_image_once(size):
     assert np.all(np.any(tape.gradient(logits, x) != 0, axis=-1))
 
 
+def test_the_global_one_halves_down_to_four_pixels():
+    for size, kernel in ((4, 4), (8, 4), (64, 4), (256, 4), (96, 3), (100, 3)):
+        *halving, last = nets.patch_at("global", size)
+        assert {(row.kernel, row.stride) for row in halving} <= {(4, 2)}
+        assert (last.kernel, last.pad) == (kernel, "valid")
+
+
 # Shapes and tables
 
 

@@ -172,10 +172,18 @@ def _doubled(shape) -> tuple:
     return (batch, *(None if side is None else 2 * side for side in sides))
 
 
-def _two_by_two(kernel):
-    """The kernel k+1 wide whose stride-2 use sums the k-wide kernel over every 2x2 block."""
-    kernel = ops.pad(ops.convert_to_tensor(kernel), ((1, 1), (1, 1), (0, 0), (0, 0)))
-    return kernel[1:, 1:] + kernel[1:, :-1] + kernel[:-1, 1:] + kernel[:-1, :-1]
+def _two_by_two(kernel, mirrored: bool = False):
+    """The kernel k+1 wide whose stride-2 use sums the k-wide kernel over every 2x2 block.
+
+    One matrix product: on a CPU, sums of slices of a kernel of many channels take several times as
+    long as the convolution of a small map.
+    """
+    side, _, *channels = kernel.shape
+    line = np.eye(side + 1, side) + np.eye(side + 1, side, -1)
+    line = line[::-1] if mirrored else line
+    matrix = ops.cast(np.kron(line, line), kernel.dtype)
+    pixels = ops.matmul(matrix, ops.reshape(kernel, (side * side, -1)))
+    return ops.reshape(pixels, (side + 1, side + 1, *channels))
 
 
 @keras.saving.register_keras_serializable(package="gantrain")
@@ -189,8 +197,8 @@ class ResizeConv2D(layers.Conv2D):
 
     def call(self, inputs):
         # A transposed convolution lays its kernel down mirrored, with its channels exchanged.
-        kernel = ops.transpose(_two_by_two(self.kernel)[::-1, ::-1], (0, 1, 3, 2))
-        outputs = ops.conv_transpose(inputs, kernel, 2, "same")
+        kernel = ops.transpose(ops.convert_to_tensor(self.kernel), (0, 1, 3, 2))
+        outputs = ops.conv_transpose(inputs, _two_by_two(kernel, mirrored=True), 2, "same")
         return outputs + ops.convert_to_tensor(self.bias) if self.use_bias else outputs
 
     def compute_output_shape(self, input_shape):
@@ -206,7 +214,7 @@ class ConvPool2D(layers.Conv2D):
     """
 
     def call(self, inputs):
-        kernel = _two_by_two(self.kernel) / 4
+        kernel = _two_by_two(ops.convert_to_tensor(self.kernel)) / 4
         return ops.conv(inputs, kernel, 2, "same") + ops.convert_to_tensor(self.bias)
 
     def compute_output_shape(self, input_shape):

@@ -35,9 +35,9 @@ UPSAMPLES: dict[str, tuple[str, int]] = {
 }
 """How a map is doubled: the kind of row, and its kernel where it is not the network's own.
 
-A resize-convolution (Odena et al. 2016) cannot make a checkerboard and costs as much as a
+A resize-convolution (Odena et al. 2016) cannot make a checkerboard, and multiplies as often as a
 transposed convolution with a 4x4 kernel. A sub-pixel convolution (Shi et al. 2016) starts without a
-checkerboard and costs 2.25 times that.
+checkerboard, and multiplies 2.25 times as often.
 """
 
 # The nodes of the level below that a node of a U-Net reads, from the node's own place along its
