@@ -80,7 +80,7 @@ class DataSet:
 class List:
     what: str | None = option(None, "only this table", choices=(
         "datasets", "nets", "classifiers", "losses", "penalties", "couplings", "presets",
-        "trainers", "augmentations"))
+        "trainers", "augmentations", "translators", "patches"))
 
 
 @dataclass(frozen=True)
@@ -280,6 +280,7 @@ def list_(explicit) -> int:
     tables = {"trainers": trainers.TRAINERS, "datasets": DATASETS, "nets": nets.NETS,
               "classifiers": nets.CLASSIFIERS, "losses": losses.ADVERSARIAL,
               "penalties": penalties.DISCRIMINATOR_PENALTIES, "couplings": penalties.COUPLINGS,
+              "translators": nets.TRANSLATORS, "patches": nets.PATCHES,
               "augmentations": augment.AUGMENTATIONS, "presets": presets.PRESETS}
     for title, table in tables.items():
         if explicit.get("what") in (None, title):

@@ -229,7 +229,7 @@ class Translation:
         registry="gantrain.nets:TRANSLATORS", used_by=TRANSLATION)
     upsample: str = option("transpose", "up-sampling: transposed convolution, nearest-neighbour "
                            "resize before a convolution, or sub-pixel",
-                           choices=("transpose", "resize", "subpixel"), used_by=TRANSLATION)
+                           registry="gantrain.nets:UPSAMPLES", used_by=TRANSLATION)
     norm: str | None = option(
         None, "normalisation of generators and discriminators; default batch for pix2pix, instance "
         "for cyclegan; discriminators take layer for batch under a gradient penalty",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import gantrain
-from gantrain import augment, losses, nets, penalties, presets, trainers
+from gantrain import augment, losses, nets, penalties, presets, stylize, trainers
 from gantrain.data.datasets import DATASETS
 
 PACKAGE = Path(gantrain.__file__).parent
@@ -19,7 +19,8 @@ REGISTRIES = {
     "classifiers": nets.CLASSIFIERS, "losses": losses.ADVERSARIAL,
     "penalties": penalties.DISCRIMINATOR_PENALTIES, "couplings": penalties.COUPLINGS,
     "semantic forms": penalties.SEMANTIC_FORMS, "augmentations": augment.AUGMENTATIONS,
-    "presets": presets.PRESETS,
+    "presets": presets.PRESETS, "translators": nets.TRANSLATORS, "patches": nets.PATCHES,
+    "styles": stylize.OPTIMIZERS,
 }
 
 
