@@ -47,6 +47,7 @@ def option(default, help, *, low=None, high=None, above=None, choices=None, regi
 # Trainers by what their options mean.
 COUPLED, PIX2PIX, CYCLEGAN = ("scogan",), ("pix2pix",), ("cyclegan",)
 TRANSLATION = PIX2PIX + CYCLEGAN
+FROM_NOISE = ("gan", "cogan", "scogan")
 
 
 @dataclass(frozen=True)
@@ -111,24 +112,27 @@ class Nets:
     """Architectures."""
 
     net: str | None = option(None, "generator and discriminator tables; default by image size",
-                             registry="gantrain.nets:NETS")
+                             registry="gantrain.nets:NETS", used_by=FROM_NOISE)
     width: float = option(1.0, "scale of every layer's size", above=0.0, high=8.0)
     shared_layers: int | None = option(
         None, "first generator layers that the domains share; default: the table's for cogan, "
-        "0 for scogan", low=0)
+        "0 for scogan", low=0, used_by=FROM_NOISE)
     d_shared_layers: int | None = option(
-        None, "last discriminator layers that the domains share; default as --shared_layers", low=0)
+        None, "last discriminator layers that the domains share; default as --shared_layers", low=0,
+        used_by=FROM_NOISE)
     d_norm: str | None = option(
         None, "discriminator normalisation; default: the table's, layer under a gradient penalty",
         choices=("batch", "layer", "none"))
     spectral_norm: bool = option(False, "divide discriminator kernels by their spectral norm")
-    same_init: bool = option(False, "start the generators of all domains from equal weights")
-    noise_dim: int | None = option(None, "size of the latent vector z; default: the table's", low=1)
+    same_init: bool = option(False, "start the generators of all domains from equal weights",
+                             used_by=FROM_NOISE)
+    noise_dim: int | None = option(None, "size of the latent vector z; default: the table's", low=1,
+                                   used_by=FROM_NOISE)
     noise_type: str = option("uniform", "distribution of z: uniform on [-1, 1] or standard normal",
-                             choices=("uniform", "normal"))
+                             choices=("uniform", "normal"), used_by=FROM_NOISE)
     noise_categories: int = option(
         0, "categories of a one-hot block in front of the noise; which category becomes which "
-        "class is left to the generators (0: none)", low=0, high=10_000)
+        "class is left to the generators (0: none)", low=0, high=10_000, used_by=FROM_NOISE)
     weight_init: str | None = option(
         None, "xavier, or normal with standard deviation 0.02; default normal for pix2pix and "
         "cyclegan, else xavier", choices=("xavier", "normal"))

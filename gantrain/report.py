@@ -13,6 +13,7 @@ from gantrain.config import Config
 STYLE = ("body{font:14px sans-serif;margin:2em;max-width:75em}img{image-rendering:pixelated;"
          "max-width:100%}td,th{padding:.2em .8em;text-align:left}figure{display:inline-block;"
          "margin:.5em}figcaption{color:#555}")
+MEASURED = {"joint/": "Joint coherence", "held_out/": "Held-out images"}
 SHOWN = 8  # sample pictures on the page, evenly spread over the run
 
 
@@ -26,14 +27,15 @@ def page(run, config, metrics, summary) -> str:
         summary: contents of `summary.json`.
     """
     title = f"{config.run.gan_type} on {config.data.dataset}, {summary['steps']} steps"
-    measured = [line for line in metrics if any(k.startswith("joint/") for k in line)]
     own = {k: v for k, v in summary.items() if isinstance(v, float)}
     parts = [f"<h1>{html.escape(title)}</h1>", _samples(run)]
-    if measured:
-        names = [k for k in measured[-1] if k.startswith("joint/")]
-        rows = [[line["step"], *(f"{line[k]:.3f}" for k in names)] for line in measured]
-        parts.append("<h2>Joint coherence</h2>" + _table(
-            ["step", *(k.removeprefix("joint/") for k in names)], rows))
+    for prefix, title in MEASURED.items():
+        lines = [line for line in metrics if any(k.startswith(prefix) for k in line)]
+        if lines:
+            names = [k for k in lines[-1] if k.startswith(prefix)]
+            rows = [[line["step"], *(f"{line[k]:.3f}" for k in names)] for line in lines]
+            parts.append(f"<h2>{title}</h2>" + _table(
+                ["step", *(k.removeprefix(prefix) for k in names)], rows))
     if own:
         parts.append("<h2>Test part</h2>" + _table(own, [[f"{v:.4f}" for v in own.values()]]))
     if metrics:
@@ -50,7 +52,7 @@ def _samples(run):
     if not files:
         return ""
     steps = sorted({round(i * (len(files) - 1) / (SHOWN - 1)) for i in range(SHOWN)})
-    return "<h2>Samples of the same latent vectors</h2>" + "".join(
+    return "<h2>Samples of the same inputs over the run</h2>" + "".join(
         f'<figure><img src="samples/{f.name}" alt="samples"><figcaption>step {int(f.stem)}'
         f"</figcaption></figure>" for f in (files[i] for i in steps))
 

@@ -350,3 +350,90 @@ def test_the_program_itself(argv, code, out, err, tmp_path):
     # Nothing but the one line, or nothing at all: TensorFlow's own start is kept quiet.
     assert done.stderr.count("\n") == (1 if err else 0)
     assert "Traceback" not in done.stderr
+
+
+# ------------------------------------------------------------------------------------- translation
+
+
+@pytest.fixture(scope="module")
+def translators(tmp_path_factory):
+    """Finished tiny runs of both translation trainers, by name."""
+    runs = {}
+    for kind in ("pix2pix", "cyclegan"):
+        path = tmp_path_factory.mktemp("translation") / kind
+        assert main(["--gan_type", kind, "--dataset", "tiny_pairs", "--generator", "plain",
+                     "--patch", "1", "--image_size", "32", "--load_size", "32", "--steps", "2",
+                     "--batch_size", "2", "--sample_every", "2", "--run_dir", str(path)]) == 0
+        runs[kind] = path
+    return runs
+
+
+@pytest.mark.parametrize("kind, rows", [("pix2pix", 3), ("cyclegan", 8)])
+def test_grids_of_translators_show_inputs_outputs_and_what_belongs_to_them(translators, kind, rows):
+    grid = pixels(translators[kind] / "samples" / "000002.png")
+    assert grid.shape == (rows * 32 + (rows - 1) * 2, 8 * 32, 3)
+    last = RunDirectory(translators[kind]).metrics()[-1]
+    wanted = {"pix2pix": "held_out/l1", "cyclegan": "held_out/cycle_l1/a"}[kind]
+    assert wanted in last
+    assert "Held-out images" in (translators[kind] / "report.html").read_text()
+
+
+def test_translate_a_folder(translators, tmp_path, capsys):
+    source, output = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    rng = np.random.default_rng(0)
+    cv2.imwrite(str(source / "photo.png"), rng.integers(0, 256, (45, 30, 4), dtype=np.uint8))
+    cv2.imwrite(str(source / "deep.tiff"), rng.integers(0, 65536, (17, 33), dtype=np.uint16))
+    (source / "broken.jpg").write_bytes(b"\xff\xd8 no image")
+    command = ["translate", "--run_dir", str(translators["cyclegan"]), "--input", str(source)]
+    assert main([*command, "--output", str(output)]) == 3
+    said = capsys.readouterr()
+    assert "broken.jpg" in said.err and "2 written, 1 skipped" in said.out
+    assert cv2.imread(str(output / "photo.png"), cv2.IMREAD_UNCHANGED).shape == (45, 30, 4)
+    deep = cv2.imread(str(output / "deep.tiff"), cv2.IMREAD_UNCHANGED)
+    assert deep.shape[:2] == (17, 33) and deep.dtype == np.uint16
+    # The other direction is another network.
+    back = tmp_path / "back"
+    assert main([*command, "--output", str(back), "--direction", "b2a"]) == 3
+    assert not np.array_equal(pixels(output / "photo.png"), pixels(back / "photo.png"))
+
+
+def test_translate_says_what_it_lacks(translators, coupled, tmp_path, capsys):
+    photo = tmp_path / "a.png"
+    cv2.imwrite(str(photo), np.zeros((8, 8, 3), np.uint8))
+    out = ["--output", tmp_path / "out"]
+    run = ["translate", "--run_dir", translators["pix2pix"]]
+    refused(capsys, [*run, *out], "--input is needed")
+    refused(capsys, [*run, "--input", photo], "--output is needed")
+    refused(capsys, [*run, "--input", tmp_path / "nothing", *out], "--input", "nothing")
+    refused(capsys, [*run, "--input", photo, *out, "--direction", "b2a"], "--direction b2a",
+            "a2b only")
+    refused(capsys, ["translate", "--run_dir", coupled[0], "--input", photo, *out],
+            "a scogan translates no images")
+    refused(capsys, ["sample", "--run_dir", translators["pix2pix"]], "makes no images")
+
+
+def test_options_of_another_trainer_are_refused(tmp_path, capsys):
+    refused(capsys, ["--l1_loss", "5", "--run_dir", tmp_path], "--l1_loss is an option of",
+            "pix2pix", "this is scogan")
+    refused(capsys, ["--gan_type", "cyclegan", "--semantic_loss", "--run_dir", tmp_path],
+            "--semantic_loss is an option of --gan_type scogan")
+    refused(capsys, ["--gan_type", "pix2pix", "--noise_dim", "9", "--run_dir", tmp_path],
+            "--noise_dim is an option of --gan_type gan or cogan or scogan")
+    refused(capsys, ["--gan_type", "pix2pix", "--l1_loss", "0", "--adversarial_weight", "0"],
+            "nothing to learn from")
+
+
+def test_stylize_from_the_command_line(tmp_path, lpips_file, capsys):
+    rng = np.random.default_rng(0)
+    for name in ("content", "style"):
+        cv2.imwrite(str(tmp_path / f"{name}.png"),
+                    rng.integers(0, 256, (40, 48, 3), dtype=np.uint8))
+    command = ["stylize", "--content", tmp_path / "content.png", "--style", tmp_path / "style.png"]
+    assert main([str(w) for w in [*command, "--output", tmp_path / "made.png", "--steps", "2",
+                                  "--lpips_weights", lpips_file]]) == 0
+    assert "step 2/2  loss" in capsys.readouterr().out
+    assert pixels(tmp_path / "made.png").shape == (40, 48, 3)
+    refused(capsys, command[:3], "--style is needed")
+    refused(capsys, [*command, "--stylizer", tmp_path, "--steps", "3"], "--steps has no part")
+    refused(capsys, [*command, "--stylizer", tmp_path], "--stylizer", "saved_model.pb")
