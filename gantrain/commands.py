@@ -54,7 +54,7 @@ class Stylize:
     style: str = option("", "image whose style the result has")
     output: str = option("stylized.png", "image to write")
     stylizer: str | None = option(None, "folder of the SavedModel of Ghiasi et al.; without it the "
-                                  "picture is made by Gatys et al.")
+                                  "picture follows Gatys et al. by descent")
     size: int = option(0, "longer side of the result in pixels (0: that of the content)", low=0,
                        high=8_192)
     steps: int = option(300, "steps of the optimizer", low=1)
