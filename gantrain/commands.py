@@ -128,6 +128,8 @@ def _fit(config) -> int:
     print(f"{config.run.gan_type} on {config.data.dataset} "
           f"({', '.join(f'{d.name} {d.size}' for d in session.domains)}), "
           f"{session.runtime.device}, in {session.run.path}", flush=True)
+    if session.trainer.described():
+        print(session.trainer.described(), flush=True)
     if config.run.dry_run:
         logs = session.iterate(0)
         print("dry run: one step, nothing written  "

@@ -221,6 +221,10 @@ class Trainer(abc.ABC):
         """Values worth logging that need no batch; computed once per log interval."""
         return {}
 
+    def described(self) -> str:
+        """The networks in one line for the start of a run; empty if the config says it all."""
+        return ""
+
     @abc.abstractmethod
     def models(self) -> dict:
         """Keras models that a user takes home, by file name."""

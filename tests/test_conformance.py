@@ -696,3 +696,11 @@ def test_early_stopping_keeps_the_best(tmp_path, monkeypatch):
     for kept, best in zip(session.trainer.G.trainable_variables, states[1], strict=True):
         np.testing.assert_array_equal(kept, best)
     assert Session.open(tmp_path).step == 2
+
+
+def test_a_translation_run_says_its_networks(build):
+    """The receptive field is computed from the rows, not read off the flag."""
+    said = build("pix2pix-2", patch="16").trainer.described()
+    assert "receptive field of 16 pixels, 14 x 14 logits" in said and "generator plain" in said
+    assert "no discriminator" in build("pix2pix-l1").trainer.described()
+    assert "receptive field of 1 pixels" in build("cyclegan-2").trainer.described()

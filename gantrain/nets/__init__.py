@@ -18,7 +18,14 @@ from gantrain.errors import UserError
 from gantrain.nets.blocks import Row, Settings, build_rows
 from gantrain.nets.classifiers import CLASSIFIERS, ENCODER, Classifier
 from gantrain.nets.pairs import NETS, Pair
-from gantrain.nets.patch import PATCHES, Patch, largest_patch, patch_at, receptive_field
+from gantrain.nets.patch import (
+    PATCHES,
+    Patch,
+    largest_patch,
+    logits_side,
+    patch_at,
+    receptive_field,
+)
 from gantrain.nets.translation import (
     TRANSLATORS,
     UPSAMPLES,
@@ -45,6 +52,7 @@ __all__ = [
     "build_pair",
     "build_patch_discriminator",
     "build_translator",
+    "described",
     "generate",
     "image_model",
     "largest_patch",
@@ -303,6 +311,24 @@ def build_patch_discriminator(
     settings = Settings(weight_init, spectral_norm, norm, width)
     table = patch_at(patch, size)
     return _on_images(table, channels, 1, settings, (seed, _PATCH), "discriminator", number)
+
+
+def described(generator: keras.Model, options, size: int, judges: bool = True) -> str:
+    """A generator and its patch discriminator in one line.
+
+    Args:
+        generator: from `build_translator`.
+        options: `gantrain.config.Translation`, resolved.
+        size: side of the training images.
+        judges: whether there is a discriminator.
+    """
+    text = f"generator {options.generator}, {generator.count_params():,} weights"
+    if not judges:
+        return f"{text}; no discriminator"
+    rows = patch_at(options.patch, size)
+    side = logits_side(rows, size)
+    return (f"{text}; discriminator with a receptive field of {receptive_field(rows)} pixels, "
+            f"{side} x {side} logits")
 
 
 def _on_images(rows, channels, size, settings, seed, name, number) -> keras.Model:

@@ -110,6 +110,9 @@ class CycleGAN(Trainer):
                 weight=self.adversarial.loss.published / 2)
         return terms
 
+    def described(self):
+        return nets.described(self.G, self.config.translation, self.config.data.image_size)
+
     # --- use ----------------------------------------------------------------------------------
 
     def translators(self):

@@ -99,6 +99,10 @@ class Pix2Pix(Trainer):
         """What D sees of a pair: both images as one, or the second alone."""
         return tf.concat([x, y], axis=-1) if self.config.translation.conditional else y
 
+    def described(self):
+        c = self.config
+        return nets.described(self.G, c.translation, c.data.image_size, self.D is not None)
+
     # --- use ----------------------------------------------------------------------------------
 
     def translators(self):
