@@ -40,6 +40,8 @@ def words(run_dir, **options):
     usual = dict(gan_type="scogan", dataset="tiny", net="plain", width=tiny.WIDTH, batch_size=4,
                  noise_dim=6, n_critic=1, steps=4, log_every=2, classifier_net="plain",
                  classifier_steps=2, run_dir=run_dir)
+    if options.get("gan_type") == "classifier":
+        del usual["net"], usual["noise_dim"]
     return [w for k, v in (usual | options).items() for w in (f"--{k}", str(v))]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gantrain import presets
-from gantrain.config import TRANSLATION
+from gantrain.config import FROM_NOISE, TRANSLATION
 from gantrain.data.datasets import Dataset
 from gantrain.data.domain import Domain
 from gantrain.errors import UserError
@@ -105,7 +105,7 @@ def config(run_dir, **options):
         # 32 pixels, as they lie: what the tests look at is neither cropped nor mirrored.
         usual |= dict(dataset="tiny_pairs", image_size=32, load_size=32, flip=False,
                       generator="plain", patch="1")
-    else:
+    elif options.get("gan_type", "scogan") in FROM_NOISE:
         usual["noise_dim"] = 6
     return presets.resolve(presets.configure(usual | {"run_dir": str(run_dir)} | options))
 
