@@ -64,7 +64,7 @@ def test_empty_set():
 
 @pytest.mark.parametrize("size", [0, 63, 513])
 def test_size_out_of_range(size):
-    with pytest.raises(UserError, match=f"--image_size {size}: .*64 to 512") as error:
+    with pytest.raises(UserError, match=f"at {size} pixels: .*64 to 512; .*--image_size") as error:
         facade_pairs(1, 0, size)
     assert "\n" not in str(error.value)
 

@@ -1447,8 +1447,8 @@ def facade_pairs(count, seed, size=128):
     """
     if not SMALLEST <= size <= LARGEST:
         raise UserError(
-            f"--image_size {size}: plan2facade is drawn at {SMALLEST} to {LARGEST} pixels; "
-            "choose a size between"
+            f"plan2facade at {size} pixels: it is drawn at {SMALLEST} to {LARGEST}; choose "
+            "--image_size and --load_size between"
         )
     plans = np.empty((count, size, size, 3), np.uint8)
     pictures = np.empty((count, size, size, 3), np.uint8)
