@@ -704,3 +704,19 @@ def test_a_translation_run_says_its_networks(build):
     assert "receptive field of 16 pixels, 14 x 14 logits" in said and "generator plain" in said
     assert "no discriminator" in build("pix2pix-l1").trainer.described()
     assert "receptive field of 1 pixels" in build("cyclegan-2").trainer.described()
+
+
+@pytest.mark.parametrize("kind", ["pix2pix", "cyclegan"])
+def test_the_direction_turns_the_domains_around(tmp_path, kind):
+    """Which domain is the input; names of directions are those of the data set, not of the run."""
+    sessions = {way: Session(tiny.config(tmp_path, gan_type=kind, direction=way))
+                for way in ("a2b", "b2a")}
+    assert [d.name for d in sessions["a2b"].domains] == ["a", "b"]
+    assert [d.name for d in sessions["b2a"].domains] == ["b", "a"]
+    x, _ = sessions["b2a"].held_out(2)
+    expected = images.to_float(sessions["a2b"].domains[1].pixels(range(2)))
+    np.testing.assert_array_equal(x, expected)
+    for way, session in sessions.items():
+        assert next(iter(session.trainer.translators())) == way
+        assert set(session.trainer.translators()) == ({way} if kind == "pix2pix"
+                                                      else {"a2b", "b2a"})

@@ -75,6 +75,20 @@ def test_an_unknown_preset_is_refused_with_a_suggestion():
                                               g_lr=2e-4)),
     (dict(loss="wasserstein", d_penalty="clip"), dict(penalty_weight=0.01, n_critic=5,
                                                       d_norm=None)),
+    # Isola et al. 2017, section 6; Zhu et al. 2017, sections 4 and 7.1.
+    (dict(gan_type="pix2pix", dataset="facades"), dict(
+        image_size=256, load_size=286, flip=True, batch_size=1, loss="non_saturating",
+        generator="unet", norm="batch", dropout=0.5, patch="70", test_mode="training",
+        weight_init="normal", lr_decay=0.5, g_lr=2e-4, g_beta1=0.5, g_beta2=0.999, l1_loss=100.0)),
+    (dict(gan_type="cyclegan", dataset="horse2zebra"), dict(
+        image_size=256, load_size=286, flip=True, batch_size=1, loss="least_squares",
+        generator="resnet9", norm="instance", dropout=0.0, patch="70", test_mode="inference",
+        lr_decay=0.5, g_lr=2e-4, lambda_cycle=10.0, lambda_identity=0.5, pool_size=50)),
+    (dict(gan_type="cyclegan", dataset="plan2facade"), dict(generator="resnet6", patch="34")),
+    (dict(gan_type="pix2pix", dataset="facades", fit="none"), dict(load_size=None)),
+    (dict(gan_type="pix2pix", dataset="facades", generator="resnet9"), dict(dropout=0.0)),
+    (dict(gan_type="cogan"), dict(flip=False, batch_size=64, weight_init="xavier", lr_decay=0.0,
+                                  load_size=None)),
     (dict(loss="wasserstein", n_critic=2, d_lr=0.1), dict(n_critic=2, d_lr=0.1, g_lr=1e-4)),
 ])
 def test_open_options_follow_from_the_others(options, expected):
