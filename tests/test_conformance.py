@@ -15,12 +15,15 @@ from gantrain import config as cfg
 from gantrain import images, nets
 from gantrain.adversarial import boundary
 from gantrain.config import TRANSLATION
+from gantrain.data.batches import Batch
 from gantrain.errors import UserError
-from gantrain.game import Player
+from gantrain.game import Draw, Player
 from gantrain.loop import Interrupted
 from gantrain.penalties import COUPLINGS
+from gantrain.pool import ImagePool
 from gantrain.session import Session
 from gantrain.trainers import TRAINERS
+from gantrain.trainers.cyclegan import CycleGAN
 from gantrain.trainers.gan import GAN
 
 # The terms that each trainer documents, by player; {name} stands for every domain.
@@ -290,6 +293,14 @@ def smooth(session):
     return session
 
 
+def lively(session):
+    """Kernels of translators ten times as large: from N(0, 0.02) all images come out gray."""
+    for player in session.trainer.players.values() if session.trainer.gallery else ():
+        for w in player.kernels:
+            w.assign(10.0 * w)
+    return session
+
+
 def assert_close(left, right, names, tolerance):
     for one, other, name in zip(left, right, names, strict=True):
         np.testing.assert_allclose(np.asarray(one, np.float64), np.asarray(other, np.float64),
@@ -390,7 +401,7 @@ def test_dropout_masks_depend_on_the_restored_seeds(build, tmp_path):
 ])
 def test_two_replicas_equal_one_device(build, variant, options):
     """At the same global batch, on networks in which an image knows nothing of its neighbours."""
-    one, two = (smooth(build(variant, devices=n, **options)) for n in (1, 2))
+    one, two = (smooth(lively(build(variant, devices=n, **options))) for n in (1, 2))
     assert two.runtime.replicas == 2
     # A threshold or a norm of a part of the batch is not that of the whole.
     local = ("accuracy_real", "accuracy_fake", "grad_norm")
@@ -563,8 +574,7 @@ def test_metrics_lines_are_plain_json(build, tmp_path):
 
 def test_pix2pix_takes_the_nearest_target_and_shows_all_of_them(build):
     """Honours project, section 6.1: D's loss is the mean over the targets, L1 the least."""
-    session = build("pix2pix-2", targets=3, dropout=0.0)
-    trainer = session.trainer
+    trainer = lively(build("pix2pix-2", targets=3, dropout=0.0, norm="instance")).trainer
     x = tf.random.stateless_uniform((2, 32, 32, 3), (1, 2), -1, 1)
     y = tf.random.stateless_uniform((2, 3, 32, 32, 3), (3, 4), -1, 1)
     made = []
@@ -610,7 +620,7 @@ def test_the_five_objectives_of_the_poster(build, options, judged, terms):
 
 def test_cyclegan_terms_are_those_of_the_paper(build):
     """Least squares without Mao's halves, cycle weight 10, identity half of it."""
-    trainer = build("cyclegan-2", pool_size=0).trainer
+    trainer = lively(build("cyclegan-2", pool_size=0)).trainer
     x, y = (tf.random.stateless_uniform((2, 32, 32, 3), (i, 2), -1, 1) for i in (1, 2))
     g, f = (lambda v, n=n: n(v, training=True).numpy() for n in (trainer.G, trainer.F))
     made = []
@@ -635,6 +645,50 @@ def test_cyclegan_terms_are_those_of_the_paper(build):
     assert values == pytest.approx({
         "adv/b": (((on("b", y) - 1) ** 2).mean() + (on("b", fake_y) ** 2).mean()) / 2,
         "adv/a": (((on("a", x) - 1) ** 2).mean() + (on("a", fake_x) ** 2).mean()) / 2}, rel=1e-4)
+
+
+def test_discriminators_judge_what_the_pool_hands_on(build, monkeypatch):
+    """And generators do not."""
+    session = build("cyclegan-2", n_critic=2)
+    handed, judged = [], []
+    objective = CycleGAN.discriminator_objective
+
+    def exchange(pool, images, draw):
+        handed.append(tf.fill(images.shape, 0.1 * (1 + len(handed))))
+        return handed[-1]
+
+    def watching(self, x, y, fake, draw, update):
+        judged.extend(fake[name] for name in self.pool)
+        return objective(self, x, y, fake, draw, update)
+
+    monkeypatch.setattr(ImagePool, "exchange", exchange)
+    monkeypatch.setattr(CycleGAN, "discriminator_objective", watching)
+    tf.config.run_functions_eagerly(True)
+    session.iterate(0)
+    assert len(handed) == len(judged) == 4
+    for one, other in zip(handed, judged, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_erasing_reaches_both_players_and_the_input_alone(build):
+    trainer = build("pix2pix-2", random_erasing=1.0).trainer
+    image = tf.zeros((1, 4, 32, 32, 3))
+    x, y = trainer.pair([Batch(image, None)] * 2, 0, Draw(0, tf.constant(0, tf.int64), 4))
+    assert (np.asarray(x) != 0).any((1, 2, 3)).all() and not np.asarray(y).any()
+
+
+def test_both_sides_of_the_game_see_the_discriminator_in_training_mode(build):
+    """Dropout and batch statistics of D are those of training, for the generators' loss too."""
+    adversarial, modes = build("gan-ring").trainer.adversarial, []
+
+    def d(images, training):
+        modes.append(training)
+        return images[:, :1]
+
+    x = tf.ones((2, 2))
+    adversarial.discriminator_terms("a", d, x, x, None, 0)
+    adversarial.generator_terms("a", d, x, None)
+    assert modes == [True] * 3
 
 
 def test_one_discriminator_leaves_f_to_the_cycle(build):
