@@ -74,7 +74,7 @@ class Session:
             self.trainer = kind(config, self.domains, frozen)
             self.batches = Batches(self.domains, config.data.batch_size, self.trainer.per_step,
                                    config.run.seed, kind.paired, config.data.flip)
-        self._held_out = {}
+        self._held_out = None
         self._iterate = self.runtime.compile(self._iteration)
         self._report = self.runtime.function(self.trainer.report)
         self._sample = self.runtime.function(self.trainer.samples)
@@ -269,14 +269,15 @@ class Session:
     def held_out(self, count):
         """The first `count` examples of the test part, float32 [-1, 1], one tensor per domain.
 
-        Of a paired set they are pairs, with [n, T, H, W, C] where an input has T targets.
+        Of a paired set they are pairs, with [n, T, H, W, C] where an input has T targets. At most
+        MEASURED_EXAMPLES are kept, so that the part is read once.
         """
-        if count not in self._held_out:
+        if self._held_out is None:
             domains = self._load("test")
             most = pair_count(domains) or min(d.size for d in domains)
-            pixels = examples(domains, range(min(count, most)))
-            self._held_out[count] = [images.to_float(p) for p in pixels]
-        return self._held_out[count]
+            pixels = examples(domains, range(min(MEASURED_EXAMPLES, most)))
+            self._held_out = [images.to_float(p) for p in pixels]
+        return [p[:count] for p in self._held_out]
 
     def held_out_scores(self):
         """What a translator measures on held-out examples, one at a time: memory stays flat."""
