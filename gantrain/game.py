@@ -221,6 +221,10 @@ class Trainer(abc.ABC):
         """Values worth logging that need no batch; computed once per log interval."""
         return {}
 
+    def averaged(self, networks) -> list:
+        """The moving averages of the generators where there are any, else `networks` themselves."""
+        return self.averages[0].networks if self.averages else networks
+
     def described(self) -> str:
         """The networks in one line for the start of a run; empty if the config says it all."""
         return ""

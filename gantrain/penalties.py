@@ -39,10 +39,17 @@ def value_and_gradient(function, images):
 
 
 def input_gradient(discriminator, images):
-    """dD(x)/dx, float32, shape of `images`, in training mode as the loss sees the network."""
-    # Every image has its own logit, so the gradient of the sum holds each one's gradient.
-    return value_and_gradient(
-        lambda x: tf.reduce_sum(tf.cast(discriminator(x, training=True), tf.float32)), images)[1]
+    """dD(x)/dx, float32, shape of `images`, in training mode as the loss sees the network.
+
+    D(x) of a discriminator of patches is the mean of its logits, as in the adversarial losses: else
+    the bound on the gradient would tighten with the number of patches.
+    """
+    def total(x):
+        logits = tf.cast(discriminator(x, training=True), tf.float32)
+        # Every image has its own, so the gradient of the sum holds each one's gradient.
+        return tf.reduce_sum(tf.reduce_mean(logits, axis=list(range(1, logits.shape.rank))))
+
+    return value_and_gradient(total, images)[1]
 
 
 def _squared_norm(gradient):

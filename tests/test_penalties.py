@@ -483,3 +483,17 @@ def test_the_prior_of_the_labels_is_that_of_the_domains(classifier_file):
                                   classifier=str(classifier_file)), domains=[a, b])
     (coupling,) = session.trainer.couplings
     np.testing.assert_allclose(coupling.labels.prior, [0.15] * 5 + [0.05] * 5, rtol=1e-6)
+
+
+def test_the_score_of_a_discriminator_of_patches_is_the_mean_of_its_logits():
+    """One logit <w, x_ij> per pixel: dD/dx_ij = w / (H W), |dD/dx|^2 = |w|^2 / (H W)."""
+    w, side = np.float32([0.5, -2.0, 1.0]), 4
+
+    def patches(images, training):
+        return tf.reduce_sum(images * w, axis=-1, keepdims=True)
+
+    x = tf.random.stateless_normal((3, side, side, 3), (1, 2))
+    expected = np.broadcast_to(w / side**2, x.shape)
+    np.testing.assert_allclose(penalties.input_gradient(patches, x), expected, rtol=1e-6)
+    assert float(penalties.r1(patches, x, x, None)) == pytest.approx(
+        0.5 * (w**2).sum() / side**2, rel=1e-6)

@@ -118,7 +118,7 @@ class CycleGAN(Trainer):
     def translators(self):
         """{direction: images -> images} of the trained networks, in the run's test mode."""
         t = self.config.translation
-        networks = self.averages[0].networks if self.averages else [self.G, self.F]
+        networks = self.averaged([self.G, self.F])
         directions = ("a2b", "b2a") if t.direction == "a2b" else ("b2a", "a2b")
         return {direction: nets.applied(net, t.test_mode, self.config.run.seed)
                 for direction, net in zip(directions, networks, strict=True)}
@@ -148,7 +148,7 @@ class CycleGAN(Trainer):
         return scores
 
     def models(self):
-        networks = self.averages[0].networks if self.averages else [self.G, self.F]
+        networks = self.averaged([self.G, self.F])
         return ({f"generator_{direction}": net for direction, net in zip(
             self.translators(), networks, strict=True)}
             | {f"discriminator_{name}": d for name, d in self.D.items()})

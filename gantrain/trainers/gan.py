@@ -102,11 +102,11 @@ class GAN(Trainer):
 
     def samples(self, z):
         """Images [-1, 1] of latent vectors z, one tensor per domain, by the averaged weights."""
-        generators = self.averages[0].networks if self.averages else self.G
+        generators = self.averaged(self.G)
         return [nets.generate(g, z, training=False).image for g in generators]
 
     def models(self):
-        generators = self.averages[0].networks if self.averages else self.G
+        generators = self.averaged(self.G)
         return ({f"generator_{n}": nets.image_model(g)
                  for n, g in zip(self.names, generators, strict=True)}
                 | {f"discriminator_{n}": d for n, d in zip(self.names, self.D, strict=True)})

@@ -107,7 +107,7 @@ class Pix2Pix(Trainer):
 
     def translators(self):
         """{direction: images -> images} of the trained networks, in the run's test mode."""
-        generator = self.averages[0].networks[0] if self.averages else self.G
+        generator = self.averaged([self.G])[0]
         return {self.config.translation.direction: nets.applied(
             generator, self.config.translation.test_mode, self.config.run.seed)}
 
@@ -122,5 +122,5 @@ class Pix2Pix(Trainer):
         return pixel_scores(translate(x), y)
 
     def models(self):
-        generator = self.averages[0].networks[0] if self.averages else self.G
+        generator = self.averaged([self.G])[0]
         return {"generator": generator} | ({"discriminator": self.D} if self.D else {})
