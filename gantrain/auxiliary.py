@@ -64,7 +64,7 @@ class Auxiliaries:
             networks["classifier"] = self.semantic_classifier(domains)
         if any(c.perceptual_loss):
             networks["extractor"] = (
-                frozen.alexnet(c.lpips_weights) if c.lpips_weights
+                frozen.lpips(c.lpips_weights) if c.lpips_weights
                 else frozen.vgg19(c.vgg_weights, self.config.data.offline))
         return networks
 

@@ -213,7 +213,7 @@ def stylize(explicit) -> int:
         if o.vgg_weights and o.lpips_weights:
             raise UserError("--vgg_weights and --lpips_weights exclude each other; give one")
         runtime = Runtime(RuntimeOptions(), o.seed)
-        extractor = (frozen.alexnet(o.lpips_weights) if o.lpips_weights
+        extractor = (frozen.lpips(o.lpips_weights) if o.lpips_weights
                      else frozen.vgg19(o.vgg_weights, o.offline))
         every = max(o.steps // 10, 1)
         transfer.stylize(

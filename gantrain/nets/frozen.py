@@ -1,13 +1,12 @@
-"""Frozen feature networks: VGG19 for the perceptual loss, AlexNet for it and for LPIPS.
+"""Frozen feature networks: VGG19 for the perceptual loss, those of LPIPS for both.
 
-Both take images in [-1, 1] and scale them inside, and both say by name which of their outputs
-carry content and which carry style, so that a loss need not know which network it has.
+All take images in [-1, 1] and scale them inside, and all say by name which of their outputs carry
+content and which carry style, so that a loss need not know which network it has.
 """
 
 from __future__ import annotations
 
 import os
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +16,8 @@ import numpy as np
 from keras import layers
 
 from gantrain.errors import UserError
+from gantrain.nets import torch_files
+from gantrain.run_directory import sha256
 
 
 class FeatureNet(NamedTuple):
@@ -26,11 +27,17 @@ class FeatureNet(NamedTuple):
         model: images [B, H, W, 3] float32 in [-1, 1] -> {name: [B, h, w, c] float32}.
         content: names of the outputs whose values describe content.
         style: names of the outputs whose Gram matrices describe style.
+        linear: LPIPS's weights of the channels of each output, float32 [c]; () without them.
+        smallest: pixels a side of the smallest image that has all outputs.
+        description: network, version, weights' file and its SHA-256, to store with numbers.
     """
 
     model: keras.Model
     content: tuple[str, ...]
     style: tuple[str, ...]
+    linear: tuple[np.ndarray, ...] = ()
+    smallest: int = 1
+    description: dict[str, str] | None = None
 
 
 _VGG19_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
@@ -95,90 +102,245 @@ def _load_vgg19(path: str | os.PathLike | None, offline: bool) -> keras.Model:
     raise UserError(f"--vgg_weights {path}: not a VGG19 weights file of Keras ({reason})")
 
 
-# name, kernel, channels, stride, zero padding, whether a 3x3 max pool of stride 2 comes first
-_ALEXNET = (
-    ("conv1", 11, 64, 4, 2, False),
-    ("conv2", 5, 192, 1, 2, True),
-    ("conv3", 3, 384, 1, 1, True),
-    ("conv4", 3, 256, 1, 1, False),
-    ("conv5", 3, 256, 1, 1, False),
-)
+class LpipsNet(NamedTuple):
+    """A network of LPIPS as a table.
+
+    The rows, in the order of torchvision's `features`, whose names in its files they carry:
+
+        conv  name, kernel, channels, stride, zero padding; then ReLU
+        fire  name, channels of the 1x1 squeeze, channels of each of the 1x1 and 3x3 expansions
+        pool  window of a max pool of stride 2, whether a window may reach over the border
+        out   name of an output
+    """
+
+    title: str
+    smallest: int
+    rows: tuple[tuple, ...]
+
+
+LPIPS_NETS = {
+    "alex": LpipsNet("AlexNet", 31, (
+        ("conv", "features.0", 11, 64, 4, 2), ("out", "relu1"),
+        ("pool", 3, False), ("conv", "features.3", 5, 192, 1, 2), ("out", "relu2"),
+        ("pool", 3, False), ("conv", "features.6", 3, 384, 1, 1), ("out", "relu3"),
+        ("conv", "features.8", 3, 256, 1, 1), ("out", "relu4"),
+        ("conv", "features.10", 3, 256, 1, 1), ("out", "relu5"),
+    )),
+    "vgg": LpipsNet("VGG16", 16, (
+        ("conv", "features.0", 3, 64, 1, 1), ("conv", "features.2", 3, 64, 1, 1),
+        ("out", "relu1_2"), ("pool", 2, False),
+        ("conv", "features.5", 3, 128, 1, 1), ("conv", "features.7", 3, 128, 1, 1),
+        ("out", "relu2_2"), ("pool", 2, False),
+        ("conv", "features.10", 3, 256, 1, 1), ("conv", "features.12", 3, 256, 1, 1),
+        ("conv", "features.14", 3, 256, 1, 1), ("out", "relu3_3"), ("pool", 2, False),
+        ("conv", "features.17", 3, 512, 1, 1), ("conv", "features.19", 3, 512, 1, 1),
+        ("conv", "features.21", 3, 512, 1, 1), ("out", "relu4_3"), ("pool", 2, False),
+        ("conv", "features.24", 3, 512, 1, 1), ("conv", "features.26", 3, 512, 1, 1),
+        ("conv", "features.28", 3, 512, 1, 1), ("out", "relu5_3"),
+    )),
+    "squeeze": LpipsNet("SqueezeNet 1.1", 17, (
+        ("conv", "features.0", 3, 64, 2, 0), ("out", "relu1"),
+        ("pool", 3, True), ("fire", "features.3", 16, 64), ("fire", "features.4", 16, 64),
+        ("out", "relu2"),
+        ("pool", 3, True), ("fire", "features.6", 32, 128), ("fire", "features.7", 32, 128),
+        ("out", "relu3"),
+        ("pool", 3, True), ("fire", "features.9", 48, 192), ("out", "relu4"),
+        ("fire", "features.10", 48, 192), ("out", "relu5"),
+        ("fire", "features.11", 64, 256), ("out", "relu6"),
+        ("fire", "features.12", 64, 256), ("out", "relu7"),
+    )),
+}  # fmt: skip
 
 # LPIPS's statement of ImageNet's mean and deviation for images in [-1, 1].
 _LPIPS_SHIFT = np.array([-0.030, -0.088, -0.188])
 _LPIPS_SCALE = np.array([0.458, 0.448, 0.450])
 
+# Linear weights of version 0.0 of the lpips package: alex, vgg and squeeze. They have the names and
+# shapes of version 0.1, but belong to images that are not shifted and scaled.
+_LPIPS_OLD = {
+    "18720f55913d0af89042f13faa7e536a6ce1444a0914e6db9461355ece1e8cd5",
+    "b9e4236260c3dd988fc79d2a48d645d885afcbb21f9fd595e6744cf7419b582c",
+    "c27abd3a0145541baa50990817df58d3759c3f8154949f42af3b59b4e042d0bf",
+}
 
-def alexnet(path: str | os.PathLike) -> FeatureNet:
-    """The convolutions of torchvision's AlexNet as LPIPS v0.1 uses them (Zhang et al. 2018).
 
-    Outputs `relu1` to `relu5`. Padding is explicit zeros: "same" would pad a stride of 4 on other
-    sides. Images need 31 pixels a side at least.
+def lpips(path: str | os.PathLike, net: str | None = None) -> FeatureNet:
+    """A network of LPIPS v0.1 (Zhang et al. 2018): AlexNet, VGG16 or SqueezeNet 1.1 of torchvision.
 
-    Deviation: content is `relu5` and style `relu1` to `relu5` when it stands in for VGG19, the
+    Outputs are the rectified layers that the lpips package compares. Padding is explicit zeros:
+    "same" would pad a stride of 4 on other sides.
+
+    Deviation: content is the last output and style all of them when it stands in for VGG19, the
     nearest to the layers that the thesis takes.
 
     Args:
-        path: LPIPS weights as .npz with `convN/kernel` [h, w, in, out] and `convN/bias`.
+        path: an .npz with `convN/kernel` [h, w, in, out], `convN/bias` and `linN`, counted in the
+            order of computation; or torchvision's .pth; or that and the linear weights of the
+            lpips package, as "BACKBONE.pth,LINEAR.pth" or as a folder that holds both. Which
+            network it is follows from the shapes. The perceptual loss needs no linear weights.
+        net: a key of LPIPS_NETS, for a folder with the weights of several.
 
     Raises:
-        UserError: if the file is missing or is something else.
+        UserError: a file is missing, damaged or something else.
     """
-    arrays = _read_npz(path)
+    net, files, convolutions, linear = _lpips_weights(path, net)
+    arrays = iter(convolutions)
     image = keras.Input((None, None, 3), name="image")
     x = layers.Rescaling(
         (1 / _LPIPS_SCALE).tolist(), (-_LPIPS_SHIFT / _LPIPS_SCALE).tolist(), dtype="float32"
     )(image)
     outputs = {}
-    for name, kernel, channels, stride, padding, pooled in _ALEXNET:
-        if pooled:
-            x = layers.MaxPooling2D(3, 2, dtype="float32")(x)
+    for kind, *row in LPIPS_NETS[net].rows:
+        if kind == "conv":
+            x = _convolved(x, next(arrays), *row[3:])
+        elif kind == "fire":
+            x = _convolved(x, next(arrays))
+            x = layers.Concatenate(dtype="float32")(
+                [_convolved(x, next(arrays)), _convolved(x, next(arrays))])
+        elif kind == "pool":
+            window, over = row
+            if over:
+                # Features are not negative, so that a zero stands for a place outside.
+                x = layers.ZeroPadding2D(((0, 1), (0, 1)), dtype="float32")(x)
+            x = layers.MaxPooling2D(window, 2, dtype="float32")(x)
+        else:
+            outputs[row[0]] = x
+    names = tuple(outputs)
+    description = {
+        "network": f"LPIPS {net}", "version": "0.1", "weights": ",".join(f.name for f in files),
+        "sha256": ",".join(map(sha256, files)),
+    }  # fmt: skip
+    return FeatureNet(_frozen(image, outputs, net), names[-1:], names, linear,
+                      LPIPS_NETS[net].smallest, description)
+
+
+def _convolved(x, weights, stride=1, padding=0):
+    kernel, bias = weights
+    if stride > 1 and padding:
         x = layers.ZeroPadding2D(padding, dtype="float32")(x)
-        conv = layers.Conv2D(
-            channels, kernel, stride, activation="relu", name=name, dtype="float32"
-        )
-        x = conv(x)
-        try:
-            conv.set_weights([arrays[f"{name}/kernel"], arrays[f"{name}/bias"]])
-        except (KeyError, ValueError) as error:
-            raise _not_lpips(path) from error
-        outputs[name.replace("conv", "relu")] = x
-    return FeatureNet(_frozen(image, outputs, "alexnet"), ("relu5",), tuple(outputs))
+    conv = layers.Conv2D(len(bias), len(kernel), stride, "same" if stride == 1 else "valid",
+                         activation="relu", dtype="float32")
+    x = conv(x)
+    conv.set_weights([kernel, bias])
+    return x
 
 
-def lpips_weights(path: str | os.PathLike) -> tuple[np.ndarray, ...]:
-    """The linear weights of LPIPS v0.1 for `relu1` to `relu5`, each [channels] float32.
+def _lpips_weights(path, net):
+    """(net, files, [(kernel, bias)], linear weights) at a `path` as `lpips` takes it."""
+    if net is not None and net not in LPIPS_NETS:
+        raise UserError(f"LPIPS network {net}: choose from {', '.join(sorted(LPIPS_NETS))}")
+    convolutions, linear = {}, {}
+    for file in _lpips_files(path):
+        arrays = _arrays(file)
+        for table, found in ((convolutions, _convolutions), (linear, _linear)):
+            for name in LPIPS_NETS:
+                values = found(arrays, LPIPS_NETS[name].rows)
+                if values and name in table:
+                    raise UserError(f"{path}: {table[name][0].name} and {file.name} are both for "
+                                    f"{LPIPS_NETS[name].title}; give BACKBONE.pth,LINEAR.pth")
+                if values:
+                    table[name] = file, values
+    usable = [n for n in convolutions if net in (None, n)]
+    if len(usable) > 1:
+        usable = [n for n in usable if n in linear] or usable
+    if len(usable) > 1:
+        raise UserError(f"{path}: holds weights for {' and '.join(usable)}; give one network's as "
+                        f"BACKBONE.pth,LINEAR.pth")
+    if not usable:
+        if linear:
+            raise UserError(f"{path}: holds linear weights for {' and '.join(linear)} but not the "
+                            f"convolutions; give torchvision's .pth with it, as "
+                            f"BACKBONE.pth,LINEAR.pth")
+        wanted = LPIPS_NETS[net].title if net else "AlexNet, VGG16 or SqueezeNet 1.1"
+        raise UserError(
+            f"{path}: not an LPIPS file of {wanted}; an .npz with conv1/kernel, conv1/bias and so "
+            f"on and lin0 and so on is expected, or BACKBONE.pth,LINEAR.pth of torchvision and of "
+            f"the lpips package")
+    (net,) = usable
+    file, values = convolutions[net]
+    if net not in linear:
+        return net, [file], values, ()
+    own, weights = linear[net]
+    if sha256(own) in _LPIPS_OLD:
+        raise UserError(f"{own}: linear weights of LPIPS 0.0; take those of version 0.1 "
+                        f"(weights/v0.1 of the lpips package)")
+    return net, list(dict.fromkeys([file, own])), values, weights
 
-    Args:
-        path: the same file as for `alexnet`, with `lin0` to `lin4`.
 
-    Raises:
-        UserError: if the file is missing or is something else.
-    """
-    arrays = _read_npz(path)
+def _lpips_files(path):
+    whole = Path(path)
+    if whole.is_dir():
+        files = sorted(f for f in whole.iterdir() if f.suffix in (".npz", ".pth"))
+        if not files:
+            raise UserError(f"{path}: no .npz and no .pth file there; put the weights of LPIPS "
+                            f"into it")
+        return files
+    files = [whole] if whole.exists() else [Path(part) for part in os.fspath(path).split(",")]
+    for file in files:
+        if not file.is_file():
+            raise UserError(f"{file}: no such file; weights of LPIPS are expected "
+                            f"(alexnet_lpips.npz, or BACKBONE.pth,LINEAR.pth)")
+    return files
+
+
+def _arrays(file):
+    """{name: array} of an .npz, or of the part of a .pth that LPIPS needs."""
+    if file.suffix != ".npz":
+        return torch_files.read(file, ("features.", "lin"))
     try:
-        return tuple(
-            arrays[f"lin{i}"].reshape(row[2]).astype("float32") for i, row in enumerate(_ALEXNET)
-        )
-    except (KeyError, ValueError) as error:
-        raise _not_lpips(path) from error
+        with np.load(file, allow_pickle=False) as archive:
+            return dict(archive)
+    except Exception as error:  # NumPy meets a damaged archive with many kinds of exception
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{file}: not a readable .npz ({reason}); download it again") from None
 
 
-def _read_npz(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file; alexnet_lpips.npz is expected") from error
-    except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise _not_lpips(path) from error
+def _shapes(rows):
+    """(name in torchvision's files, shape [h, w, in, out]) of every convolution."""
+    shapes, channels = [], 3
+    for kind, *row in rows:
+        if kind == "conv":
+            name, kernel, size = row[:3]
+            shapes.append((name, (kernel, kernel, channels, size)))
+            channels = size
+        elif kind == "fire":
+            name, squeeze, expand = row
+            shapes += [(f"{name}.squeeze", (1, 1, channels, squeeze)),
+                       (f"{name}.expand1x1", (1, 1, squeeze, expand)),
+                       (f"{name}.expand3x3", (3, 3, squeeze, expand))]
+            channels = 2 * expand
+    return shapes
 
 
-def _not_lpips(path: str | os.PathLike) -> UserError:
-    return UserError(
-        f"{path}: not an LPIPS file of AlexNet; an .npz with conv1/kernel, conv1/bias to conv5 "
-        "and lin0 to lin4 is expected"
-    )
+def _convolutions(arrays, rows):
+    """[(kernel, bias)] of a network, if all of them are there, else None."""
+    found = []
+    for number, (name, shape) in enumerate(_shapes(rows), start=1):
+        kernel = arrays.get(f"conv{number}/kernel")
+        if kernel is None and np.ndim(arrays.get(f"{name}.weight")) == 4:
+            kernel = arrays[f"{name}.weight"].transpose(2, 3, 1, 0)
+        bias = arrays.get(f"conv{number}/bias", arrays.get(f"{name}.bias"))
+        if np.shape(kernel) != shape or np.shape(bias) != shape[-1:]:
+            return None
+        found.append((kernel, bias))
+    return found
+
+
+def _linear(arrays, rows):
+    """The linear weights of a network, float32 [channels] each, or None."""
+    widths, channels = [], 3
+    for kind, *row in rows:
+        if kind == "conv":
+            channels = row[2]
+        elif kind == "fire":
+            channels = 2 * row[2]
+        elif kind == "out":
+            widths.append(channels)
+    found = [arrays.get(f"lin{i}", arrays.get(f"lin{i}.model.1.weight"))
+             for i in range(len(widths))]
+    if [np.size(v) for v in found] != widths:
+        return None
+    return tuple(np.reshape(v, -1).astype("float32") for v in found)
 
 
 def _frozen(image, outputs: dict, name: str) -> keras.Model:

@@ -1,0 +1,167 @@
+"""LPIPS: how far apart two images look, by the features of a network that has seen many (v0.1).
+
+LPIPS alone cannot tell a coupled pair of generators from an uncoupled one: two images of one
+domain's look may be near without showing the same thing. Joint coherence stands beside it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from gantrain.errors import UserError
+from gantrain.nets import frozen
+
+EPSILON = 1e-10  # of the lpips package, in the denominator of the unit length
+
+
+class LPIPS:
+    """Learned perceptual image patch similarity (Zhang et al. 2018, equation 1), version 0.1.
+
+        d(a, b) = sum_l 1/(H_l W_l) sum_hw w_l . (y_l(a)_hw - y_l(b)_hw)^2,
+
+    y_l the features of layer l, of unit length over the channels at every place, and w_l the linear
+    weights that were fitted to human judgements. 0 for equal images; higher is further apart.
+
+    Args:
+        weights: file or files, as `gantrain.nets.frozen.lpips` takes them; or the `FeatureNet` that
+            it gives.
+        net: "alex", "vgg" or "squeeze", for a folder with the weights of several.
+
+    Attributes:
+        description: {"network", "version", "weights", "sha256"}, to store with every number.
+
+    Raises:
+        UserError: a file is missing, damaged or something else, or holds no linear weights.
+    """
+
+    def __init__(self, weights: str | os.PathLike | frozen.FeatureNet, net: str | None = None):
+        given = isinstance(weights, frozen.FeatureNet)
+        self.features = weights if given else frozen.lpips(weights, net)
+        self.description = self.features.description
+        if not self.features.linear:
+            name = self.description["weights"] if given else weights
+            raise UserError(f"{name}: holds no linear weights (lin0 and so on); give them with it, "
+                            f"as BACKBONE.pth,LINEAR.pth, the second from weights/v0.1 of the "
+                            f"lpips package")
+
+    def distance(self, a, b):
+        """d(a, b) of every pair.
+
+        Args:
+            a, b: float32 [B, H, W, 1 or 3] in [-1, 1]; gray is repeated.
+
+        Returns:
+            float32 [B].
+
+        Raises:
+            UserError: the images are smaller than the network can take.
+        """
+        self.check(a.shape)
+        both = self.features.model(tf.concat([_coloured(a), _coloured(b)], axis=0), training=False)
+        return tf.add_n([self._layer(both[name], weights) for name, weights in zip(
+            self.features.style, self.features.linear, strict=True)])
+
+    def check(self, shape):
+        """Raises UserError unless images of this shape [B, H, W, C] are large enough."""
+        height, width = shape[1:3]
+        side = self.features.smallest
+        if min(height or side, width or side) < side:
+            raise UserError(f"{self.description['network']}: images of {width} x {height} pixels "
+                            f"are too few for it; it needs {side} a side, --image_size scales")
+
+    def _layer(self, features, weights):
+        length = tf.sqrt(tf.reduce_sum(tf.square(features), axis=-1, keepdims=True))
+        one, other = tf.split(features / (length + EPSILON), 2)
+        return tf.reduce_mean(tf.linalg.matvec(tf.square(one - other), weights), axis=[1, 2])
+
+
+def _coloured(images):
+    images = tf.convert_to_tensor(images, tf.float32)
+    return tf.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else images
+
+
+class Pair(NamedTuple):
+    """Two images and their distance; `index` is their place in the streams."""
+
+    distance: float
+    index: int
+    left: np.ndarray
+    right: np.ndarray
+
+
+class Distances(NamedTuple):
+    """What `pair_distances` gives.
+
+    Attributes:
+        values: float32 [N], in the order of the streams.
+        nearest: list of `Pair`, nearest first.
+        furthest: list of `Pair`, furthest first.
+    """
+
+    values: np.ndarray
+    nearest: list[Pair]
+    furthest: list[Pair]
+
+
+def pair_distances(lpips, left, right, runtime, keep=0):
+    """LPIPS of every pair of two streams, as one compiled program and in flat memory.
+
+    Args:
+        lpips: `LPIPS`.
+        left, right: iterables of float32 [b, H, W, 1 or 3] in [-1, 1], of equal batches; b may
+            differ from batch to batch.
+        runtime: `gantrain.runtime.Runtime`.
+        keep: how many of the nearest and of the furthest pairs keep their images.
+
+    Returns:
+        `Distances`.
+
+    Raises:
+        UserError: the images are smaller than the network can take.
+        ValueError: the streams are empty, or do not fit together.
+    """
+    program, size = runtime.function(lpips.distance), None
+    values, nearest, furthest, done = [], [], [], 0
+    for one, other in zip(left, right, strict=True):
+        one, other = np.asarray(one, np.float32), np.asarray(other, np.float32)
+        if one.shape[:3] != other.shape[:3]:
+            raise ValueError(f"batches of {one.shape} and {other.shape} make no pairs")
+        lpips.check(one.shape)
+        size = size or len(one)
+        made = np.concatenate([
+            np.asarray(program(_filled(one[i:i + size], size), _filled(other[i:i + size], size)))
+            [:len(one) - i] for i in range(0, len(one), size)])
+        values.append(made)
+        if keep:
+            pairs = [Pair(float(made[i]), done + int(i), one[i].copy(), other[i].copy())
+                     for i in sorted({*np.argsort(made)[:keep], *np.argsort(-made)[:keep]})]
+            nearest = sorted(nearest + pairs, key=lambda p: p.distance)[:keep]
+            furthest = sorted(furthest + pairs, key=lambda p: -p.distance)[:keep]
+        done += len(made)
+    if not values:
+        raise ValueError("streams without images have no distance")
+    return Distances(np.concatenate(values), nearest, furthest)
+
+
+def _filled(images, size):
+    """A batch of `size` images: a short one would be compiled anew."""
+    return np.pad(images, [(0, size - len(images))] + [(0, 0)] * 3)
+
+
+def mean_distance(lpips, left, right, runtime):
+    """Mean LPIPS of the pairs of two streams; arguments as for `pair_distances`.
+
+    Returns:
+        {"mean", "std", "count"}, floats; std is that of the pairs, not of the mean.
+    """
+    return statistics(pair_distances(lpips, left, right, runtime).values)
+
+
+def statistics(values):
+    """{"mean", "std", "count"} of distances [N], as floats."""
+    values = np.asarray(values, np.float64)
+    return {"mean": float(values.mean()), "std": float(values.std()), "count": float(values.size)}
