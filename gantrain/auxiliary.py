@@ -138,7 +138,10 @@ def classifier_config(config, domains, **options) -> Config:
         sample_every=10**6, checkpoint_every=500, keep=1, c_lr=1.5e-3, lr_decay=0.67)
     own = own.with_options(**options)
     places = dict(data_dir="", offline=False, devices=0, gpu_mem_mb=0)
-    what = own.with_options(**places).to_json() + repr([(d.size, d.shape) for d in domains])
+    # Only what differs from the defaults: an option that is added later changes no name.
+    usual, chosen = Config().flat(), own.with_options(**places).flat()
+    what = repr(sorted((k, v) for k, v in chosen.items() if v != usual[k])
+                + [(d.size, d.shape) for d in domains])
     digest = hashlib.sha256(what.encode()).hexdigest()[:8]
     name = "_".join([d.name for d in domains] + [own.nets.classifier_net, digest])
     parent = Path(config.run.run_dir).parent / "classifiers"

@@ -175,30 +175,32 @@ class Evaluation(Callback):
             logs |= self.measure()
 
 
-class EarlyStopping(Callback):
-    """Ends a run whose held-out score has not fallen for a while, and keeps the best state.
+class Best(Callback):
+    """Keeps the state at which a measured score was best, and may end the run when none follows.
 
     The scores are read from metrics.jsonl, so that a resumed run remembers; stands after what
     writes them.
 
     Args:
         run: `RunDirectory`.
-        patience: measurements without a new best.
-        name: key of the score in the logs; lower is better.
+        what: of the score, for the message that ends a run.
+        score: (a log line) -> float, or None where it was not measured.
+        better: max or min.
         variables: the complete state.
-        stop: `gantrain.loop.Stop`.
+        stop, patience: `gantrain.loop.Stop` that ends the run after so many measurements without a
+            new best; 0 never does.
     """
 
-    def __init__(self, run, patience, name, variables, stop):
-        self.run, self.patience, self.name = run, patience, name
-        self.variables, self.stop = variables, stop
+    def __init__(self, run, what, score, better, variables, stop=None, patience=0):
+        self.run, self.what, self.score, self.better = run, what, score, better
+        self.variables, self.stop, self.patience = variables, stop, patience
 
     def __call__(self, step, logs):
-        if not logs or self.name not in logs:
+        if not logs or self.score(logs) is None:
             return
-        scores = [line[self.name] for line in self.run.metrics() if self.name in line]
-        best = int(np.argmin(scores))
-        if best == len(scores) - 1:
+        scores = [s for s in map(self.score, self.run.metrics()) if s is not None]
+        since = len(scores) - 1 - scores.index(self.better(scores))
+        if not since:
             self.run.save_best(step, self.variables)
-        elif len(scores) - 1 - best >= self.patience:
-            self.stop.finish(f"{self.name} has not fallen for {self.patience} samplings")
+        elif self.patience and since >= self.patience:
+            self.stop.finish(f"{self.what} has not fallen for {self.patience} samplings")

@@ -33,8 +33,18 @@ class Interpolate:
 @dataclass(frozen=True)
 class Evaluate:
     run_dir: str = option("", "directory of a run")
-    num: int = option(2_000, "latent vectors", low=10)
-    seed: int = option(12345, "seed of the latent vectors", low=0, high=2**31 - 1)
+    metrics: str | None = option(
+        None, "what is measured, comma separated; default: what fits the run and takes no minutes",
+        registry="gantrain.evaluation:METRICS", several=True)
+    num: int = option(2_000, "latent vectors; most real images and test examples", low=10)
+    seed: int = option(12345, "seed of the latent vectors and of the order of real images", low=0,
+                       high=2**31 - 1)
+    lpips_weights: str | None = option(
+        None, "LPIPS weights: .npz, a folder with the official files, or BACKBONE.pth,LINEAR.pth")
+    inception_weights: str | None = option(None, "InceptionV3 weights of Keras; default: its cache "
+                                           "or download")
+    fcn_weights: str | None = option(None, "segmentation network (.keras) for the FCN score; "
+                                     "default: train one on the real pairs and keep it")
 
 
 @dataclass(frozen=True)
@@ -241,15 +251,27 @@ def _progress():
 
 
 def evaluate(explicit) -> int:
-    """Joint coherence of a run, with what has to stand beside it."""
+    """Metrics of a finished or running run, with what they depend on."""
+    from gantrain import evaluation
     o = Evaluate(**explicit)
-    session = _open(o.run_dir, with_data=True)
-    result = session.measure(o.num, o.seed)
-    session.run.write_json("evaluation.json", {
-        "num": o.num, "seed": o.seed, "step": session.step, **result})
-    for name, value in result.items():
-        print(f"{name:32s} {value:.4f}")
+    if not o.run_dir:
+        raise UserError("--run_dir is needed: the directory of a run")
+    result = evaluation.evaluate(
+        o.run_dir, o.metrics.split(",") if o.metrics else None, o.num, o.seed,
+        evaluation.Weights(o.lpips_weights, o.inception_weights, o.fcn_weights), again=True,
+        command=_command_line("evaluate", explicit))
+    for name, value in result["values"].items():
+        print(f"{name:40s} {value:.4f}")
+    print(f"step {result['step']}, {result['num']} samples; with its provenance in "
+          f"{Path(o.run_dir) / evaluation.STORED}")
     return 0
+
+
+def _command_line(command, explicit):
+    """The command line of explicit options, as a shell would take it."""
+    import shlex
+    return shlex.join(["gantrain", command, *(word for name, value in explicit.items()
+                                              for word in (f"--{name}", str(value)))])
 
 
 def check(explicit) -> int:
@@ -308,7 +330,7 @@ def bench(explicit) -> int:
 # name: (help, dataclass of its options, function)
 COMMANDS = {
     "train": ("train a model, or go on with a run", Config, train),
-    "evaluate": ("joint coherence of a run", Evaluate, evaluate),
+    "evaluate": ("metrics of a run", Evaluate, evaluate),
     "sample": ("a grid of samples of a run", Sample, sample),
     "interpolate": ("paths between latent vectors, all domains side by side", Interpolate,
                     interpolate),

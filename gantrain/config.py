@@ -21,7 +21,8 @@ from gantrain.errors import UserError
 
 
 def option(default, help, *, low=None, high=None, above=None, choices=None, registry=None,
-           several=False, const=None, pair=None, resumable=False, used_by=None, short=None):
+           several=False, const=None, pair=None, resumable=False, used_by=None, short=None,
+           alias=None):
     """One option of a config section.
 
     Args:
@@ -37,11 +38,12 @@ def option(default, help, *, low=None, high=None, above=None, choices=None, regi
         resumable: True if a resumed run may have another value than the one it was started with.
         used_by: the values of --gan_type that heed the option; any other refuses it.
         short: letters that stand in the name of a run with this term.
+        alias: a second, shorter name of the flag.
     """
     return field(default=default, metadata=dict(
         help=help, low=low, high=high, above=above, choices=choices, registry=registry,
         several=several, const=const, pair=pair, resumable=resumable, used_by=used_by,
-        short=short))
+        short=short, alias=alias))
 
 
 # Trainers by what their options mean.
@@ -66,8 +68,16 @@ class Run:
     sample_every: int = option(500, "steps between two sample grids", low=1, resumable=True)
     checkpoint_every: int = option(1_000, "steps between two checkpoints", low=1, resumable=True)
     evaluate_every: int = option(
-        0, "steps between two measurements of joint coherence (0: never); labelled sets only",
-        low=0, resumable=True)
+        0, "steps between two measurements of --evaluate_metrics (0: never)", low=0,
+        resumable=True, alias="every")
+    evaluate_metrics: str = option(
+        "coherence", "what --evaluate_every measures, comma separated",
+        registry="gantrain.evaluation:METRICS", several=True, resumable=True)
+    evaluate_num: int = option(2_000, "samples of a measurement while training", low=10,
+                               resumable=True)
+    keep_best: str | None = option(
+        None, "keep the state at which this metric of --evaluate_metrics was best, and end with "
+        "it; default: the run ends with its last state", registry="gantrain.evaluation:METRICS")
     keep: int = option(2, "checkpoints kept; older ones are deleted", low=1, resumable=True)
     time_limit: float = option(
         0.0, "minutes after which the run saves and exits with code 75 (0: none)", low=0.0,
@@ -218,8 +228,8 @@ class Coupling:
     vgg_weights: str | None = option(None, "VGG19 weights file for --perceptual_loss",
                                      resumable=True)
     lpips_weights: str | None = option(
-        None, "AlexNet/LPIPS .npz: offline alternative to VGG19 for --perceptual_loss",
-        resumable=True)
+        None, "LPIPS weights (.npz, official .pth files): offline alternative to VGG19 for "
+        "--perceptual_loss, and what --evaluate_metrics lpips reads", resumable=True)
 
 
 @dataclass(frozen=True)
@@ -443,8 +453,16 @@ def validate(config: Config) -> Config:
                             "give one of them a weight")
     if c.vgg_weights and c.lpips_weights:
         raise UserError("--vgg_weights and --lpips_weights exclude each other; give one")
-    if (c.vgg_weights or c.lpips_weights) and not any(c.perceptual_loss):
+    measured = config.run.evaluate_metrics.split(",") if config.run.evaluate_every else []
+    reads_lpips = any(name.startswith("lpips") for name in measured)
+    if (c.vgg_weights or c.lpips_weights and not reads_lpips) and not any(c.perceptual_loss):
         raise UserError("--vgg_weights and --lpips_weights are used by --perceptual_loss; add it")
+    if config.run.keep_best and config.run.keep_best not in measured:
+        raise UserError(f"--keep_best {config.run.keep_best}: is not measured; give --every N and "
+                        f"--evaluate_metrics {config.run.keep_best}")
+    if config.run.keep_best and config.translation.early_stopping:
+        raise UserError("--keep_best and --early_stopping both choose the state that a run ends "
+                        "with; give one")
     if c.classifier and not c.semantic_loss:
         raise UserError("--classifier is used by --semantic_loss; add it")
     return config

@@ -43,16 +43,18 @@ def _add(group, section, f, with_choices):
     text = m["help"] + (f" ({', '.join(names)})" if names else "")
     if f.default not in (None, False, "", 0, 0.0, (0.0, 0.0)):
         text += f" [{f.default}]"
-    flag, common = f"--{f.name}", dict(dest=f.name, default=argparse.SUPPRESS,
-                                       help=text.replace("%", "%%"))
+    flags = [f"--{name}" for name in (f.name, m["alias"]) if name]
+    common = dict(dest=f.name, default=argparse.SUPPRESS,
+                  help=text.replace("%", "%%"))
     if kind is bool:
-        group.add_argument(flag, action=argparse.BooleanOptionalAction, **common)
+        group.add_argument(*flags, action=argparse.BooleanOptionalAction, **common)
     elif m["pair"]:
-        group.add_argument(flag, nargs="*", type=_number(float), metavar="W", **common)
+        group.add_argument(*flags, nargs="*", type=_number(float), metavar="W", **common)
     else:
         kind = _number(kind) if kind in (int, float) else kind
         bare = dict(nargs="?", const=m["const"]) if m["const"] is not None else {}
-        group.add_argument(flag, type=kind, metavar=f.name.upper().split("_")[-1], **bare, **common)
+        group.add_argument(*flags, type=kind, metavar=f.name.upper().split("_")[-1], **bare,
+                           **common)
 
 
 def parse(program, commands, default, argv):

@@ -7,7 +7,8 @@
     samples/000500.png   grids from fixed noise
     checkpoints/         complete states, newest `--keep`
     models/              final .keras files
-    losses.png report.html summary.json evaluation.json
+    losses.png report.html summary.json
+    metrics.json         what `evaluate` measured, with its provenance
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ class RunDirectory:
 
     @property
     def best(self) -> Path:
-        """The state with the best held-out score, where `--early_stopping` keeps one."""
+        """The state with the best score, where `--keep_best` or `--early_stopping` keeps one."""
         return self.path / "checkpoints" / "best.npz"
 
     def save_best(self, step, variables):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from gantrain import callbacks, images, nets, plots, report
+from gantrain import callbacks, evaluation, images, nets, plots, report
 from gantrain.auxiliary import Auxiliaries
 from gantrain.config import Config
 from gantrain.data.batches import Batches
@@ -19,14 +19,14 @@ from gantrain.data.pairs import examples, pair_count
 from gantrain.errors import UserError
 from gantrain.game import Draw
 from gantrain.loop import Stop, fit, listening
-from gantrain.metrics.coherence import joint_coherence
 from gantrain.run_directory import RunDirectory, replacing, write_text
 from gantrain.runtime import Runtime, environment
 from gantrain.trainers import TRAINERS
-from gantrain.trainers.classifier import logits_of
 
-# Latent vectors of a sample grid, of a plot of points, of a coherence measurement.
-SHOWN_IMAGES, SHOWN_POINTS, EVALUATED = 40, 2_000, 2_000
+# Latent vectors of a sample grid, of a plot of points.
+SHOWN_IMAGES, SHOWN_POINTS = 40, 2_000
+# Seed of the latent vectors that are measured while a run trains.
+EVALUATION_SEED = 12345
 # Held-out examples that a translator's grid shows, and that it is measured on.
 SHOWN_EXAMPLES, MEASURED_EXAMPLES = 8, 40
 
@@ -68,7 +68,9 @@ class Session:
         if frozen is None:
             frozen = self.auxiliaries.frozen(self.domains)
         # Before the runtime: a classifier is a run of its own and sets precision and seeds.
-        self._judges = self._evaluation_classifiers() if config.run.evaluate_every else None
+        self._judges = None
+        if config.run.evaluate_every and "coherence" in config.run.evaluate_metrics:
+            self.judges()
         self.runtime = Runtime(config.runtime, config.run.seed)
         with self.runtime.strategy.scope():
             self.trainer = kind(config, self.domains, frozen)
@@ -87,19 +89,21 @@ class Session:
     def open(cls, run_dir, with_data=False):
         """The session of a run directory at its newest checkpoint.
 
+        Networks that the couplings consulted are not needed to look at a run.
+
         Args:
             run_dir: directory of a run.
             with_data: False builds the networks from what the run remembers of its domains, so
-                that samples need neither the data nor the networks that the couplings consulted.
+                that samples need no data.
 
         Raises:
             UserError: the directory holds no run or no checkpoint.
         """
         run = RunDirectory(run_dir)
         # Where a run was trained says nothing about where it is looked at.
-        config = run.config().with_options(run_dir=str(run.path), evaluate_every=0, devices=1)
-        domains = None if with_data else run.domains()
-        session = cls(config, domains, frozen=None if with_data else {})
+        config = run.config().with_options(run_dir=str(run.path), evaluate_every=0, keep_best=None,
+                                           devices=1)
+        session = cls(config, None if with_data else run.domains(), frozen={})
         best = run.best if run.best.exists() else None
         step = run.restore(session.trainer.variables(), best)
         if not step:
@@ -165,9 +169,14 @@ class Session:
             callbacks.Checkpoints(run, options.checkpoint_every, options.keep,
                                   self.trainer.variables(), self.finite)]
         if self.config.translation.early_stopping:
-            chosen.append(callbacks.EarlyStopping(
-                run, self.config.translation.early_stopping, "held_out/l1",
-                self.trainer.variables(), self.stop))
+            name = "held_out/l1"
+            chosen.append(callbacks.Best(
+                run, name, lambda line: line.get(name), min, self.trainer.variables(), self.stop,
+                self.config.translation.early_stopping))
+        if options.keep_best:
+            metric = evaluation.METRICS[options.keep_best]
+            chosen.append(callbacks.Best(run, options.keep_best, metric.score, metric.best[1],
+                                         self.trainer.variables()))
         return chosen
 
     def _measurements(self):
@@ -204,7 +213,7 @@ class Session:
         """What the trainer itself measures on the test part: a classifier's accuracy."""
         if self.trainer.score is None:
             return {}
-        return self.trainer.score(self._load("test"))
+        return self.trainer.score(self.test_domains())
 
     def finite(self):
         """Whether every weight is finite: what a checkpoint must be."""
@@ -273,32 +282,52 @@ class Session:
         MEASURED_EXAMPLES are kept, so that the part is read once.
         """
         if self._held_out is None:
-            domains = self._load("test")
+            domains = self.test_domains()
             most = pair_count(domains) or min(d.size for d in domains)
             pixels = examples(domains, range(min(MEASURED_EXAMPLES, most)))
             self._held_out = [images.to_float(p) for p in pixels]
         return [p[:count] for p in self._held_out]
 
     def held_out_scores(self):
-        """What a translator measures on held-out examples, one at a time: memory stays flat."""
+        """What a translator measures on held-out examples."""
         parts = self.held_out(MEASURED_EXAMPLES)
-        scores = [self._measure(*(p[i:i + 1] for p in parts)) for i in range(len(parts[0]))]
-        return {f"held_out/{name}": float(np.mean([s[name] for s in scores]))
-                for name in scores[0]}
+        examples = ([p[i:i + 1] for p in parts] for i in range(len(parts[0])))
+        return {f"held_out/{name}": value for name, value in self.scores(examples).items()}
 
-    def measure(self, count=EVALUATED, seed=12345):
-        """Joint coherence of prior samples and what has to stand beside it.
+    def scores(self, examples):
+        """Means of what a translator measures, one example at a time: memory stays flat.
+
+        Args:
+            examples: iterable of [one tensor per domain], each float32 [1, ...] in [-1, 1].
+        """
+        scores = [self._measure(*parts) for parts in examples]
+        return {name: float(np.mean([s[name] for s in scores])) for name in scores[0]}
+
+    def measure(self):
+        """The metrics of `--evaluate_metrics`, for the log."""
+        o = self.config.run
+        return evaluation.measure(self, o.evaluate_metrics.split(","), o.evaluate_num,
+                                  EVALUATION_SEED, self._weights())
+
+    def _weights(self):
+        return evaluation.Weights(lpips=self.config.coupling.lpips_weights)
+
+    def test_domains(self):
+        """The domains of the test part."""
+        return self._load("test")
+
+    def judges(self):
+        """(evaluation classifiers, one per domain, {"accuracy/<domain>": share}), made once.
 
         Raises:
-            UserError: no generators, fewer than two domains, or domains without labels.
+            UserError: a domain has no labels.
         """
-        z = self.noise(count, seed)
-        self._judges = self._judges or self._evaluation_classifiers()
-        classifiers, accuracies = self._judges
-        made = self.samples(z)
-        logits = [logits_of(c, x) for c, x in zip(classifiers, made, strict=True)]
-        result = joint_coherence(logits, self.trainer.names, self.domains[0].multi_label)
-        return {f"joint/{k}": v for k, v in (result | accuracies).items()}
+        if self._judges is None:
+            if any(d.labels is None for d in self.domains):
+                raise UserError("joint coherence needs labelled domains; drop --evaluate_every or "
+                                "take another --dataset")
+            self._judges = self.auxiliaries.evaluation(self.domains)
+        return self._judges
 
     # --- what it is made of ----------------------------------------------------------------------
 
@@ -331,9 +360,3 @@ class Session:
     def _train_classifier(self, config, domains):
         """A classifier is a run like any other, interrupted by the same signals."""
         Session(config, domains, self.stop).fit()
-
-    def _evaluation_classifiers(self):
-        if len(self.domains) < 2 or any(d.labels is None for d in self.domains):
-            raise UserError("joint coherence needs two or more labelled domains; drop "
-                            "--evaluate_every or take another --dataset")
-        return self.auxiliaries.evaluation(self.domains)

@@ -177,15 +177,17 @@ def test_evaluate(coupled, capsys):
     path, _ = coupled
     assert main(["evaluate", "--run_dir", str(path), "--num", "50"]) == 0
     said = capsys.readouterr().out
-    stored = json.loads((path / "evaluation.json").read_text())
+    stored = json.loads((path / "metrics.json").read_text())
     step = RunDirectory(path).checkpoints()[-1].stem
     assert (stored["num"], stored["seed"], stored["step"]) == (50, 12345, int(step))
     names = {"coherence", "coherence_low", "coherence_high", "chance", "entropy/a", "entropy/b",
              "confidence/a", "confidence/b", "accuracy/a", "accuracy/b"}
-    assert {k for k in stored if "/" in k} == {f"joint/{name}" for name in names}
+    assert set(stored["values"]) == {f"joint/{name}" for name in names}
+    assert stored["command"].endswith("--num 50") and stored["environment"]["tensorflow"]
+    assert stored["counts"] == {"joint/coherence": 50}
     for name in names:
         assert f"joint/{name}" in said
-    low, share, high = (stored[f"joint/coherence{end}"] for end in ("_low", "", "_high"))
+    low, share, high = (stored["values"][f"joint/coherence{end}"] for end in ("_low", "", "_high"))
     assert 0 <= low <= share <= high <= 1
     assert f"{share:.4f}" in said
 
@@ -196,7 +198,7 @@ def test_evaluate_any_number_of_domains_and_attributes(dataset, names, tmp_path)
     assert main(words(path, dataset=dataset, semantic_loss=1, semantic_form="agreement",
                       steps=1)) == 0
     assert main(["evaluate", "--run_dir", str(path), "--num", "30"]) == 0
-    stored = json.loads((path / "evaluation.json").read_text())
+    stored = json.loads((path / "metrics.json").read_text())["values"]
     for name in names:
         assert 0 <= stored[f"joint/entropy/{name}"] <= 1
         assert 0 <= stored[f"joint/accuracy/{name}"] <= 1

@@ -23,8 +23,8 @@ def test_every_preset_resolves(name):
     assert flat["preset"] == name
     assert {k: flat[k] for k in preset.options} == preset.options
     # Resolving leaves nothing open but what may stay open, and is a fixed point.
-    free = {"domains", "classifier", "vgg_weights", "lpips_weights", "xla", "d_norm", "image_size",
-            "load_size"}
+    free = {"domains", "classifier", "keep_best", "vgg_weights", "lpips_weights", "xla", "d_norm",
+            "image_size", "load_size"}
     if flat["gan_type"] in TRANSLATION:
         free |= {"net", "noise_dim", "shared_layers", "d_shared_layers"}
     else:

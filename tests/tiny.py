@@ -139,6 +139,7 @@ def write_lpips(path):
         arrays[f"conv{i + 1}/kernel"] = rng.normal(
             0, scale, (kernel, kernel, channels, size)).astype("float32")
         arrays[f"conv{i + 1}/bias"] = rng.normal(0, 0.1, size).astype("float32")
+        arrays[f"lin{i}"] = rng.uniform(0, 0.1, (1, 1, size, 1)).astype("float32")
         channels = size
     np.savez(path, **arrays)
 

@@ -1,0 +1,361 @@
+"""What a finished or running run is worth: every metric on one footing, with its provenance.
+
+A metric here is a few lines between a run and a module of `gantrain.metrics`: it picks the streams
+of images, and says of which runs it makes sense. `metrics.json` keeps the values together with what
+they depend on: step, seed, sample counts, versions, and the hash of every network that was
+consulted.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from gantrain import images
+from gantrain.config import FROM_NOISE
+from gantrain.data.pairs import examples, pair_count
+from gantrain.errors import UserError
+from gantrain.game import pairs
+from gantrain.metrics.coherence import joint_coherence
+from gantrain.metrics.lpips import LPIPS, pair_distances
+from gantrain.runtime import environment
+from gantrain.trainers.classifier import logits_of
+
+BATCH = 250  # images held at a time
+STORED = "metrics.json"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Network files that metrics consult. Each is a path, or None for what the metric does then."""
+
+    lpips: str | None = None
+    inception: str | None = None
+    fcn: str | None = None
+
+
+class Evaluation:
+    """The images of one run as streams, and the networks that judge them, each made once.
+
+    Streams yield float32 batches [b, H, W, C] in [-1, 1]. Nothing is kept, so that 50,000 images
+    take the memory of one batch; a second look generates them again.
+
+    Args:
+        session: `gantrain.session.Session` with its data.
+        num: latent vectors, and the most real images and test examples.
+        seed: of the latent vectors and of the order of real images.
+        weights: `Weights`.
+
+    Attributes:
+        networks: description of every network that was consulted, by metric.
+        counts: images or pairs behind a value, by its name.
+    """
+
+    def __init__(self, session, num, seed, weights=Weights()):
+        self.session, self.num, self.seed, self.weights = session, num, seed, weights
+        self.config, self.trainer = session.config, session.trainer
+        self.domains, self.names = session.domains, [d.name for d in session.domains]
+        if self.trainer.noise is None and self.trainer.gallery is None:
+            raise UserError(f"--run_dir {session.run.path}: a {self.config.run.gan_type} makes no "
+                            f"images; give the run of a GAN")
+        self.networks, self.counts = {}, {}
+        self._test = None
+
+    @property
+    def from_noise(self):
+        return self.config.run.gan_type in FROM_NOISE
+
+    @property
+    def labelled(self):
+        return all(d.labels is not None for d in self.domains)
+
+    def generated(self):
+        """Batches of all domains, [list of arrays]: the same latent vector at the same place."""
+        z = self.session.noise(self.num, self.seed)
+        for start in range(0, len(z), BATCH):
+            yield self.session.samples(z[start:start + BATCH])
+
+    def of_domain(self, number):
+        """Generated images of one domain."""
+        return (made[number] for made in self.generated())
+
+    def real(self, number, again=0):
+        """Training images of one domain in a seeded order, at most `num`; `again` is another order.
+
+        Orders of different domains have nothing to do with each other.
+        """
+        domain = self.domains[number]
+        order = np.random.default_rng([self.seed, number, again]).permutation(domain.size)
+        order = order[:self.num]
+        for start in range(0, len(order), BATCH):
+            yield images.to_float(domain.pixels(order[start:start + BATCH]))
+
+    @property
+    def test(self):
+        """The domains of the test part."""
+        self._test = self._test or self.session.test_domains()
+        return self._test
+
+    def translations(self, direction=None):
+        """(input, output, targets or None) of the test part, one example at a time.
+
+        Batch statistics of several would let one image change another. Targets are
+        [1, H, W, C], or [1, T, H, W, C] where an input has T of them.
+        """
+        way = direction or self.config.translation.direction
+        back = way != self.config.translation.direction
+        translate = self.session.translator(way).apply
+        source = self.test[1] if back else self.test[0]
+        paired = pair_count(self.test)
+        for number in range(min(self.num, paired or source.size)):
+            if paired:
+                x, y = examples(self.test, [number])[::-1 if back else 1]
+            else:
+                x, y = source.pixels([number]), None
+            x = images.to_float(x)
+            # The way back starts from one of several targets.
+            x = x[:, 0] if len(x.shape) == 5 else x
+            yield x, np.asarray(translate(x)), None if y is None else images.to_float(y)
+
+    def sets(self):
+        """{domain: (stream of generated images, stream of real ones)}; each may be read once."""
+        if self.from_noise:
+            return {name: (self.of_domain(i), self.real(i)) for i, name in enumerate(self.names)}
+        made = {}
+        for way in self.trainer.translators():
+            back = way != self.config.translation.direction
+            target = self.test[0 if back else 1]
+            made[target.name] = ((out for _, out, _ in self.translations(way)),
+                                 self._whole(target))
+        return made
+
+    def _whole(self, domain):
+        for start in range(0, min(domain.size, self.num), BATCH):
+            end = min(start + BATCH, domain.size, self.num)
+            yield images.to_float(domain.pixels(np.arange(start, end)))
+
+    def judges(self):
+        """Evaluation classifiers, one per domain, and their test accuracies."""
+        classifiers, accuracies = self.session.judges()
+        self.networks["evaluation_classifiers"] = accuracies
+        return classifiers, accuracies
+
+
+# --- metrics -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One entry of METRICS.
+
+    Attributes:
+        summary: one line.
+        measure: Evaluation -> {"name/domain": float}.
+        unfit: Evaluation -> why the run cannot be measured so, or "".
+        best: (value, or prefix of values that are averaged; max or min): what `--keep_best` keeps.
+        asked: True if it takes minutes or a download, and is measured only when it is named.
+    """
+
+    summary: str
+    measure: Callable
+    unfit: Callable
+    best: tuple[str, Callable]
+    asked: bool = False
+
+    def score(self, values):
+        """The one number that `--keep_best` compares, from measured values; None without them."""
+        name, _ = self.best
+        found = [v for k, v in values.items() if k == name or k.startswith(name + "/")]
+        return float(np.mean(found)) if found else None
+
+
+def _coherence(e):
+    """Joint coherence, with what has to stand beside it."""
+    classifiers, accuracies = e.judges()
+    logits = [np.concatenate(parts) for parts in zip(*(
+        [logits_of(c, x) for c, x in zip(classifiers, made, strict=True)]
+        for made in e.generated()), strict=True)]
+    result = joint_coherence(logits, e.names, e.domains[0].multi_label)
+    e.counts["joint/coherence"] = len(logits[0])
+    return {f"joint/{k}": v for k, v in (result | accuracies).items()}
+
+
+def _coherence_unfit(e):
+    if len(e.domains) < 2 or not e.labelled or not e.from_noise:
+        return "joint coherence needs generators from noise for two or more labelled domains"
+    return ""
+
+
+def _lpips(e):
+    """The thesis's three measurements, its baseline, and the floor: real images of one domain."""
+    named = list(enumerate(e.names))
+    distance = _Distances(e)
+    for (i, one), (j, other) in pairs(named):
+        both = itertools.tee(e.generated())
+        distance(f"generated_{one}~generated_{other}", (m[i] for m in both[0]),
+                 (m[j] for m in both[1]))
+        distance(f"real_{one}~real_{other}", e.real(i), e.real(j))
+    for i, name in named:
+        distance(f"generated_{name}~real_{name}", e.of_domain(i), e.real(i))
+        distance(f"real_{name}~real_{name}", e.real(i), e.real(i, again=1))
+    return distance.values
+
+
+def _lpips_cross(e):
+    """Generated images of each domain against real ones of every other (thesis tables 3.3-3.8)."""
+    distance = _Distances(e)
+    for (i, one), (j, other) in itertools.permutations(enumerate(e.names), 2):
+        distance(f"generated_{one}~real_{other}", e.of_domain(i), e.real(j))
+    return distance.values
+
+
+class _Distances:
+    """Collects mean LPIPS distances of pairs of streams: as many pairs as the shorter one has."""
+
+    def __init__(self, e):
+        self.e, self.values = e, {}
+        self.lpips = LPIPS(e.weights.lpips)
+        e.networks["lpips"] = self.lpips.description
+
+    def __call__(self, name, left, right):
+        left, right = _together(left, right)
+        d = pair_distances(self.lpips, left, right, self.e.session.runtime).values
+        self.values[f"lpips/{name}"] = float(np.mean(d, dtype=np.float64))
+        self.values[f"lpips_std/{name}"] = float(np.std(d, dtype=np.float64))
+        self.e.counts[f"lpips/{name}"] = len(d)
+
+
+def _together(left, right):
+    """Two streams cut to the same batches, as many as the shorter one has."""
+    one, other = itertools.tee(zip(left, right, strict=False))
+    return (a[:len(b)] for a, b in one), (b[:len(a)] for a, b in other)
+
+
+def _lpips_unfit(e):
+    if not e.from_noise or len(e.domains[0].shape) != 3:
+        return "LPIPS of a joint distribution needs generators of images from noise"
+    if not e.weights.lpips:
+        return ("LPIPS needs the weights of its network: give --lpips_weights PATH (.npz, or the "
+                "official PyTorch files)")
+    return ""
+
+
+def _pixels(e):
+    """What the trainer measures on test examples: L1, PSNR and SSIM of pairs, or of the cycle."""
+    count = min(e.num, pair_count(e.test) or min(d.size for d in e.test))
+    parts = ([images.to_float(p) for p in examples(e.test, [n])] for n in range(count))
+    e.counts["pixels"] = count
+    return {f"pixels/{k}": v for k, v in e.session.scores(parts).items()}
+
+
+def _pixels_unfit(e):
+    return "" if not e.from_noise else "pixel scores need the run of a pix2pix or cyclegan"
+
+
+METRICS = {
+    "coherence": Metric("share of samples that all domains' classifiers give the same label",
+                        _coherence, _coherence_unfit, ("joint/coherence", max)),
+    "lpips": Metric("generated against generated and real, and real against real",
+                    _lpips, _lpips_unfit, ("lpips", min)),
+    "lpips_cross": Metric("generated images of a domain against real ones of another",
+                          _lpips_cross, _lpips_unfit, ("lpips", min), asked=True),
+    "pixels": Metric("L1, PSNR and SSIM of test pairs, or of the cycle without pairs", _pixels,
+                     _pixels_unfit, ("pixels/l1", min)),
+}
+
+
+# --- a run's metrics -----------------------------------------------------------------------------
+
+
+def measure(session, names, num, seed, weights=Weights()):
+    """The values of some metrics, for the log of a training run.
+
+    Args:
+        session: `gantrain.session.Session` with its data.
+        names: keys of METRICS.
+        num, seed, weights: see `Evaluation`.
+
+    Raises:
+        UserError: a metric does not fit the run.
+    """
+    return _measured(Evaluation(session, num, seed, weights), names)
+
+
+def evaluate(run_dir, metrics=None, num=2_000, seed=12345, weights=Weights(), again=False,
+             command=None):
+    """Measures a run at its newest (or best) checkpoint and writes its `metrics.json`.
+
+    What the file already holds for the same step, number, seed and weights is kept, and measured
+    anew only where `again` says so.
+
+    Args:
+        run_dir: directory of a run.
+        metrics: keys of METRICS; None is every one that fits and takes no minutes.
+        num, seed, weights: see `Evaluation`.
+        again: True measures what is there already once more.
+        command: the command line, to be stored.
+
+    Returns:
+        The contents of `metrics.json`.
+
+    Raises:
+        UserError: there is no such run, a metric does not fit it, or data or weights are missing.
+    """
+    from gantrain.session import Session
+    session = Session.open(run_dir, with_data=True)
+    e = Evaluation(session, num, seed, weights)
+    names = metrics or [n for n, m in METRICS.items() if not m.asked and not m.unfit(e)]
+    if not names:
+        reasons = "; ".join(f"{n}: {m.unfit(e)}" for n, m in METRICS.items() if not m.asked)
+        raise UserError(f"--run_dir {run_dir}: no metric fits ({reasons})")
+    depends = {"step": session.step, "num": num, "seed": seed}
+    stored = _stored(session.run) or {}
+    if {k: stored.get(k) for k in depends} != depends:
+        stored = {}
+    # A value measured with one file of weights says nothing about another.
+    same = {n for n, w in stored.get("weights", {}).items() if w == _weights_of(n, weights)}
+    wanted = [n for n in names if again or n not in same]
+    values = _measured(e, wanted)
+    if wanted or not stored:
+        stored = depends | {
+            "command": command, "environment": environment(session.runtime.device),
+            "metrics": sorted({*stored.get("metrics", ()), *wanted}),
+            "weights": stored.get("weights", {}) | {n: _weights_of(n, weights) for n in wanted},
+            "networks": stored.get("networks", {}) | e.networks,
+            "counts": stored.get("counts", {}) | e.counts,
+            "values": stored.get("values", {}) | values}
+        session.run.write_json(STORED, stored)
+    return stored
+
+
+def _measured(e, names):
+    for name in names:
+        reason = METRICS[name].unfit(e)
+        if reason:
+            raise UserError(f"--metrics {name}: {reason}")
+    values = {}
+    for name in names:
+        values |= METRICS[name].measure(e)
+    return values
+
+
+def _weights_of(metric, weights):
+    """Which file of weights a metric reads, or None."""
+    own = {"lpips": weights.lpips, "lpips_cross": weights.lpips, "inception": weights.inception,
+           "fcn": weights.fcn}
+    return own.get(metric)
+
+
+def _stored(run):
+    path = run.path / STORED
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not readable ({error}); remove it and run the command "
+                        f"again") from None

@@ -1,0 +1,152 @@
+"""Evaluation: streams, provenance, what is kept and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+import tiny
+
+from gantrain import evaluation, flags
+from gantrain.commands import COMMANDS
+from gantrain.main import main
+from gantrain.run_directory import RunDirectory
+from gantrain.session import Session
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, tiny_registries):
+    """A run of two steps on two labelled domains."""
+    path = tmp_path_factory.mktemp("evaluation") / "run"
+    Session(tiny.config(path, steps=2)).fit()
+    return path
+
+
+@pytest.fixture
+def opened(finished):
+    return Session.open(finished, with_data=True)
+
+
+def made(stream):
+    return np.concatenate(list(stream))
+
+
+def test_generated_images_of_all_domains_have_the_same_latent_vectors(opened, monkeypatch):
+    monkeypatch.setattr(evaluation, "BATCH", 7)
+    e = evaluation.Evaluation(opened, 20, seed=3)
+    both = list(e.generated())
+    assert [len(batch[0]) for batch in both] == [7, 7, 6]
+    wanted = opened.samples(opened.noise(20, 3))
+    for i in range(2):
+        np.testing.assert_allclose(made(b[i] for b in both), wanted[i], atol=1e-5)
+        np.testing.assert_array_equal(made(e.of_domain(i)), made(b[i] for b in both))
+
+
+def test_real_images_are_each_seen_once_in_a_seeded_order(opened, monkeypatch):
+    monkeypatch.setattr(evaluation, "BATCH", 7)
+    e = evaluation.Evaluation(opened, 1_000, seed=3)
+    first, same, again = made(e.real(0)), made(e.real(0)), made(e.real(0, again=1))
+    assert first.dtype == np.float32 and abs(first).max() <= 1
+    np.testing.assert_array_equal(first, same)
+    assert not np.array_equal(first, again)
+    pixels = np.round((first + 1) * 127.5).astype(np.uint8)
+    domain = opened.domains[0].images
+    assert sorted(p.tobytes() for p in pixels) == sorted(p.tobytes() for p in domain)
+    assert len(made(evaluation.Evaluation(opened, 5, seed=3).real(1))) == 5
+
+
+def test_streams_are_cut_to_the_shorter_one():
+    left = (np.full(n, 1.0) for n in (4, 4, 4))
+    right = (np.full(n, 2.0) for n in (4, 3))
+    one, other = evaluation._together(left, right)
+    assert [(len(a), len(b)) for a, b in zip(one, other, strict=True)] == [(4, 4), (3, 3)]
+
+
+def test_lpips_has_the_measurements_of_the_thesis_and_their_floors(finished, tmp_path):
+    weights = tmp_path / "lpips.npz"
+    tiny.write_lpips(weights)
+    result = evaluation.evaluate(finished, ["lpips", "lpips_cross"], 12, 0,
+                                 evaluation.Weights(lpips=str(weights)))
+    names = {"generated_a~generated_b", "real_a~real_b", "generated_a~real_a", "generated_b~real_b",
+             "real_a~real_a", "real_b~real_b", "generated_a~real_b", "generated_b~real_a"}
+    values = result["values"]
+    assert {k for k in values if k.startswith("lpips/")} == {f"lpips/{n}" for n in names}
+    assert all(values[f"lpips/{n}"] > 0 for n in names)
+    assert set(result["counts"].values()) == {12}
+    assert result["networks"]["lpips"]["sha256"]
+
+
+def test_what_was_measured_is_kept_and_not_measured_again(finished, monkeypatch):
+    calls = []
+    metric = evaluation.Metric("counts", lambda e: calls.append(1) or {"own/value": 1.5},
+                               lambda e: "", ("own/value", max))
+    monkeypatch.setitem(evaluation.METRICS, "own", metric)
+    first = evaluation.evaluate(finished, ["own"], 11, 1)
+    assert first == json.loads((finished / "metrics.json").read_text())
+    assert evaluation.evaluate(finished, ["own"], 11, 1) == first and len(calls) == 1
+    evaluation.evaluate(finished, ["own"], 11, 1, again=True)
+    assert len(calls) == 2
+    other = evaluation.evaluate(finished, ["own"], 11, 2)
+    assert len(calls) == 3 and (other["seed"], other["num"]) == (2, 11)
+
+
+def test_another_file_of_weights_is_measured_anew(finished, monkeypatch, tmp_path):
+    calls = []
+    monkeypatch.setitem(evaluation.METRICS, "lpips", evaluation.Metric(
+        "counts", lambda e: calls.append(e.weights.lpips) or {"lpips/x": 1.0}, lambda e: "",
+        ("lpips", min)))
+    for name in ("one", "one", "two"):
+        evaluation.evaluate(finished, ["lpips"], 13, 1, evaluation.Weights(lpips=name))
+    assert calls == ["one", "two"]
+
+
+@pytest.mark.parametrize("metric, part", [("lpips", "--lpips_weights"), ("pixels", "pix2pix")])
+def test_a_metric_that_does_not_fit_says_why(finished, metric, part):
+    tiny.refused(lambda: evaluation.evaluate(finished, [metric], 10, 0), f"--metrics {metric}",
+                 part)
+
+
+def test_an_unlabelled_set_has_no_coherence(tmp_path):
+    Session(tiny.config(tmp_path / "run", dataset="tiny_unlabelled", steps=1)).fit()
+    tiny.refused(lambda: evaluation.evaluate(tmp_path / "run"), "no metric fits", "labelled")
+
+
+def test_pixels_of_a_translator(tmp_path):
+    Session(tiny.config(tmp_path / "run", gan_type="pix2pix", steps=1)).fit()
+    result = evaluation.evaluate(tmp_path / "run", num=100)
+    assert set(result["values"]) >= {"pixels/l1", "pixels/psnr", "pixels/ssim"}
+    session = Session.open(tmp_path / "run", with_data=True)
+    e = evaluation.Evaluation(session, 100, 0)
+    errors = [np.mean(abs(out - y)) for _, out, y in e.translations()]
+    assert len(errors) == result["counts"]["pixels"] == 12
+    assert result["values"]["pixels/l1"] == pytest.approx(np.mean(errors), rel=1e-4)
+    (name, (out, real)), = e.sets().items()
+    assert name == "b" and made(out).shape == made(real).shape
+
+
+def test_keep_best_ends_with_the_best_state(tmp_path, monkeypatch):
+    """A score that rises and falls again: the run's models are those of its peak."""
+    scores = iter((0.1, 0.7, 0.4))
+    states = []
+
+    def measure(e):
+        states.append(tiny.values(e.trainer.G[0].trainable_variables))
+        return {"own/score": next(scores)}
+
+    monkeypatch.setitem(evaluation.METRICS, "own", evaluation.Metric(
+        "a score", measure, lambda e: "", ("own/score", max)))
+    session = Session(tiny.config(tmp_path / "run", steps=3, evaluate_every=1,
+                                  evaluate_metrics="own", keep_best="own"))
+    session.fit()
+    for kept, best in zip(session.trainer.G[0].trainable_variables, states[1], strict=True):
+        np.testing.assert_array_equal(kept, best)
+    assert RunDirectory(tmp_path / "run").best.exists()
+    assert Session.open(tmp_path / "run").step == 2
+
+
+def test_every_is_the_short_name_and_keep_best_needs_a_measurement(tmp_path, capsys):
+    words = ["--dataset", "tiny", "--run_dir", str(tmp_path / "run")]
+    assert main([*words, "--keep_best", "coherence"]) == 2
+    assert "--every" in capsys.readouterr().err
+    _, options = flags.parse("gantrain", {k: v[:2] for k, v in COMMANDS.items()}, "train",
+                             ["--every", "5"])
+    assert options == {"evaluate_every": 5}
