@@ -1,60 +1,36 @@
 """Frozen feature networks: their numbers, their padding, and what missing files lead to."""
 
-import os
-from pathlib import Path
+import hashlib
 
 import keras
 import numpy as np
 import pytest
+from torch_saved import BACKBONES, CHANNELS, random_lpips, save, save_npz
 
 from gantrain.errors import UserError
 from gantrain.nets import frozen
 
 
 @pytest.fixture(scope="module")
-def random_alexnet(tmp_path_factory):
-    rng = np.random.default_rng(0)
-    arrays, channels = {}, 3
-    for i, (kernel, size) in enumerate([(11, 64), (5, 192), (3, 384), (3, 256), (3, 256)]):
-        scale = np.sqrt(2 / (kernel * kernel * channels))
-        shape = (kernel, kernel, channels, size)
-        arrays[f"conv{i + 1}/kernel"] = rng.normal(0, scale, shape).astype("float32")
-        arrays[f"conv{i + 1}/bias"] = rng.normal(0, 0.1, size).astype("float32")
-        arrays[f"lin{i}"] = rng.uniform(0, 1, (1, 1, size, 1)).astype("float32")
-        channels = size
-    path = tmp_path_factory.mktemp("lpips") / "alexnet_lpips.npz"
-    np.savez(path, **arrays)
+def folder(tmp_path_factory):
+    """Random weights of the smaller two networks, in all three layouts."""
+    path = tmp_path_factory.mktemp("lpips")
+    for net in ("alex", "squeeze"):
+        backbone, linear = random_lpips(net)
+        head = {"classifier.1.weight": np.ones((4, 9), np.float32)}
+        save(path / f"{net}_backbone.pth", backbone | head, "zip")
+        save(path / f"{net}_linear.pth", linear, "legacy")
+        save_npz(path / f"{net}.npz", backbone, linear)
     return path
 
 
-def lpips(net, weights, one, two):
-    """Zhang et al. 2018, equation 1, transcribed in NumPy."""
-    total = 0.0
-    for name, weight in zip(net.style, weights, strict=True):
-        a, b = (np.asarray(net.model(x, training=False)[name]) for x in (one, two))
-        a, b = (f / (np.sqrt((f**2).sum(-1, keepdims=True)) + 1e-10) for f in (a, b))
-        total += ((a - b) ** 2 @ weight).mean()
-    return total
-
-
-def test_alexnet_reproduces_the_official_lpips_example():
-    root = os.environ.get("GANTRAIN_DATA_DIR")
-    if not root:
-        pytest.skip("GANTRAIN_DATA_DIR is not set; it names the folder with lpips/")
-    folder = Path(root) / "lpips"
-    one, two = (
-        keras.utils.img_to_array(keras.utils.load_img(folder / "example" / f"{name}.png"))[None]
-        / 127.5 - 1
-        for name in ("ex_ref", "ex_p0")
-    )  # fmt: skip
-    path = folder / "alexnet_lpips.npz"
-    value = lpips(frozen.alexnet(path), frozen.lpips_weights(path), one, two)
-    assert value == pytest.approx(0.722, abs=5e-4)
+def both(folder, net):
+    return f"{folder / net}_backbone.pth,{folder / net}_linear.pth"
 
 
 @pytest.mark.parametrize("size", [32, 64, 65, 70])
-def test_alexnet_pads_like_its_origin(random_alexnet, size):
-    net = frozen.alexnet(random_alexnet)
+def test_alexnet_pads_like_its_origin(folder, size):
+    net = frozen.lpips(folder / "alex.npz")
     x = np.random.default_rng(1).uniform(-1, 1, (1, size, size, 3)).astype("float32")
     made = net.model(x)
 
@@ -66,31 +42,111 @@ def test_alexnet_pads_like_its_origin(random_alexnet, size):
     third = out(second, 3, 2, 0)
     assert [made[f"relu{i}"].shape[1] for i in range(1, 6)] == [first, second, third, third, third]
     # The first corner by hand: two zeros on the left and on top, after the scaling of the input.
-    arrays = np.load(random_alexnet)
+    arrays = np.load(folder / "alex.npz")
     scaled = (x[0] - [-0.030, -0.088, -0.188]) / [0.458, 0.448, 0.450]
     patch = np.pad(scaled, ((2, 0), (2, 0), (0, 0)))[:11, :11]
     corner = np.einsum("hwc,hwco->o", patch, arrays["conv1/kernel"]) + arrays["conv1/bias"]
     np.testing.assert_allclose(made["relu1"][0, 0, 0], np.maximum(corner, 0), atol=1e-4)
 
 
-def test_alexnet_is_frozen_and_named(random_alexnet):
-    net = frozen.alexnet(random_alexnet)
-    assert net.model.trainable_variables == []
-    assert set(net.content) | set(net.style) <= set(net.model.output)
-    assert [len(w) for w in frozen.lpips_weights(random_alexnet)] == [64, 192, 384, 256, 256]
+@pytest.mark.parametrize("net", ["alex", "squeeze"])
+def test_every_layout_gives_the_same_network(folder, net):
+    nets = [frozen.lpips(path) for path in (folder / f"{net}.npz", both(folder, net))]
+    nets.append(frozen.lpips(str(folder / f"{net}_backbone.pth")))
+    for other in nets[1:]:
+        for one, two in zip(nets[0].model.get_weights(), other.model.get_weights(),
+                            strict=True):
+            np.testing.assert_array_equal(one, two)
+    for one, two in zip(nets[0].linear, nets[1].linear, strict=True):
+        assert one.dtype == np.float32 and one.ndim == 1
+        np.testing.assert_array_equal(one, two)
+    assert nets[2].linear == ()
+    assert nets[1].description == {
+        "network": f"LPIPS {net}", "version": "0.1",
+        "weights": f"{net}_backbone.pth,{net}_linear.pth", "sha256": ",".join(
+            hashlib.sha256((folder / f"{net}_{part}.pth").read_bytes()).hexdigest()
+            for part in ("backbone", "linear"))}
+    assert nets[0].description["weights"] == f"{net}.npz"
+    assert "," not in nets[0].description["sha256"]
 
 
-@pytest.mark.parametrize("load", [frozen.alexnet, frozen.lpips_weights])
-def test_a_wrong_lpips_file_is_a_user_error(tmp_path, load):
-    with pytest.raises(UserError, match=r"missing\.npz: no such file"):
-        load(tmp_path / "missing.npz")
+@pytest.mark.parametrize("net", ["alex", "squeeze"])
+def test_the_networks_of_lpips_are_frozen_and_named(folder, net):
+    made = frozen.lpips(folder / f"{net}.npz")
+    assert made.model.trainable_variables == []
+    assert set(made.content) <= set(made.style) == set(made.model.output)
+    assert [len(w) for w in made.linear] == CHANNELS[net]
+    assert [made.model.output[n].shape[-1] for n in made.style] == CHANNELS[net]
+
+
+def test_the_files_of_a_folder_are_told_apart_by_what_they_hold(tmp_path, folder):
+    names = {"alex_backbone": "one", "alex_linear": "two", "squeeze_linear": "three"}
+    for old, new in names.items():
+        (tmp_path / f"{new}.pth").write_bytes((folder / f"{old}.pth").read_bytes())
+    np.savez(tmp_path / "unrelated.npz", a=np.zeros(3))
+    found = frozen.lpips(tmp_path)
+    assert found.description["weights"] == "one.pth,two.pth"
+    (tmp_path / "four.pth").write_bytes((folder / "squeeze_backbone.pth").read_bytes())
+    with pytest.raises(UserError, match="weights for alex and squeeze"):
+        frozen.lpips(tmp_path)
+    assert frozen.lpips(tmp_path, "squeeze").description["weights"] == "four.pth,three.pth"
+    with pytest.raises(UserError, match="not an LPIPS file of VGG16"):
+        frozen.lpips(tmp_path, "vgg")
+    with pytest.raises(UserError, match="LPIPS network vgg19: choose from alex, squeeze, vgg"):
+        frozen.lpips(tmp_path, "vgg19")
+    with pytest.raises(UserError, match=r"alex.npz and alex_backbone.pth are both for AlexNet"):
+        frozen.lpips(folder)
+
+
+def test_weights_of_vgg16_load(tmp_path):
+    """The table has 13 convolutions with torchvision's names; constants, since they are many."""
+    backbone = {}
+    for i, (name, before, after, kernel) in enumerate(BACKBONES["vgg"]):
+        backbone[f"features.{name}.weight"] = np.full((after, before, kernel, kernel), i, "f2")
+        backbone[f"features.{name}.bias"] = np.full(after, -i, "f2")
+    save(tmp_path / "vgg.pth", backbone)
+    net = frozen.lpips(tmp_path / "vgg.pth")
+    assert net.style == ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
+    for i, weight in enumerate(net.model.get_weights()):
+        assert np.ptp(weight) == 0 and float(np.mean(weight)) == (-1) ** (i % 2) * (i // 2)
+    with pytest.raises(UserError, match="not an LPIPS file"):
+        save(tmp_path / "vgg.pth", {k: v for k, v in backbone.items() if "28" not in k})
+        frozen.lpips(tmp_path / "vgg.pth")
+
+
+def test_a_wrong_lpips_file_is_a_user_error(tmp_path, folder):
+    for name in ("missing.npz", "missing.pth", "one.pth,two.pth"):
+        with pytest.raises(UserError, match=f"{name.split(',')[0]}: no such file"):
+            frozen.lpips(tmp_path / name)
+    with pytest.raises(UserError, match="no .npz and no .pth"):
+        frozen.lpips(tmp_path)
     (tmp_path / "text.npz").write_text("not an archive")
-    np.savez(tmp_path / "other.npz", a=np.zeros(3))
+    (tmp_path / "cut.npz").write_bytes((folder / "alex.npz").read_bytes()[:5000])
     np.savez(tmp_path / "pickle.npz", a=np.array([{}], dtype=object))
-    np.save(tmp_path / "array.npy", np.zeros(3))
-    for name in ("text.npz", "other.npz", "pickle.npz", "array.npy"):
-        with pytest.raises(UserError, match="not an LPIPS file"):
-            load(tmp_path / name)
+    for name in ("text.npz", "cut.npz", "pickle.npz"):
+        with pytest.raises(UserError, match=f"{name}: not a readable .npz"):
+            frozen.lpips(tmp_path / name)
+    np.savez(tmp_path / "other.npz", a=np.zeros(3))
+    arrays = dict(np.load(folder / "alex.npz"))
+    np.savez(tmp_path / "shape.npz", **arrays | {"conv5/kernel": arrays["conv4/kernel"]})
+    np.savez(tmp_path / "bias.npz", **arrays | {"conv5/bias": np.zeros(255)})
+    for name in ("other.npz", "shape.npz", "bias.npz"):
+        with pytest.raises(UserError, match="not an LPIPS file|not the convolutions"):
+            frozen.lpips(tmp_path / name)
+    (tmp_path / "page.pth").write_text("<!DOCTYPE html>")
+    (tmp_path / "cut.pth").write_bytes((folder / "alex_backbone.pth").read_bytes()[:5000])
+    for name, reason in (("page.pth", "a web page"), ("cut.pth", "not a zip file")):
+        with pytest.raises(UserError, match=reason):
+            frozen.lpips(tmp_path / name)
+    with pytest.raises(UserError, match="for alex but not the convolutions.*BACKBONE.pth"):
+        frozen.lpips(folder / "alex_linear.pth")
+
+
+def test_linear_weights_of_version_0_0_are_refused(folder, monkeypatch):
+    old = hashlib.sha256((folder / "alex_linear.pth").read_bytes()).hexdigest()
+    monkeypatch.setattr(frozen, "_LPIPS_OLD", {old})
+    with pytest.raises(UserError, match=r"alex_linear.pth: linear weights of LPIPS 0.0.*v0.1"):
+        frozen.lpips(both(folder, "alex"))
 
 
 def test_vgg19_is_that_of_keras_whatever_the_precision(tmp_path):

@@ -240,7 +240,7 @@ def _lpips_weights(path, net):
                                     f"{LPIPS_NETS[name].title}; give BACKBONE.pth,LINEAR.pth")
                 if values:
                     table[name] = file, values
-    usable = [n for n in convolutions if net in (None, n)]
+    usable = sorted(n for n in convolutions if net in (None, n))
     if len(usable) > 1:
         usable = [n for n in usable if n in linear] or usable
     if len(usable) > 1:
