@@ -18,10 +18,16 @@ import numpy as np
 from gantrain import images
 from gantrain.config import FROM_NOISE
 from gantrain.data.pairs import examples, pair_count
+from gantrain.data.ring import DEVIATION, centres
+from gantrain.data.transforms import TRANSFORMS
 from gantrain.errors import UserError
 from gantrain.game import pairs
+from gantrain.metrics import frechet, modes
 from gantrain.metrics.coherence import joint_coherence
 from gantrain.metrics.lpips import LPIPS, pair_distances
+from gantrain.metrics.pixels import map_agreement
+from gantrain.nets import frozen
+from gantrain.nets.classifiers import penultimate
 from gantrain.runtime import environment
 from gantrain.trainers.classifier import logits_of
 
@@ -256,6 +262,85 @@ def _pixels_unfit(e):
     return "" if not e.from_noise else "pixel scores need the run of a pix2pix or cyclegan"
 
 
+def _classifier_frechet(e):
+    """Set distances on the evaluation classifiers' features: not FID, but at hand offline."""
+    classifiers, _ = e.judges()
+    values = {}
+    for (name, (made, real)), classifier in zip(e.sets().items(), classifiers, strict=True):
+        values |= _set_scores(e, "classifier", name, penultimate(classifier), made, real)
+    return values
+
+
+def _labelled_unfit(e):
+    if not e.from_noise or not e.labelled or len(e.domains[0].shape) != 3:
+        return "it needs generators of images from noise for labelled domains"
+    return ""
+
+
+def _inception(e):
+    """Set distances on Inception features."""
+    features, e.networks["inception"] = frozen.inception(e.weights.inception,
+                                                         e.config.data.offline)
+    compiled = e.session.runtime.function(features)
+    values = {}
+    for name, (made, real) in e.sets().items():
+        values |= _set_scores(e, "inception", name, compiled, made, real)
+    return values
+
+
+def _set_scores(e, network, name, features, made, real):
+    made, real = frechet.collect(features, made), frechet.collect(features, real)
+    e.counts[f"{network}/{name}"] = [len(made), len(real)]
+    return {f"{network}_{k}/{name}": v
+            for k, v in frechet.scores(real, made, e.seed).items()}
+
+
+def _images_unfit(e):
+    return "" if len(e.domains[0].shape) == 3 else "it needs images, and the run makes points"
+
+
+def _modes(e):
+    """Modes or classes that the samples reach, per domain."""
+    values = {}
+    if e.config.data.dataset == "ring":
+        points = np.concatenate(list(e.of_domain(0)))
+        found = {e.names[0]: modes.ring_coverage(points, centres(), DEVIATION)}
+    else:
+        classifiers, _ = e.judges()
+        found = {}
+        for i, (domain, classifier) in enumerate(zip(e.domains, classifiers, strict=True)):
+            labels = np.concatenate([logits_of(classifier, x).argmax(1) for x in e.of_domain(i)])
+            found[domain.name] = modes.label_coverage(labels, domain.labels, len(domain.classes))
+    for name, scores in found.items():
+        values |= {f"modes/{k}/{name}": v for k, v in scores.items()}
+        e.counts[f"modes/{name}"] = e.num
+    return values
+
+
+def _modes_unfit(e):
+    if e.config.data.dataset == "ring" and e.from_noise:
+        return ""
+    return _labelled_unfit(e) or ("attributes are no modes" if e.domains[0].multi_label else "")
+
+
+def _agreement(e):
+    """Pixels of a domain that equal the known map of the first domain."""
+    values = {}
+    for i, name in enumerate(e.names):
+        if name in TRANSFORMS:
+            stream = ((made[0], made[i]) for made in e.generated())
+            values |= {f"agreement/{k}/{name}": v
+                       for k, v in map_agreement(stream, TRANSFORMS[name]).items()}
+            e.counts[f"agreement/{name}"] = e.num
+    return values
+
+
+def _agreement_unfit(e):
+    if not e.from_noise or not any(n in TRANSFORMS for n in e.names[1:]):
+        return f"it needs a domain that is a known map of the first: {', '.join(TRANSFORMS)}"
+    return ""
+
+
 METRICS = {
     "coherence": Metric("share of samples that all domains' classifiers give the same label",
                         _coherence, _coherence_unfit, ("joint/coherence", max)),
@@ -263,6 +348,15 @@ METRICS = {
                     _lpips, _lpips_unfit, ("lpips", min)),
     "lpips_cross": Metric("generated images of a domain against real ones of another",
                           _lpips_cross, _lpips_unfit, ("lpips", min), asked=True),
+    "classifier_frechet": Metric(
+        "Frechet and kernel distance, precision, recall on evaluation classifiers' features",
+        _classifier_frechet, _labelled_unfit, ("classifier_frechet", min)),
+    "inception": Metric("the same on Inception features, with the Keras weights", _inception,
+                        _images_unfit, ("inception_frechet", min), asked=True),
+    "modes": Metric("modes or classes that samples reach", _modes, _modes_unfit,
+                    ("modes/covered", max)),
+    "agreement": Metric("pixels that equal the known map of the first domain", _agreement,
+                        _agreement_unfit, ("agreement/agreement", max)),
     "pixels": Metric("L1, PSNR and SSIM of test pairs, or of the cycle without pairs", _pixels,
                      _pixels_unfit, ("pixels/l1", min)),
 }

@@ -150,3 +150,18 @@ def test_every_is_the_short_name_and_keep_best_needs_a_measurement(tmp_path, cap
     _, options = flags.parse("gantrain", {k: v[:2] for k, v in COMMANDS.items()}, "train",
                              ["--every", "5"])
     assert options == {"evaluate_every": 5}
+
+
+def test_modes_and_set_distances_of_labelled_domains(finished):
+    values = evaluation.evaluate(finished, ["modes", "classifier_frechet"], 30, 0)["values"]
+    for name in "ab":
+        assert values[f"modes/modes/{name}"] == 10 and values[f"modes/covered/{name}"] >= 1
+        assert values[f"classifier_frechet/{name}"] > 0
+        assert 0 <= values[f"classifier_recall/{name}"] <= 1
+
+
+def test_modes_of_points(tmp_path):
+    Session(tiny.ring_config(tmp_path / "run", steps=1)).fit()
+    values = evaluation.evaluate(tmp_path / "run", num=50)["values"]
+    assert values["modes/modes/ring"] == 10 and set(values) == {
+        f"modes/{k}/ring" for k in ("covered", "modes", "near", "entropy")}

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from gantrain.metrics.pixels import distances, nearest, pixel_scores
+from gantrain.data.transforms import TRANSFORMS
+from gantrain.metrics.pixels import distances, map_agreement, nearest, pixel_scores
 
 
 def pair(channels=3, side=32, noise=0.2):
@@ -51,3 +52,23 @@ def test_of_several_targets_the_nearest_counts():
     chosen = nearest(made, tf.constant(targets))
     np.testing.assert_allclose(chosen[:, 0, 0, 0], [-0.1, 0.05], rtol=1e-5)
     assert float(pixel_scores(made, targets)["l1"]) == pytest.approx(0.075, rel=1e-5)
+
+
+def test_known_maps_agree_wholly_and_shuffled_pairs_by_chance():
+    rng = np.random.default_rng(5)
+    first = rng.integers(0, 256, (40, 16, 16, 1), np.uint8)
+    second = TRANSFORMS["negative"](first)
+    floats = [np.float32(v) / 127.5 - 1 for v in (first, second)]
+    stream = ((floats[0][i:i + 15], floats[1][i:i + 15]) for i in range(0, 40, 15))
+    found = map_agreement(stream, TRANSFORMS["negative"])
+    assert (found["agreement"], found["agreement_std"]) == (1.0, 0.0)
+    assert found["chance"] == pytest.approx(0.5, abs=0.03)
+    shuffled = map_agreement([(floats[0], np.roll(floats[1], 3, axis=0))], TRANSFORMS["negative"])
+    assert shuffled["agreement"] == pytest.approx(0.5, abs=0.03)
+
+
+def test_agreement_counts_pixels():
+    first, second = np.full((2, 2, 2, 1), -1.0, np.float32), np.ones((2, 2, 2, 3), np.float32)
+    second[0, 0] = -1
+    found = map_agreement([(first, second)], lambda pixels: 255 - pixels)
+    assert found["agreement"] == 0.75 and found["agreement_std"] == 0.25

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import keras
+
 from gantrain.nets.blocks import CHANNELS, Row
 
 
@@ -82,3 +84,16 @@ CLASSIFIERS: dict[str, Classifier] = {
     "compact": COMPACT,
     "evaluation": EVALUATION,
 }
+
+
+def penultimate(classifier):
+    """What a classifier's last layer reads: its features, for distances between sets of images.
+
+    Args:
+        classifier: a Keras model whose last layer is dense.
+
+    Returns:
+        Callable, images [B, H, W, C] -> [B, D].
+    """
+    model = keras.Model(classifier.input, classifier.layers[-1].input)
+    return lambda images: model(images, training=False)

@@ -1,0 +1,59 @@
+"""Mode coverage: which parts of a distribution a generator reaches at all."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from gantrain.metrics.coherence import normalised_entropy
+
+LEAST = 0.01  # share of the samples that makes a mode count as covered
+RADIUS = 3.0  # standard deviations within which a sample belongs to a mode
+
+
+def ring_coverage(points, centres, deviation, least=LEAST, radius=RADIUS):
+    """Modes of a mixture of round Gaussians in the plane that samples reach.
+
+    Args:
+        points: float [N, 2].
+        centres: float [K, 2].
+        deviation: standard deviation of a mode.
+        least: share of all samples from which on a mode is covered.
+        radius: in deviations, how near a sample has to be.
+
+    Returns:
+        Floats: `covered` (modes), `modes` (K), `near` (share of samples in any mode) and `entropy`
+        (of the histogram of the samples in modes; 1 is uniform).
+    """
+    distance = np.linalg.norm(np.asarray(points)[:, None] - np.asarray(centres)[None], axis=-1)
+    nearest = distance.argmin(1)
+    near = distance.min(1) <= radius * deviation
+    counts = np.bincount(nearest[near], minlength=len(centres))
+    return {"covered": float(np.sum(counts >= least * len(points))), "modes": float(len(centres)),
+            "near": float(near.mean()), "entropy": _entropy(counts)}
+
+
+def label_coverage(labels, data_labels, classes, least=LEAST):
+    """Classes that labelled samples reach, and how far their histogram is from the data's.
+
+    Args:
+        labels: int [N], classes that a classifier gives to samples.
+        data_labels: int [M], classes of the data.
+        classes: number of classes.
+        least: share of all samples from which on a class is covered.
+
+    Returns:
+        Floats: `covered` (classes), `modes` (all of them), `entropy` (1 is uniform) and `kl`,
+        KL(samples || data) of the histograms in nats; infinite if a class is not in the data.
+    """
+    counts = np.bincount(labels, minlength=classes)
+    p, q = counts / counts.sum(), np.bincount(data_labels, minlength=classes) / len(data_labels)
+    used = p > 0
+    kl = math.inf if np.any(q[used] == 0) else float(np.sum(p[used] * np.log(p[used] / q[used])))
+    return {"covered": float(np.sum(counts >= least * len(labels))), "modes": float(classes),
+            "entropy": _entropy(counts), "kl": kl}
+
+
+def _entropy(counts):
+    return float(normalised_entropy(counts / counts.sum())) if counts.sum() else 0.0
