@@ -247,8 +247,9 @@ def _lpips_weights(path, net):
         raise UserError(f"{path}: holds weights for {' and '.join(usable)}; give one network's as "
                         f"BACKBONE.pth,LINEAR.pth")
     if not usable:
-        if linear:
-            raise UserError(f"{path}: holds linear weights for {' and '.join(linear)} but not the "
+        alone = sorted(n for n in linear if net in (None, n))
+        if alone:
+            raise UserError(f"{path}: holds linear weights for {' and '.join(alone)} but not the "
                             f"convolutions; give torchvision's .pth with it, as "
                             f"BACKBONE.pth,LINEAR.pth")
         wanted = LPIPS_NETS[net].title if net else "AlexNet, VGG16 or SqueezeNet 1.1"
