@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 CATEGORY = 2.0  # length of the one-hot block, comparable with the noise beside it
+NORMAL_BOUND = 3.0  # 99.7 % of the draws of a standard normal lie within
 
 
 def size(options):
@@ -29,6 +30,52 @@ def prior(options, draw):
         return noise
     category = tf.cast(draw.uniform(high=float(options.noise_categories)), tf.int32)
     return tf.concat([CATEGORY * tf.one_hot(category, options.noise_categories), noise], axis=1)
+
+
+def every_category(options, draw):
+    """Draws from the prior with all categories equally often, each with the same noise.
+
+    Args:
+        options: `gantrain.config.Nets`.
+        draw: `gantrain.game.Draw` of B images.
+
+    Returns:
+        float32 [C, B, noise_categories + noise_dim], C the number of categories or 1 without any.
+    """
+    _, noise = split(options, prior(options, draw))
+    if not options.noise_categories:
+        return noise[None]
+    blocks = CATEGORY * tf.eye(options.noise_categories)
+    return tf.stack([tf.concat([tf.repeat(block[None], len(noise), axis=0), noise], axis=1)
+                     for block in tf.unstack(blocks)])
+
+
+def split(options, z):
+    """z [..., size of z] as (one-hot category [..., noise_categories], noise)."""
+    return z[..., :options.noise_categories], z[..., options.noise_categories:]
+
+
+def inside(options, noise):
+    """Noise moved into the support of its prior, coordinate by coordinate.
+
+    A normal has no bounds, so coordinates are kept where nearly all draws lie: a generator was
+    never trained on others.
+    """
+    bound = NORMAL_BOUND if options.noise_type == "normal" else 1.0
+    return tf.clip_by_value(noise, -bound, bound)
+
+
+def nearest(options, z):
+    """The point of the prior's support next to any z: the largest category, and `inside`.
+
+    Args:
+        options: `gantrain.config.Nets`.
+        z: float32 [B, noise_categories + noise_dim], such as an encoder gives.
+    """
+    category, noise = split(options, z)
+    if options.noise_categories:
+        category = CATEGORY * tf.one_hot(tf.argmax(category, axis=-1), options.noise_categories)
+    return tf.concat([category, inside(options, noise)], axis=-1)
 
 
 def slerp(start, end, count):
