@@ -106,7 +106,7 @@ class Data:
         None, "mirror training images at random, both halves of a pair alike; default on for "
         "pix2pix, cyclegan and segmenter, else off")
     batch_size: int | None = option(None, "images per domain and update, over all devices; default "
-                                    "64, for pix2pix and cyclegan 1, for segmenter 4", low=1)
+                                    "64, for pix2pix and cyclegan 1, for segmenter 8", low=1)
 
 
 @dataclass(frozen=True)
@@ -242,8 +242,9 @@ class Translation:
         "instance for cyclegan, else batch; discriminators take layer for batch under a gradient "
         "penalty", choices=("batch", "instance", "none"), used_by=TRANSLATION + SEGMENTATION)
     dropout: float | None = option(
-        None, "rate of the generator's dropout, pix2pix's source of noise; default 0.5 for a "
-        "pix2pix U-Net, else 0", low=0.0, high=0.9, used_by=TRANSLATION)
+        None, "rate of the generator's dropout, pix2pix's source of noise, or of the segmenter's; "
+        "default 0.5 for a pix2pix U-Net and for segmenter, else 0", low=0.0, high=0.9,
+        used_by=TRANSLATION + SEGMENTATION)
     patch: str | None = option(
         None, "receptive field of the discriminator in pixels; default 70, or the largest that the "
         "image holds", registry="gantrain.nets:PATCHES", used_by=TRANSLATION)

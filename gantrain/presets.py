@@ -149,7 +149,7 @@ def resolve(config: Config) -> Config:
     translates, segments = kind in TRANSLATION, kind in SEGMENTATION
     default("run_dir", run_name(config))
     size = default("image_size", image_size(config.data.dataset))
-    default("batch_size", 1 if translates else 4 if segments else 64)
+    default("batch_size", 1 if translates else 8 if segments else 64)
     default("flip", translates or segments)
     default("weight_init", "normal" if translates else "xavier")
     default("lr_decay", 0.5 if translates or segments else 0.0)
@@ -168,7 +168,9 @@ def resolve(config: Config) -> Config:
         # 286 for 256.
         default("load_size", size and round(size * 143 / 128))
     if segments:
+        # Long et al. 2015, section 4.3; its networks have no normalisation.
         default("norm", "batch")
+        default("dropout", 0.5)
     elif translates:
         _translation(kind, size, default)
     elif kind in FROM_NOISE:

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from contextlib import contextmanager, suppress
@@ -54,6 +55,15 @@ def write_text(path, text):
     """Writes a text file in one atomic step."""
     with replacing(path) as temporary:
         temporary.write_text(text)
+
+
+def sha256(path):
+    """Hash of a file, in hexadecimal: what a number that rests on a file is stored with."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 class RunDirectory:

@@ -17,18 +17,19 @@ FEWEST, COARSEST = 3, 8
 _KEY = 0xFC8
 
 
-def encoder_rows(halvings: int) -> tuple[Row, ...]:
+def encoder_rows(halvings: int, dropout: float) -> tuple[Row, ...]:
     """VGG16's convolutions, and its dense layers as convolutions (Long et al. 2015, section 3.1).
 
     Args:
         halvings: how often the map is halved, at most as often as `STAGES` has entries.
+        dropout: rate behind what were the dense layers.
     """
     rows = []
     for count, size in STAGES[:halvings]:
         rows += [Row("conv", size, 3, norm="batch", activation="relu")] * count
         rows += [Row("pool", kernel=2, stride=2)]
-    return (*rows, Row("conv", 1024, 3, norm="batch", activation="relu", dropout=0.5),
-            Row("conv", 1024, 1, norm="batch", activation="relu", dropout=0.5))
+    dense = dict(norm="batch", activation="relu", dropout=dropout)
+    return (*rows, Row("conv", 1024, 3, **dense), Row("conv", 1024, 1, **dense))
 
 
 def fcn_halvings(size: int) -> int:
@@ -53,6 +54,7 @@ def build_fcn(
     *,
     width: float = 1.0,
     norm: str | None = None,
+    dropout: float = 0.5,
     weight_init: str = "xavier",
     seed: int,
 ) -> keras.Model:
@@ -74,6 +76,7 @@ def build_fcn(
         classes: number of classes.
         width: factor on the size of every row but the heads.
         norm: replaces batch normalisation: "instance", "none"; None keeps it.
+        dropout: rate behind the last two rows of the encoder, 0.5 in the paper.
         weight_init: "xavier" (normal) or "normal" (standard deviation 0.02).
         seed: decides every initial weight and dropout mask; not negative.
 
@@ -81,7 +84,7 @@ def build_fcn(
         UserError: images of this size cannot be halved so often.
     """
     halvings = fcn_halvings(size)
-    rows, settings = encoder_rows(halvings), Settings(weight_init, norm=norm, width=width)
+    rows, settings = encoder_rows(halvings, dropout), Settings(weight_init, norm=norm, width=width)
     image = keras.Input((None, None, channels), name="image")
     ((*_, deepest),) = build_rows(
         rows, [image], size=channels, settings=settings, seed=(seed, _KEY, 0),

@@ -47,11 +47,11 @@ class Segmenter(Trainer):
                             f"facades in pix2pix's layout, pairs:PATH")
         self.palette = find_palette(dataset, config.data.data_dir)
         self.palette.check(domains[0], dataset)
-        n, o, (side, _, channels) = config.nets, config.optimisation, domains[1].shape
-        self.S = build_fcn(side, channels, len(self.palette.classes), width=n.width,
-                           norm=config.translation.norm, weight_init=n.weight_init,
+        n, o, t = config.nets, config.optimisation, config.translation
+        self.side, _, channels = domains[1].shape
+        self.S = build_fcn(self.side, channels, len(self.palette.classes), width=n.width,
+                           norm=t.norm, dropout=t.dropout, weight_init=n.weight_init,
                            seed=config.run.seed)
-        self.side = side
         self.players = {"segmenter": Player(
             "segmenter", [self.S], adam(o.c_lr, 0.9, 0.999, config, config.run.steps),
             weight_decay=o.weight_decay)}
@@ -111,5 +111,14 @@ class Segmenter(Trainer):
 
 
 def mean_where(values, chosen):
-    """Mean of the values [...] where `chosen` [...] is 1 and not 0; 0 if it is nowhere."""
-    return tf.math.divide_no_nan(tf.reduce_sum(values * chosen), tf.reduce_sum(chosen))
+    """Mean over images of the mean over those of their pixels where `chosen` is 1 and not 0.
+
+    Image by image, so that the mean over replicas is that of the whole batch.
+
+    Args:
+        values: float32 [B, H, W].
+        chosen: 0 or 1, float32 [B, H, W]; an image without any counts as 0.
+    """
+    of_each = tf.math.divide_no_nan(tf.reduce_sum(values * chosen, (1, 2)),
+                                    tf.reduce_sum(chosen, (1, 2)))
+    return tf.reduce_mean(of_each)
