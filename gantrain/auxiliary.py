@@ -1,34 +1,48 @@
 """Networks that a run consults but does not train: classifiers and feature extractors.
 
-A classifier that is not given is trained as a run of its own, beside the run that needs it, and
-found there the next time.
+A classifier or segmenter that is not given is trained as a run of its own, beside the run that
+needs it, and found there the next time.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import keras
 from keras import ops
 
 from gantrain.config import Config
+from gantrain.data.palettes import find_palette
 from gantrain.errors import UserError
 from gantrain.nets import frozen
 from gantrain.presets import resolve
-from gantrain.run_directory import RunDirectory
+from gantrain.run_directory import RunDirectory, sha256
 
 EVALUATION_STEPS, EVALUATION_SEED = 1_500, 20_201
+# The judge of a paired set is the same for all its runs; four minutes at 128 pixels on one core.
+SEGMENTER = dict(steps=1_000, seed=20_202, width=0.25, batch_size=8, c_lr=1e-3, lr_decay=0.5)
 
 
-def load_model(path):
-    """A `.keras` file, or the classifier of a finished run directory. Raises UserError."""
+def model_path(path, kind="classifier"):
+    """A model's own file: `path`, or that of a finished run of this --gan_type at `path`.
+
+    Raises:
+        UserError: there is none.
+    """
     path = Path(path)
     if path.is_dir():
-        path = path / "models" / "classifier.keras"
+        path = path / "models" / f"{kind}.keras"
     if not path.exists():
         raise UserError(f"{path}: not there; give a .keras file or the run directory of a finished "
-                        f"--gan_type classifier")
+                        f"--gan_type {kind}")
+    return path
+
+
+def load_model(path, kind="classifier"):
+    """A `.keras` file, or the model of a finished run directory. Raises UserError."""
+    path = model_path(path, kind)
     try:
         return keras.saving.load_model(path, compile=False)
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -41,7 +55,8 @@ class Auxiliaries:
 
     Args:
         config: a resolved config of the run.
-        train: (config, domains) -> None, trains a classifier's own run to its end.
+        train: (config, domains) -> None, trains the own run of a classifier or segmenter to its
+            end; None for domains loads those of the config.
     """
 
     def __init__(self, config, train):
@@ -110,43 +125,121 @@ class Auxiliaries:
                 [domain], classifier_net="evaluation", classifier_augment="shift",
                 steps=EVALUATION_STEPS, seed=EVALUATION_SEED)
             models.append(model)
-            accuracies |= _accuracies(run)
+            accuracies |= _scores(run)
         return models, accuracies
+
+    def segmenter(self, domains, direction, weights=None):
+        """The judge of the FCN score, found where an earlier run left it, or trained.
+
+        It learns from the real training pairs alone and is the same for every run of a data set at
+        one image size, so that numbers of different runs are measured alike. It is trained on crops
+        of its own, whatever the run's are.
+
+        Args:
+            domains: label maps and photographs of the training part, in this order.
+            direction: the translation that is judged, from label maps to photographs; "a2b" if the
+                label maps are the data set's first domain.
+            weights: a `.keras` file or the run directory of a segmenter to take instead:
+                photographs [B, H, W, C] in [-1, 1] -> scores of the classes [B, H, W, K].
+
+        Returns:
+            (Keras model, what is stored with its numbers: `network`, `version`, the name `weights`
+            of its file and the file's `sha256`).
+
+        Raises:
+            UserError: the set has no palette, the label maps do not look like it, or the weights
+                are those of other images or classes.
+        """
+        maps, photos = domains
+        dataset = self.config.data.dataset
+        palette = find_palette(dataset, self.config.data.data_dir)
+        palette.check(maps, dataset)
+        if weights:
+            path, version = model_path(weights, "segmenter"), "given"
+        else:
+            own = segmenter_config(self.config, domains, direction, palette)
+            run = self._trained(own, None, f"segmenter of {dataset}", "ceiling")
+            path, version = model_path(run.path, "segmenter"), run.path.name
+        model = load_model(path)
+        _check_segmenter(model, path, photos, len(palette.classes))
+        return model, {"network": "fcn", "version": version, "weights": path.name,
+                       "sha256": sha256(path)}
 
     def _classifier(self, domains, **options):
         """(run directory, model): found where an earlier run left it, or trained."""
         own = classifier_config(self.config, domains, **options)
+        what = f"classifier of {', '.join(d.name for d in domains)}"
+        run = self._trained(own, domains, what, "test accuracy")
+        return run, load_model(run.path)
+
+    def _trained(self, own, domains, what, scored):
+        """The run directory of a config that was trained to its end, now or earlier."""
         run = RunDirectory(own.run.run_dir)
         if run.summary() is None:
-            print(f"training a classifier of {', '.join(d.name for d in domains)} in {run.path}",
-                  flush=True)
+            print(f"training a {what} in {run.path}", flush=True)
             self.train(own, domains)
         shares = ", ".join(f"{k.removeprefix('accuracy/')} {v:.3f}"
-                           for k, v in _accuracies(run).items())
-        print(f"classifier {run.path}: test accuracy {shares}", flush=True)
-        return run, load_model(run.path)
+                           for k, v in _scores(run).items())
+        print(f"{own.run.gan_type} {run.path}: {scored} {shares}", flush=True)
+        return run
 
 
 def classifier_config(config, domains, **options) -> Config:
     """The config of a classifier's own run, in a directory named after everything it depends on."""
     own = Config().with_options(
-        gan_type="classifier", dataset=config.data.dataset,
-        domains=",".join(d.name for d in domains), data_dir=config.data.data_dir,
-        offline=config.data.offline, image_size=config.data.image_size,
-        batch_size=config.data.batch_size, steps=config.coupling.classifier_steps,
-        devices=config.runtime.devices, gpu_mem_mb=config.runtime.gpu_mem_mb, log_every=500,
-        sample_every=10**6, checkpoint_every=500, keep=1, c_lr=1.5e-3, lr_decay=0.67)
+        **_inherited(config), gan_type="classifier", domains=",".join(d.name for d in domains),
+        batch_size=config.data.batch_size, steps=config.coupling.classifier_steps, c_lr=1.5e-3,
+        lr_decay=0.67)
     own = own.with_options(**options)
+    names = [*(d.name for d in domains), own.nets.classifier_net]
+    return _in_own_directory(config, own, names, domains)
+
+
+def segmenter_config(config, domains, direction, palette) -> Config:
+    """The config of a segmenter's own run, in a directory named after everything it depends on."""
+    own = Config().with_options(
+        **_inherited(config), gan_type="segmenter", fit=config.data.fit, direction=direction,
+        **SEGMENTER)
+    name = re.sub(r"[^A-Za-z0-9_.]+", "_", config.data.dataset)
+    return _in_own_directory(config, own, [name, "segmenter"], domains, palette.classes,
+                             palette.colours.tolist())
+
+
+def _inherited(config):
+    """What every consulted network's run takes over from the run that consults it."""
+    return dict(
+        dataset=config.data.dataset, data_dir=config.data.data_dir, offline=config.data.offline,
+        image_size=config.data.image_size, devices=config.runtime.devices,
+        gpu_mem_mb=config.runtime.gpu_mem_mb, log_every=500, sample_every=10**6,
+        checkpoint_every=500, keep=1)
+
+
+def _in_own_directory(config, own, names, domains, *also):
     places = dict(data_dir="", offline=False, devices=0, gpu_mem_mb=0)
     # Only what differs from the defaults: an option that is added later changes no name.
     usual, chosen = Config().flat(), own.with_options(**places).flat()
     what = repr(sorted((k, v) for k, v in chosen.items() if v != usual[k])
-                + [(d.size, d.shape) for d in domains])
+                + [(d.size, d.shape) for d in domains] + list(also))
     digest = hashlib.sha256(what.encode()).hexdigest()[:8]
-    name = "_".join([d.name for d in domains] + [own.nets.classifier_net, digest])
     parent = Path(config.run.run_dir).parent / "classifiers"
-    return resolve(own.with_options(run_dir=str(parent / name)))
+    return resolve(own.with_options(run_dir=str(parent / "_".join([*names, digest]))))
 
 
-def _accuracies(run):
-    return {k: v for k, v in run.summary().items() if k.startswith("accuracy/")}
+def _check_segmenter(model, path, photos, classes):
+    """Refuses a network that takes other images than the photographs or gives other classes."""
+    taken, given = model.input_shape, model.output_shape
+    fits = len(taken) == len(given) == 4 and taken[-1] == photos.shape[-1]
+    fits = fits and given[-1] == classes
+    if fits:
+        sides = (*taken[1:3], *given[1:3])
+        fits = all(side in (None, own) for side, own in zip(sides, photos.shape[:2] * 2,
+                                                            strict=True))
+    if not fits:
+        raise UserError(
+            f"--fcn_weights {path}: takes {taken[1:]} and gives {given[1:]}, but the photographs "
+            f"are {photos.shape} and the palette has {classes} classes")
+
+
+def _scores(run):
+    """What the trainer of a finished run measured on the test part: the numbers of its summary."""
+    return {name: v for name, v in run.summary().items() if isinstance(v, float)}

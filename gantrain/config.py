@@ -49,6 +49,7 @@ def option(default, help, *, low=None, high=None, above=None, choices=None, regi
 # Trainers by what their options mean.
 COUPLED, PIX2PIX, CYCLEGAN = ("scogan",), ("pix2pix",), ("cyclegan",)
 TRANSLATION = PIX2PIX + CYCLEGAN
+SEGMENTATION = ("segmenter",)
 FROM_NOISE = ("gan", "cogan", "scogan")
 
 
@@ -105,16 +106,17 @@ class Data:
                                     high=2048)
     load_size: int | None = option(
         None, "training images are scaled to this size and cropped to --image_size at random; "
-        "default: --image_size, no crop; for pix2pix and cyclegan 143/128 of it", low=8, high=4096)
+        "default: --image_size, no crop; for pix2pix, cyclegan and segmenter 143/128 of it", low=8,
+        high=4096)
     fit: str = option(
         "squeeze", "how images are scaled: squeeze (both axes to the size), short_side (aspect "
         "kept, the shorter side to --load_size, cropped), none (pixels as they are, cropped)",
         choices=("squeeze", "short_side", "none"))
     flip: bool | None = option(
         None, "mirror training images at random, both halves of a pair alike; default on for "
-        "pix2pix and cyclegan, else off")
+        "pix2pix, cyclegan and segmenter, else off")
     batch_size: int | None = option(None, "images per domain and update, over all devices; default "
-                                    "64, for pix2pix and cyclegan 1", low=1)
+                                    "64, for pix2pix and cyclegan 1, for segmenter 8", low=1)
 
 
 @dataclass(frozen=True)
@@ -184,12 +186,12 @@ class Optimisation:
     d_beta1: float | None = option(None, "Adam beta 1 of the discriminators", low=0.0, high=0.9999)
     d_beta2: float | None = option(None, "Adam beta 2 of the discriminators", low=0.0,
                                    high=0.999999)
-    c_lr: float = option(1e-3, "learning rate of a classifier", above=0.0)
+    c_lr: float = option(1e-3, "learning rate of a classifier or segmenter", above=0.0)
     weight_decay: float = option(0.0, "weight of the sum of squared kernels, a term of every loss",
                                  low=0.0)
     lr_decay: float | None = option(
         None, "share of the steps, at the end, over which learning rates fall linearly to zero; "
-        "default 0.5 for pix2pix and cyclegan, else 0", low=0.0, high=1.0)
+        "default 0.5 for pix2pix, cyclegan and segmenter, else 0", low=0.0, high=1.0)
     ema: float = option(0.0, "decay of the moving average of generator weights used for samples "
                         "(0: off)", low=0.0, high=0.99999)
 
@@ -236,8 +238,9 @@ class Coupling:
 class Translation:
     """Image-to-image translation (pix2pix, cyclegan)."""
 
-    direction: str = option("a2b", "which domain is the input", choices=("a2b", "b2a"),
-                            used_by=TRANSLATION)
+    direction: str = option(
+        "a2b", "which domain is the input; for a segmenter, which are the label maps",
+        choices=("a2b", "b2a"), used_by=TRANSLATION + SEGMENTATION)
     generator: str | None = option(
         None, "generator; default unet for pix2pix, resnet6 for cyclegan, resnet9 from 256 pixels",
         registry="gantrain.nets:TRANSLATORS", used_by=TRANSLATION)
@@ -245,12 +248,13 @@ class Translation:
                            "resize before a convolution, or sub-pixel",
                            registry="gantrain.nets:UPSAMPLES", used_by=TRANSLATION)
     norm: str | None = option(
-        None, "normalisation of generators and discriminators; default batch for pix2pix, instance "
-        "for cyclegan; discriminators take layer for batch under a gradient penalty",
-        choices=("batch", "instance", "none"), used_by=TRANSLATION)
+        None, "normalisation of generators and discriminators, or of the segmenter; default "
+        "instance for cyclegan, else batch; discriminators take layer for batch under a gradient "
+        "penalty", choices=("batch", "instance", "none"), used_by=TRANSLATION + SEGMENTATION)
     dropout: float | None = option(
-        None, "rate of the generator's dropout, pix2pix's source of noise; default 0.5 for a "
-        "pix2pix U-Net, else 0", low=0.0, high=0.9, used_by=TRANSLATION)
+        None, "rate of the generator's dropout, pix2pix's source of noise, or of the segmenter's; "
+        "default 0.5 for a pix2pix U-Net and for segmenter, else 0", low=0.0, high=0.9,
+        used_by=TRANSLATION + SEGMENTATION)
     patch: str | None = option(
         None, "receptive field of the discriminator in pixels; default 70, or the largest that the "
         "image holds", registry="gantrain.nets:PATCHES", used_by=TRANSLATION)

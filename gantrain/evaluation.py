@@ -18,6 +18,7 @@ import numpy as np
 from gantrain import images
 from gantrain.config import FROM_NOISE
 from gantrain.data.pairs import examples, pair_count
+from gantrain.data.palettes import find_palette
 from gantrain.data.ring import DEVIATION, centres
 from gantrain.data.transforms import TRANSFORMS
 from gantrain.errors import UserError
@@ -26,6 +27,7 @@ from gantrain.metrics import frechet, modes
 from gantrain.metrics.coherence import joint_coherence
 from gantrain.metrics.lpips import LPIPS, pair_distances
 from gantrain.metrics.pixels import map_agreement
+from gantrain.metrics.segmentation import fcn_score
 from gantrain.nets import frozen
 from gantrain.nets.classifiers import penultimate
 from gantrain.runtime import environment
@@ -341,6 +343,27 @@ def _agreement_unfit(e):
     return ""
 
 
+def _fcn(e):
+    """FCN score of photographs made of label maps, and its ceiling: the real photographs."""
+    way = e.config.translation.direction
+    network, e.networks["fcn"] = e.session.auxiliaries.segmenter(e.domains, way, e.weights.fcn)
+    palette = find_palette(e.config.data.dataset, e.config.data.data_dir)
+    read = e.session.runtime.function(lambda photos: network(photos, training=False))
+    made = fcn_score(read, ((out, x) for x, out, _ in e.translations()), palette)
+    numbers = range(min(e.num, pair_count(e.test)))
+    real = fcn_score(read, (map(images.to_float, examples(e.test, [n])[::-1]) for n in numbers),
+                     palette)
+    e.counts["fcn"] = len(numbers)
+    return {f"fcn/{k}": v for k, v in made.items()} | {
+        f"fcn/ceiling_{k}": v for k, v in real.items()}
+
+
+def _fcn_unfit(e):
+    if e.from_noise or not pair_count(e.domains):
+        return "the FCN score needs a pix2pix or cyclegan on label maps paired with photographs"
+    return ""
+
+
 METRICS = {
     "coherence": Metric("share of samples that all domains' classifiers give the same label",
                         _coherence, _coherence_unfit, ("joint/coherence", max)),
@@ -357,6 +380,8 @@ METRICS = {
                     ("modes/covered", max)),
     "agreement": Metric("pixels that equal the known map of the first domain", _agreement,
                         _agreement_unfit, ("agreement/agreement", max)),
+    "fcn": Metric("do label maps read off generated photographs equal those they were made of",
+                  _fcn, _fcn_unfit, ("fcn/class_iou", max), asked=True),
     "pixels": Metric("L1, PSNR and SSIM of test pairs, or of the cycle without pairs", _pixels,
                      _pixels_unfit, ("pixels/l1", min)),
 }

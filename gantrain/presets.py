@@ -7,7 +7,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from gantrain.config import FROM_NOISE, PIX2PIX, TRANSLATION, Config, options, validate
+from gantrain.config import (
+    FROM_NOISE,
+    PIX2PIX,
+    SEGMENTATION,
+    TRANSLATION,
+    Config,
+    options,
+    validate,
+)
 from gantrain.errors import UserError
 
 
@@ -138,13 +146,13 @@ def resolve(config: Config) -> Config:
         return flat[name]
 
     kind = config.run.gan_type
-    translates = kind in TRANSLATION
+    translates, segments = kind in TRANSLATION, kind in SEGMENTATION
     default("run_dir", run_name(config))
     size = default("image_size", image_size(config.data.dataset))
-    default("batch_size", 1 if translates else 64)
-    default("flip", translates)
+    default("batch_size", 1 if translates else 8 if segments else 64)
+    default("flip", translates or segments)
     default("weight_init", "normal" if translates else "xavier")
-    default("lr_decay", 0.5 if translates else 0.0)
+    default("lr_decay", 0.5 if translates or segments else 0.0)
     loss = default("loss", LOSSES.get(kind, "non_saturating"))
     penalty = default("d_penalty", "gp" if loss == "wasserstein" else "none")
     default("penalty_weight", DISCRIMINATOR_PENALTIES[penalty].weight)
@@ -156,8 +164,15 @@ def resolve(config: Config) -> Config:
         default(f"{player}_lr", rate)
         default(f"{player}_beta1", beta1)
         default(f"{player}_beta2", beta2)
-    if translates:
-        _translation(kind, size, config.data.fit, default)
+    if (translates or segments) and config.data.fit != "none":
+        # 286 for 256.
+        default("load_size", size and round(size * 143 / 128))
+    if segments:
+        # Long et al. 2015, section 4.3; its networks have no normalisation.
+        default("norm", "batch")
+        default("dropout", 0.5)
+    elif translates:
+        _translation(kind, size, default)
     elif kind in FROM_NOISE:
         _from_noise(kind, size, default)
     return validate(config.with_options(**flat))
@@ -180,14 +195,11 @@ def _from_noise(kind, size, default):
     default("d_shared_layers", pair.shared[1] if shared else 0)
 
 
-def _translation(kind, size, fit, default):
+def _translation(kind, size, default):
     """What is left open of networks from images (Isola et al. 2017, section 6.1; Zhu et al. 2017,
     section 7.1)."""
     from gantrain.nets import largest_patch
     paired = kind in PIX2PIX
-    # 286 for 256.
-    if fit != "none":
-        default("load_size", size and round(size * 143 / 128))
     generator = default("generator", "unet" if paired else
                         "resnet9" if size and size >= 256 else "resnet6")
     default("norm", "batch" if paired else "instance")

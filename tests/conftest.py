@@ -13,6 +13,7 @@ import tiny  # noqa: E402
 
 from gantrain import nets  # noqa: E402
 from gantrain.data.datasets import DATASETS  # noqa: E402
+from gantrain.data.palettes import PALETTES  # noqa: E402
 
 # Logical devices have to be set up before TensorFlow first uses any.
 tf.config.set_logical_device_configuration(
@@ -33,7 +34,7 @@ def tiny_registries():
     with pytest.MonkeyPatch.context() as patch:
         for table, extra in ((nets.NETS, tiny.NETS), (nets.CLASSIFIERS, tiny.CLASSIFIERS),
                              (nets.TRANSLATORS, tiny.TRANSLATORS),
-                             (DATASETS, tiny.DATASETS)):
+                             (DATASETS, tiny.DATASETS), (PALETTES, tiny.PALETTES)):
             for name, entry in extra.items():
                 patch.setitem(table, name, entry)
         yield

@@ -14,7 +14,7 @@ import tiny
 from gantrain import config as cfg
 from gantrain import images, nets
 from gantrain.adversarial import boundary
-from gantrain.config import TRANSLATION
+from gantrain.config import SEGMENTATION, TRANSLATION
 from gantrain.data.batches import Batch
 from gantrain.errors import UserError
 from gantrain.game import Draw, Player
@@ -41,6 +41,7 @@ TERMS = {
     },
     "cyclegan": GAME | {"generators": {"adv/{name}", "cycle/{name}", "identity/{name}"}},
     "classifier": {"classifier": {"cross_entropy/{name}", "accuracy/{name}"}},
+    "segmenter": {"segmenter": {"cross_entropy", "pixel_accuracy"}},
 }
 COUPLING_TERMS = {
     "feature_loss": {"feature"},
@@ -87,6 +88,8 @@ def variants():
         d_penalty="r1", penalty_every=2)
     made["classifier-attacked"] = "classifier", 2, dict(
         classifier_attack=1.0, classifier_noise=0.3, classifier_net="evaluation")
+    made["segmenter-every_option"] = "segmenter", 2, dict(
+        void=2, weight_decay=1e-4, lr_decay=0.5, norm="instance", dropout=0.3, flip=True)
     return made
 
 
@@ -94,7 +97,7 @@ VARIANTS = variants()
 # The fullest of every trainer, for what is too slow to do with all of them.
 FULLEST = {"gan": "gan-every_option", "cogan": "cogan-3", "scogan": "scogan-all",
            "pix2pix": "pix2pix-targets", "cyclegan": "cyclegan-2",
-           "classifier": "classifier-attacked"}
+           "classifier": "classifier-attacked", "segmenter": "segmenter-every_option"}
 
 
 @pytest.fixture(scope="session")
@@ -109,8 +112,10 @@ def build(classifier_file, lpips_file):
         if options.get("perceptual_loss"):
             options["lpips_weights"] = str(lpips_file)
         points, targets = options.get("dataset") == "ring", options.pop("targets", 1)
+        void = options.pop("void", 0)
         config = tiny.config(run_dir, **options)
-        domains = tiny.pairs(targets=targets) if name in TRANSLATION else tiny.domains(k)
+        domains = (tiny.pairs(targets=targets) if name in TRANSLATION
+                   else tiny.maps(void=void) if name in SEGMENTATION else tiny.domains(k))
         return Session(config, domains=None if points else domains, stop=stop)
 
     return make
@@ -212,7 +217,7 @@ def test_the_loss_is_the_weighted_sum_of_its_terms(played):
         weights = {"adv": published / 2 if halved else published, "l1": t.l1_loss,
                    "cycle": t.lambda_cycle, "identity": t.lambda_cycle * t.lambda_identity,
                    "l2": config.optimisation.weight_decay,
-                   "cross_entropy": 1 / len(played.session.domains),
+                   "cross_entropy": 1 if kind in SEGMENTATION else 1 / len(played.session.domains),
                    config.adversarial.d_penalty: (config.adversarial.penalty_weight
                                                   * config.adversarial.penalty_every)}
         if couplings and player == "generators":
@@ -352,6 +357,7 @@ def test_half_precision(build, trainer, precision):
     ("pix2pix-targets", False, dict(dropout=0.5)),
     ("cyclegan-2", False, dict(pool_size=3)),
     ("classifier-attacked", False, {}),
+    ("segmenter-2", False, {}),
 ])
 def test_a_resumed_run_is_the_same_run(build, tmp_path, monkeypatch, variant, compiled, options):
     """N steps equal N/2, a new process's Session, N/2: bit for bit."""
@@ -398,6 +404,7 @@ def test_dropout_masks_depend_on_the_restored_seeds(build, tmp_path):
     ("pix2pix-2", dict(norm="instance", dropout=0.0, random_erasing=0.5)),
     ("cyclegan-2", dict(pool_size=3)),
     ("classifier-3", dict(classifier_net="plain", weight_decay=1e-3)),
+    ("segmenter-every_option", dict(dropout=0.0)),
 ])
 def test_two_replicas_equal_one_device(build, variant, options):
     """At the same global batch, on networks in which an image knows nothing of its neighbours."""

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from gantrain import presets
-from gantrain.config import FROM_NOISE, TRANSLATION
+from gantrain.config import FROM_NOISE, SEGMENTATION, TRANSLATION
 from gantrain.data.datasets import Dataset
 from gantrain.data.domain import Domain
+from gantrain.data.palettes import Palette
 from gantrain.errors import UserError
 from gantrain.loop import Stop
 from gantrain.nets import Classifier, Pair, Row, Translator
@@ -55,6 +56,28 @@ def pairs(count=12, targets=1, side=32, channels=(3, 3)):
             dataclasses.replace(target, rows=rows)]
 
 
+PALETTE = Palette(("wall", "window", "door"), np.array(
+    [[0, 0, 255], [255, 0, 0], [0, 255, 0], [0, 0, 0]], np.uint8))
+
+
+def maps(count=12, side=32, void=0):
+    """Paired label maps and photographs: quarters of one class each, darkened and noisy colours.
+
+    Args:
+        count: number of pairs.
+        side: of the images.
+        void: first pairs whose upper left quarter belongs to no class.
+    """
+    rng = np.random.default_rng(3)
+    quarters = rng.integers(0, len(PALETTE.classes), (count, 2, 2))
+    quarters[:void, 0, 0] = len(PALETTE.classes)
+    pixels = PALETTE.colours[quarters.repeat(side // 2, 1).repeat(side // 2, 2)]
+    noise = rng.integers(0, 60, pixels.shape)
+    rows = np.arange(count, dtype=np.int32)[:, None]
+    return [Domain("a", pixels, rows=rows),
+            Domain("b", (pixels // 2 + noise).astype(np.uint8), rows=rows)]
+
+
 # No dropout and no statistics of a batch: what a network gives for an image depends on this image
 # alone, so that replicas, batches and devices can be compared.
 PLAIN = Pair(
@@ -93,9 +116,12 @@ DATASETS = {
     "tiny3": Dataset("tests: three labelled domains", lambda request: domains(3)),
     "tiny_attributes": Dataset("tests: two domains of three attributes",
                                lambda request: domains(2, labels=("Male", "Smiling", "Young"))),
+    "tiny_maps": Dataset("tests: label maps and photographs, paired", lambda request: maps()),
     "tiny_pairs": Dataset("tests: two paired domains", lambda request: pairs()),
     "tiny_unlabelled": Dataset("tests: no labels", lambda request: domains(2, labels=None)),
 }
+
+PALETTES = {"tiny_maps": PALETTE}
 
 
 def config(run_dir, **options):
@@ -105,6 +131,8 @@ def config(run_dir, **options):
         # 32 pixels, as they lie: what the tests look at is neither cropped nor mirrored.
         usual |= dict(dataset="tiny_pairs", image_size=32, load_size=32, flip=False,
                       generator="plain", patch="1")
+    elif options.get("gan_type") in SEGMENTATION:
+        usual |= dict(dataset="tiny_maps", image_size=32, load_size=32, flip=False)
     elif options.get("gan_type", "scogan") in FROM_NOISE:
         usual["noise_dim"] = 6
     return presets.resolve(presets.configure(usual | {"run_dir": str(run_dir)} | options))

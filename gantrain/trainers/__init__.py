@@ -6,6 +6,7 @@ from gantrain.trainers.cyclegan import CycleGAN
 from gantrain.trainers.gan import GAN
 from gantrain.trainers.pix2pix import Pix2Pix
 from gantrain.trainers.scogan import SCoGAN
+from gantrain.trainers.segmenter import Segmenter
 
 TRAINERS = {"gan": GAN, "cogan": CoGAN, "scogan": SCoGAN, "pix2pix": Pix2Pix,
-            "cyclegan": CycleGAN, "classifier": Classifier}
+            "cyclegan": CycleGAN, "classifier": Classifier, "segmenter": Segmenter}

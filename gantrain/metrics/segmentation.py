@@ -1,0 +1,100 @@
+"""FCN score: can a network that reads label maps off real photographs read generated ones?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gantrain.errors import UserError
+
+
+class Confusion:
+    """Counts of every pair of a true and a predicted class, over all pixels given to it.
+
+    Args:
+        classes: number of classes, K.
+
+    Attributes:
+        counts: int64 [K, K], row the true class, column the predicted one.
+    """
+
+    def __init__(self, classes):
+        self.counts = np.zeros((classes, classes), np.int64)
+
+    def add(self, truth, predicted):
+        """Counts pixels. Those whose truth is outside [0, K) are void and are left out.
+
+        Args:
+            truth: integers of any shape.
+            predicted: integers in [0, K) of the same shape.
+
+        Raises:
+            ValueError: the shapes differ, or a prediction is no class.
+        """
+        truth, predicted = np.asarray(truth), np.asarray(predicted)
+        if truth.shape != predicted.shape:
+            raise ValueError(f"truth {truth.shape} and prediction {predicted.shape} differ")
+        count = len(self.counts)
+        scored = (truth >= 0) & (truth < count)
+        truth, predicted = truth[scored].astype(np.int64), predicted[scored].astype(np.int64)
+        if predicted.size and not 0 <= predicted.min() <= predicted.max() < count:
+            raise ValueError(f"a prediction is none of {count} classes")
+        pairs = np.bincount(count * truth + predicted, minlength=count**2)
+        self.counts += pairs.reshape(count, count)
+
+    def scores(self):
+        """The three scores (Long et al. 2015, section 5).
+
+        With n_ij pixels of class i predicted as j and t_i = sum_j n_ij:
+
+            pixel_accuracy = sum_i n_ii / sum_i t_i
+            class_accuracy = mean_i n_ii / t_i
+            class_iou      = mean_i n_ii / (t_i + sum_j n_ji - n_ii)
+
+        Deviation: the means are over the classes that occur in the truth. The paper's script also
+        keeps, at an IoU of 0, a class that is predicted but never true; pix2pix's script keeps
+        every class, at 0 in both means.
+
+        Returns:
+            Floats in [0, 1]; all nan if no pixel was counted.
+        """
+        right, true = np.diag(self.counts), self.counts.sum(1)
+        seen = true > 0
+        if not seen.any():
+            return dict.fromkeys(("pixel_accuracy", "class_accuracy", "class_iou"), float("nan"))
+        union = true + self.counts.sum(0) - right
+        return {"pixel_accuracy": float(right.sum() / true.sum()),
+                "class_accuracy": float(np.mean(right[seen] / true[seen])),
+                "class_iou": float(np.mean(right[seen] / union[seen]))}
+
+
+def fcn_score(network, pairs, palette):
+    """FCN score of photographs: how well their label maps are read off them.
+
+    Isola et al. 2017, section 4.1: a network trained on real photographs is applied to generated
+    ones, and what it finds is compared with the label map that they were made from. The score of
+    the real photographs is the ceiling, and belongs beside every other.
+
+    Deviation: images are scored at their own size, as they were made, and labels at that of the
+    images; pix2pix's script enlarges images from 256 pixels to the 2048 x 1024 of the labels.
+
+    Args:
+        network: float32 [b, H, W, C] in [-1, 1] -> scores of the classes [b, H, W, K].
+        pairs: iterable of (photographs, label maps), float32 [b, H, W, C] and [b, H, W, 3 or 1] in
+            [-1, 1], read once.
+        palette: `gantrain.data.palettes.Palette` of the label maps.
+
+    Returns:
+        `pixel_accuracy`, `class_accuracy` and `class_iou`, floats in [0, 1].
+
+    Raises:
+        UserError: the network's scores are not one per class and pixel.
+    """
+    confusion = Confusion(len(palette.classes))
+    for photos, maps in pairs:
+        truth, logits = np.asarray(palette.indices(maps)), np.asarray(network(photos))
+        if logits.shape != (*truth.shape, len(palette.classes)):
+            raise UserError(f"--fcn_weights: gives {logits.shape} for label maps of "
+                            f"{truth.shape} in {len(palette.classes)} classes; give a network "
+                            f"that scores every class in every pixel")
+        confusion.add(truth, logits.argmax(-1))
+    return confusion.scores()

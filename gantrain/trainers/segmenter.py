@@ -1,0 +1,124 @@
+"""Segmenter: the network that reads label maps off photographs, which the FCN score consults."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from gantrain.data.pairs import examples, pair_count
+from gantrain.data.palettes import find_palette
+from gantrain.errors import UserError
+from gantrain.game import Player, Trainer, watch
+from gantrain.images import to_float
+from gantrain.metrics.segmentation import fcn_score
+from gantrain.nets.fcn import build_fcn, fcn_halvings
+from gantrain.trainers.gan import adam, check_number
+
+SCORED_AT_ONCE = 8  # images
+
+
+class Segmenter(Trainer):
+    """FCN from photographs to their label maps (Long et al. 2015; Isola et al. 2017, section 4.1).
+
+    for t = 1, 2, ..., steps do
+        m, x ~ p_data                                        label maps and their photographs
+        y_p <- argmin_c |m_p - colour_c|                     the class of every pixel p
+        S <- descend  mean_p cross_entropy(y_p, S(x)_p)      over the pixels that have a class
+
+    It goes against the translation that it shall judge: with the `--direction` of a pix2pix run
+    from label maps to photographs, the label maps come first here too.
+
+    Deviation: Adam on random crops and mirror images, where the paper has momentum on whole images.
+
+    Args:
+        config: a resolved `gantrain.config.Config`.
+        domains: label maps and photographs, two paired `gantrain.data.domain.Domain`.
+        frozen: not used.
+    """
+
+    domains_taken, paired, same_channels = (2, 2), True, False
+    averages = ()
+
+    def __init__(self, config, domains, frozen):
+        check_number(config, domains, *self.domains_taken)
+        dataset = config.data.dataset
+        if not pair_count(domains) or any(d.rows.shape[1] > 1 for d in domains):
+            raise UserError(f"--gan_type segmenter needs one label map for every photograph, and "
+                            f"--dataset {dataset} has none; use a paired set: plan2facade, "
+                            f"facades in pix2pix's layout, pairs:PATH")
+        self.palette = find_palette(dataset, config.data.data_dir)
+        self.palette.check(domains[0], dataset)
+        n, o, t = config.nets, config.optimisation, config.translation
+        self.side, _, channels = domains[1].shape
+        self.S = build_fcn(self.side, channels, len(self.palette.classes), width=n.width,
+                           norm=t.norm, dropout=t.dropout, weight_init=n.weight_init,
+                           seed=config.run.seed)
+        self.players = {"segmenter": Player(
+            "segmenter", [self.S], adam(o.c_lr, 0.9, 0.999, config, config.run.steps),
+            weight_decay=o.weight_decay)}
+
+    def train_step(self, batch, draw):
+        maps, photos = (domain.images[0] for domain in batch)
+        return self.players["segmenter"].descend(lambda: self.objective(maps, photos))
+
+    def objective(self, maps, photos):
+        """Cross-entropy of the pixels, and the share of them that is right."""
+        return self.terms(maps, self.S(photos, training=True))
+
+    def terms(self, maps, logits):
+        """The objective of label maps [B, H, W, C] and logits [B, H, W, K]."""
+        truth = self.palette.indices(maps)
+        scored = tf.cast(truth < len(self.palette.classes), tf.float32)
+        # A void pixel has no column of its own; which it borrows is multiplied by zero.
+        entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            tf.minimum(truth, len(self.palette.classes) - 1), logits)
+        right = tf.cast(tf.equal(tf.argmax(logits, -1, tf.int32), truth), tf.float32)
+        return {"cross_entropy": (1.0, mean_where(entropy, scored)),
+                "pixel_accuracy": watch(mean_where(right, scored))}
+
+    def described(self):
+        strides = [2 ** (fcn_halvings(self.side) - i) for i in (2, 1, 0)]
+        return (f"FCN with heads on strides {', '.join(map(str, strides))}, "
+                f"{self.S.count_params():,} weights, {len(self.palette.classes)} classes")
+
+    # --- use ----------------------------------------------------------------------------------
+
+    def translators(self):
+        """None: classes are no images."""
+        raise UserError("--run_dir: a segmenter reads label maps and translates no images; give "
+                        "the run of a pix2pix or cyclegan")
+
+    def gallery(self, maps, photos):
+        """Rows of a sample grid: photographs, what is read off them, label maps."""
+        found = tf.argmax(self.S(photos, training=False), axis=-1, output_type=tf.int32)
+        return [photos, self.palette.pictures(found),
+                self.palette.pictures(self.palette.indices(maps))]
+
+    def measure(self, maps, photos):
+        """Cross-entropy and accuracy of held-out pairs."""
+        return {name: value for name, (_, value) in
+                self.terms(maps, self.S(photos, training=False)).items()}
+
+    def models(self):
+        return {"segmenter": self.S}
+
+    def score(self, domains):
+        """The ceiling of the FCN score: that of the real photographs of the test part."""
+        count, step = pair_count(domains), SCORED_AT_ONCE
+        parts = (examples(domains, range(start, min(start + step, count)))
+                 for start in range(0, count, step))
+        pairs = ((to_float(photos), to_float(maps)) for maps, photos in parts)
+        return fcn_score(lambda x: self.S(x, training=False), pairs, self.palette)
+
+
+def mean_where(values, chosen):
+    """Mean over images of the mean over those of their pixels where `chosen` is 1 and not 0.
+
+    Image by image, so that the mean over replicas is that of the whole batch.
+
+    Args:
+        values: float32 [B, H, W].
+        chosen: 0 or 1, float32 [B, H, W]; an image without any counts as 0.
+    """
+    of_each = tf.math.divide_no_nan(tf.reduce_sum(values * chosen, (1, 2)),
+                                    tf.reduce_sum(chosen, (1, 2)))
+    return tf.reduce_mean(of_each)
