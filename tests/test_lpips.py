@@ -152,11 +152,16 @@ def test_equal_images_are_at_zero_and_order_does_not_matter(measures, net):
     assert min(measures[net].distance(a, b)) > 0.01
 
 
-@NETS
-def test_black_images_have_a_distance(measures, net):
-    """Channels that are all off have no direction; the epsilon keeps them finite."""
-    flat = np.zeros((2, 32, 32, 3), np.float32)
-    assert np.isfinite(measures[net].distance(flat - 1, flat + 1)).all()
+def test_channels_that_are_all_off_have_no_direction(weights, tmp_path):
+    """0 / (0 + 1e-10) is 0: a dead layer adds nothing."""
+    backbone, linear = weights["squeeze"]
+    dead = {k: np.full_like(v, -1e9) if k.endswith("12.expand3x3.bias") else v
+            for k, v in backbone.items()}
+    dead["features.12.expand1x1.bias"] = dead["features.12.expand3x3.bias"]
+    save_npz(tmp_path / "dead.npz", dead, linear)
+    a, b = images(1, 2, 32, 32, 3), images(2, 2, 32, 32, 3)
+    expected = [transcribed("squeeze", (dead, linear), *pair) for pair in zip(a, b, strict=True)]
+    np.testing.assert_allclose(LPIPS(tmp_path / "dead.npz").distance(a, b), expected, rtol=2e-5)
 
 
 def test_gray_is_repeated_on_either_side(measures):
