@@ -90,7 +90,27 @@ class DataSet:
 class List:
     what: str | None = option(None, "only this table", choices=(
         "datasets", "nets", "classifiers", "losses", "penalties", "couplings", "presets",
-        "trainers", "augmentations", "translators", "patches"))
+        "trainers", "augmentations", "translators", "patches", "tables"))
+
+
+@dataclass(frozen=True)
+class Reproduce:
+    # The flag that a bare word after the command's name is for.
+    positional = "table"
+
+    table: str = option("", "table or figure of the source documents",
+                        registry="gantrain.experiments:EXPERIMENTS")
+    scale: str = option("cpu", "smoke: minutes; cpu: an evening on two cores; full: the published "
+                        "settings", choices=("smoke", "cpu", "full"))
+    seeds: int = option(1, "runs per column, for mean and spread", low=1, high=100)
+    substitute: bool = option(False, "run the stand-in of a data set that cannot be had")
+    data_dir: str = option("data", "folder that holds <name>/ with the original files")
+    lpips_weights: str | None = option(None, "LPIPS weights; without them its rows stay empty")
+    fcn_weights: str | None = option(None, "segmentation network of the FCN score; default: train "
+                                     "one on the real pairs")
+    runs: str = option("runs/reproduce", "folder for the runs; those that exist are reused")
+    output: str = option("reproduced", "folder for the table as .md, .csv and .png")
+    offline: bool = option(False, "never touch the network")
 
 
 @dataclass(frozen=True)
@@ -301,11 +321,13 @@ def list_(explicit) -> int:
     """Names with one line each."""
     from gantrain import augment, losses, nets, penalties, presets, trainers
     from gantrain.data.datasets import DATASETS
+    from gantrain.experiments import EXPERIMENTS
     tables = {"trainers": trainers.TRAINERS, "datasets": DATASETS, "nets": nets.NETS,
               "classifiers": nets.CLASSIFIERS, "losses": losses.ADVERSARIAL,
               "penalties": penalties.DISCRIMINATOR_PENALTIES, "couplings": penalties.COUPLINGS,
               "translators": nets.TRANSLATORS, "patches": nets.PATCHES,
-              "augmentations": augment.AUGMENTATIONS, "presets": presets.PRESETS}
+              "augmentations": augment.AUGMENTATIONS, "presets": presets.PRESETS,
+              "tables": EXPERIMENTS}
     for title, table in tables.items():
         if explicit.get("what") in (None, title):
             print(title)
@@ -327,6 +349,31 @@ def bench(explicit) -> int:
     return 0
 
 
+def reproduce(explicit) -> int:
+    """Runs a published table or figure and prints it, ours beside theirs."""
+    import shlex
+
+    from gantrain.experiments import EXPERIMENTS, table, write
+    o = Reproduce(**explicit)
+    if not o.table:
+        raise UserError("TABLE is needed; `gantrain list --what tables` names them")
+    experiment = EXPERIMENTS[o.table]
+    words = [word for name, value in explicit.items() if name != "table"
+             for word in ((f"--{name}" if value else f"--no-{name}",) if isinstance(value, bool)
+                          else (f"--{name}", str(value)))]
+    command = shlex.join(["gantrain", "reproduce", o.table, *words])
+    request = table.Request(o.scale, o.seeds, o.substitute, o.data_dir, o.lpips_weights,
+                            o.fcn_weights, o.runs, o.offline)
+    if experiment.computed:
+        said = write.write_computed(o.table, experiment, request, o.output, command)
+    else:
+        result = table.run(experiment, request, lambda line: print(line, flush=True))
+        said = write.write(o.table, experiment, request, result, o.output, command)
+    for line in said:
+        print(line)
+    return 0
+
+
 # name: (help, dataclass of its options, function)
 COMMANDS = {
     "train": ("train a model, or go on with a run", Config, train),
@@ -336,6 +383,7 @@ COMMANDS = {
                     interpolate),
     "translate": ("translate image files of any size by a run", Translate, translate),
     "stylize": ("one image in the style of another, without training", Stylize, stylize),
+    "reproduce": ("a published table or figure, ours beside theirs", Reproduce, reproduce),
     "prepare": ("download and verify a data set ahead of time", DataSet, prepare),
     "check": ("what is found of a data set and what is missing", DataSet, check),
     "bench": ("speed against this machine's own peak", Bench, bench),

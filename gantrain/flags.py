@@ -74,6 +74,9 @@ def parse(program, commands, default, argv):
     """
     if not argv or (argv[0].startswith("-") and argv[0] not in ("-h", "--help", "--version")):
         argv = [default, *argv]
+    bare = getattr(commands.get(argv[0], (None, None))[1], "positional", None)
+    if bare and len(argv) > 1 and not argv[1].startswith("-"):
+        argv = [argv[0], f"--{bare}", *argv[1:]]
     help_wanted = "-h" in argv or "--help" in argv
     top = Parser(prog=program, description=f"No COMMAND means {default}; "
                  f"`{program} COMMAND --help` lists its flags.")

@@ -1,0 +1,259 @@
+"""What a published table is made of, and how its runs are trained, measured and merged."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gantrain import presets
+from gantrain.errors import UserError
+from gantrain.run_directory import RunDirectory
+
+SCALES = ("smoke", "cpu", "full")
+# Metrics that are not measured without the weights of their network.
+LPIPS = ("lpips", "lpips_cross")
+LOGGED = "log:"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One column of a table: one run per seed.
+
+    Attributes:
+        name: as the source prints it.
+        slug: last part of the run's name; equal slugs on one data set are one run.
+        options: `{scale: {flag name: value}}`, differences from the experiment's.
+        published: `{row label: number}`, or a verdict in words.
+        dataset: data set, if it is another than the experiment's.
+    """
+
+    name: str
+    slug: str
+    options: dict
+    published: dict = field(default_factory=dict)
+    dataset: str | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table.
+
+    Attributes:
+        label: as the source prints it.
+        key: name of an evaluated value, with {0} and {1} for the domains' names; after "log:" the
+            name of a value of metrics.jsonl, of which the last is taken.
+    """
+
+    label: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One table or figure.
+
+    Attributes:
+        summary: its title, one line.
+        source: document and place.
+        dataset: the published data set.
+        substitute: `{scale: stand-in}` for `--substitute`.
+        scales: `{scale: options that all arms share}`.
+        arms, rows: columns and lines.
+        metrics: keys of `gantrain.evaluation.METRICS`.
+        num: `{scale: samples}`.
+        note: how the settings of the scales differ from the published ones.
+        picture: bars, samples or curves.
+        computed: for a figure without runs: () -> `{series: (x, y)}`.
+    """
+
+    summary: str
+    source: str
+    dataset: str = ""
+    substitute: dict = field(default_factory=dict)
+    scales: dict = field(default_factory=dict)
+    arms: tuple = ()
+    rows: tuple = ()
+    metrics: tuple = ()
+    num: dict = field(default_factory=dict)
+    note: str = ""
+    picture: str = "bars"
+    computed: Callable | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """How an experiment is asked for; the fields are the flags of `gantrain reproduce`."""
+
+    scale: str = "cpu"
+    seeds: int = 1
+    substitute: bool = False
+    data_dir: str = "data"
+    lpips_weights: str | None = None
+    fcn_weights: str | None = None
+    runs: str = "runs/reproduce"
+    offline: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What was measured: one value per seed, or why there is none."""
+
+    values: tuple = ()
+    missing: str = ""
+
+    @property
+    def mean(self):
+        return statistics.fmean(self.values) if self.values else None
+
+    @property
+    def spread(self):
+        """Sample standard deviation over seeds; None for fewer than two."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished table: `cells[row label, arm name]`, and the run directories by arm."""
+
+    cells: dict
+    runs: dict
+    datasets: tuple
+
+
+def dataset_of(experiment, arm, request):
+    """The data set that an arm is trained on, after `--substitute`."""
+    if request.substitute and request.scale in experiment.substitute:
+        return experiment.substitute[request.scale]
+    return arm.dataset or experiment.dataset
+
+
+def run_name(dataset, arm):
+    """`<data set>-<arm>`, without what a path cannot hold."""
+    return re.sub(r"[^A-Za-z0-9_.]+", "_", dataset) + "-" + arm.slug
+
+
+def options(experiment, arm, request, seed):
+    """All options of the run of one arm with one seed, as flags of `gantrain train`."""
+    dataset = dataset_of(experiment, arm, request)
+    path = Path(request.runs) / request.scale / f"{run_name(dataset, arm)}-seed{seed}"
+    chosen = experiment.scales[request.scale] | arm.options[request.scale] | {
+        "dataset": dataset, "seed": seed, "run_dir": str(path), "data_dir": request.data_dir,
+        "offline": request.offline}
+    # VGG19, as published, is for the full scale.
+    if any(chosen.get("perceptual_loss", ())) and request.scale != "full" and request.lpips_weights:
+        chosen["lpips_weights"] = request.lpips_weights
+    return chosen
+
+
+def _train(config, say):
+    """Trains one run. Returns why it cannot be had here, or ""."""
+    from gantrain.callbacks import Diverged
+    from gantrain.session import Session
+    try:
+        session = Session(config)
+    except UserError as error:
+        return f"not here: {error}"
+    try:
+        session.fit()
+    except Diverged as error:
+        return f"diverged: {error}"
+    return ""
+
+
+def _evaluator(request):
+    from gantrain import evaluation
+    weights = evaluation.Weights(lpips=request.lpips_weights, fcn=request.fcn_weights)
+    return lambda run_dir, metrics, num, seed: evaluation.evaluate(
+        run_dir, metrics, num, seed, weights)["values"]
+
+
+def run(experiment, request, say=lambda line: None, train=_train, evaluate=None):
+    """Trains what is not there yet, measures it and merges the seeds.
+
+    Args:
+        experiment: an `Experiment` with arms.
+        request: a `Request`.
+        say: told one line per run.
+        train: (config, say) -> reason why the run cannot be had, or "".
+        evaluate: (run_dir, metrics, num, seed) -> {"name/domain": float}.
+
+    Returns:
+        A `Result`.
+
+    Raises:
+        UserError: a run directory holds a run with other options.
+    """
+    evaluate = evaluate or _evaluator(request)
+    cells, runs, datasets = {}, {}, []
+    for arm in experiment.arms:
+        values, reason = [], ""
+        for seed in range(request.seeds):
+            wanted = presets.resolve(presets.configure(options(experiment, arm, request, seed)))
+            path = wanted.run.run_dir
+            datasets.append(wanted.data.dataset)
+            say(f"{arm.name}, seed {seed}: {path}")
+            reason = "" if finished(wanted) else train(wanted, say)
+            if reason:
+                break
+            runs.setdefault(arm.name, []).append(path)
+            values.append(_measured(experiment, request, path, evaluate))
+        for row in experiment.rows:
+            cells[row.label, arm.name] = _cell(values, row.label, reason)
+    return Result(cells, runs, tuple(dict.fromkeys(datasets)))
+
+
+def finished(config):
+    """Whether the run of a config is there and at its last step.
+
+    Raises:
+        UserError: the directory holds a run with other options, or a longer one.
+    """
+    directory = RunDirectory(config.run.run_dir)
+    if not directory.exists:
+        return False
+    presets.refuse_changes(directory.config(), config, directory.path)
+    summary = directory.summary()
+    if summary is None:
+        return False
+    if summary["steps"] > config.run.steps:
+        raise UserError(f"--runs: {directory.path} is at step {summary['steps']}, and the table "
+                        f"asks for {config.run.steps}; choose another --runs")
+    return bool(summary.get("stopped_early")) or summary["steps"] == config.run.steps
+
+
+def _measured(experiment, request, path, evaluate):
+    """{row label: value or reason} of one run."""
+    found, reasons = {}, []
+    names = [m for m in experiment.metrics if request.lpips_weights or m not in LPIPS]
+    if len(names) < len(experiment.metrics):
+        reasons.append("needs --lpips_weights")
+    num = experiment.num.get(request.scale)
+    try:
+        found = evaluate(path, tuple(names), num, 12345) if names else {}
+    except UserError:
+        # Which one it was; the others are measured.
+        for name in names:
+            try:
+                found = found | evaluate(path, (name,), num, 12345)
+            except UserError as error:
+                reasons.append(f"not here: {error}")
+    directory = RunDirectory(path)
+    names, logged = [d.name for d in directory.domains()], directory.metrics()
+    values = {}
+    for row in experiment.rows:
+        key = row.key.format(*names, *[""] * 2)
+        if key.startswith(LOGGED):
+            seen = [line[key[len(LOGGED):]] for line in logged if key[len(LOGGED):] in line]
+            values[row.label] = seen[-1] if seen else "not logged"
+        else:
+            values[row.label] = found.get(key, "; ".join(reasons) or "not measured")
+    return values
+
+
+def _cell(values, label, reason):
+    numbers = tuple(v[label] for v in values if not isinstance(v[label], str))
+    texts = [v[label] for v in values if isinstance(v[label], str)]
+    return Cell(numbers, "; ".join(dict.fromkeys([*texts, *([reason] if reason else [])])))

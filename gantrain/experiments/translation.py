@@ -1,0 +1,130 @@
+"""Tables of the poster, the honours project and the course project: image-to-image networks."""
+
+from __future__ import annotations
+
+from gantrain.experiments.table import Arm, Experiment, Row
+
+NUM = {"full": 500, "cpu": 40, "smoke": 4}
+SMOKE = dict(gan_type="pix2pix", image_size=64, width=0.0625, steps=3, log_every=1,
+             sample_every=3, checkpoint_every=3)
+CPU = dict(gan_type="pix2pix", image_size=128, width=0.25, steps=2_000, sample_every=1_000)
+FULL = dict(gan_type="pix2pix", image_size=256)
+BACK = dict(direction="b2a")
+STAND_IN = {"full": "facades", "cpu": "facades", "smoke": "plan2facade"}
+FCN = tuple(Row(f"{label}{who}", f"fcn/{ceiling}{key}") for who, ceiling in (
+    ("", ""), (" (ground truth)", "ceiling_")) for label, key in (
+    ("Per-pixel acc.", "pixel_accuracy"), ("Per-class acc.", "class_accuracy"),
+    ("Class IoU", "class_iou")))
+PIXELS = (Row("L1", "pixels/l1"), Row("PSNR", "pixels/psnr"), Row("SSIM", "pixels/ssim"))
+TRUTH = (.80, .26, .21)
+
+
+def same(**options):
+    """Options that are the same at every scale."""
+    return dict.fromkeys(("smoke", "cpu", "full"), options)
+
+
+def _scales(full, cpu=None, smoke=None):
+    # plan2facade has its plans first, as the paired sets of photographs have their labels last.
+    return {"full": FULL | full, "cpu": CPU | (full if cpu is None else cpu),
+            "smoke": SMOKE | (smoke or {})}
+
+
+def _scored(paper, poster=None):
+    """Published numbers: pix2pix paper, the poster's own in brackets, and the ground truth."""
+    cells = {}
+    for i, row in enumerate(FCN[:3]):
+        cells[row.label] = f"{paper[i]:.2f}" + (f" (poster {poster[i]:.2f})" if poster else "")
+        cells[FCN[3 + i].label] = f"{TRUTH[i]:.2f}"
+    return cells
+
+
+def _words(name, slug, verdict, **options):
+    return Arm(name, slug, same(**options), {PIXELS[0].label: verdict})
+
+
+POSTER = "poster (Arvanitis, Sourlos, Talluri) and Isola et al. 2017, "
+# 200 epochs of 2,975 pairs.
+CITYSCAPES = _scales(BACK | dict(steps=595_000), BACK)
+HONOURS = "honours project (Gao, 2020), section "
+# 200 epochs of 1,000 photographs.
+SKETCHES = _scales(dict(steps=12_500, batch_size=16), {}, {})
+REPORTED = "The source prints verdicts, no numbers: our pixel scores stand beside its words."
+
+
+def _honours(section, title, arms):
+    return Experiment(title, HONOURS + section, "photo_sketch", STAND_IN, SKETCHES, arms, PIXELS,
+                      ("pixels",), NUM, REPORTED, "samples")
+
+
+def _course(section, title, arms):
+    cpu = dict(gan_type="cyclegan", image_size=64, width=0.25, steps=2_000, sample_every=1_000,
+               upsample="resize", lambda_identity=0.0, discriminators="one")
+    full = dict(gan_type="cyclegan", image_size=128, batch_size=4, discriminators="one",
+                lambda_identity=0.0, steps=120_000)
+    return Experiment(title, f"course project, section {section}", "facades",
+                      {"smoke": "plan2facade"},
+                      {"full": full, "cpu": cpu, "smoke": SMOKE | dict(gan_type="cyclegan")}, arms,
+                      PIXELS, ("pixels",), NUM, REPORTED + " Scores are those of the cycle's "
+                      "pairs, where the set has them.", "samples")
+
+
+EXPERIMENTS = {
+    "objectives": Experiment(
+        "Five objectives of pix2pix, FCN score", POSTER + "table 1", "cityscapes", STAND_IN,
+        CITYSCAPES, (
+            Arm("L1", "l1", same(adversarial_weight=0.0),
+                _scored((.42, .15, .11), (.70, .24, .18))),
+            Arm("GAN", "gan", same(l1_loss=0.0, conditional=False),
+                _scored((.22, .05, .01), (.25, .08, .03))),
+            Arm("cGAN", "cgan", same(l1_loss=0.0), _scored((.57, .22, .16), (.59, .20, .14))),
+            Arm("L1+GAN", "l1_gan", same(conditional=False),
+                _scored((.64, .20, .15), (.65, .20, .15))),
+            Arm("L1+cGAN", "l1_cgan", same(), _scored((.66, .23, .17), (.75, .24, .19)))),
+        FCN + PIXELS, ("fcn", "pixels"), NUM, "At cpu scale images have 128 pixels and networks "
+        "a quarter of the width; the FCN is trained on the real pairs of the set."),
+    "patches": Experiment(
+        "Receptive fields of the discriminator, FCN score", POSTER + "table 2", "cityscapes",
+        STAND_IN, CITYSCAPES, tuple(
+            Arm(name, f"patch{name}", {"full": dict(patch=name), "cpu": dict(patch=cpu),
+                                       "smoke": dict(patch=smoke)}, published)
+            for name, cpu, smoke, published in (
+                ("1", "1", "1", _scored((.39, .15, .10))),
+                ("16", "16", "16", _scored((.65, .21, .17))),
+                ("70", "34", "16", _scored((.66, .23, .17))),
+                ("142", "70", "34", {FCN[0].label: "worse than 70"}),
+                ("286", "global", "global", _scored((.42, .16, .11))))),
+        FCN + PIXELS, ("fcn", "pixels"), NUM,
+        "At cpu scale images have half the side, and so have patches: 34 stands for 70, 70 for 142, "
+        "the whole image for 286."),
+    "generators": _honours("6.1.1", "Generators of pix2pix", (
+        _words("U-Net", "unet", "as good as ResNet", generator="unet"),
+        _words("without skips", "unet_noskip", "collapses", generator="unet_noskip"),
+        _words("ResNet", "resnet6", "lower pixel distance than U-Net", generator="resnet6"),
+        _words("U-Net++", "unetpp", "best", generator="unetpp"))),
+    "l1_weights": _honours("6.1.2", "Weight of the L1 distance", tuple(
+        _words(f"{w:g}", f"l1_weight{w:g}", verdict, l1_loss=w) for w, verdict in (
+            (0.0, "illegible"), (10.0, "worse than 100"), (100.0, "best"),
+            (200.0, "equal to 100")))),
+    "discriminators": _honours("6.1.3", "PatchGAN against a global discriminator", (
+        Arm("PatchGAN", "patch_local", {"full": dict(patch="70"), "cpu": dict(patch="34"),
+                                        "smoke": dict(patch="16")},
+            {PIXELS[0].label: "noisier"}),
+        _words("global", "patch_global", "better", patch="global"))),
+    "regularisation": _honours("6.1.4 and 6.1.5", "Rates, losses and regularisation", (
+        _words("plain", "plain", "noise on test images"),
+        _words("least squares", "least_squares", "no difference", loss="least_squares"),
+        _words("rates x 3", "rates3", "no difference", g_lr=6e-4, d_lr=6e-4),
+        _words("smoothing", "smoothing", "less noise", label_smoothing=0.1),
+        _words("erasing", "erasing", "less noise", random_erasing=0.5),
+        _words("best model", "best", "best", generator="unetpp", patch="global",
+               label_smoothing=0.1, random_erasing=0.5, early_stopping=5))),
+    "cycle_weights": _course("4.4", "Weight of the cycle", (
+        _words("10", "cycle10", "works", lambda_cycle=10.0, g_lr=1e-4, d_lr=1e-6),
+        _words("1", "cycle1", "does not work", lambda_cycle=1.0, g_lr=1e-4, d_lr=1e-6))),
+    "learning_rates": _course("4.5", "Rates of generators and discriminators", (
+        _words("1e-4, 1e-6", "cycle10", "both losses steady", lambda_cycle=10.0, g_lr=1e-4,
+               d_lr=1e-6),
+        _words("1e-4, 1e-4", "rates_equal", "discriminator wins", lambda_cycle=10.0, g_lr=1e-4,
+               d_lr=1e-4))),
+}

@@ -1,0 +1,195 @@
+"""A finished table on the screen, as Markdown, as CSV and as a picture, ours beside theirs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from gantrain.experiments.table import LOGGED
+from gantrain.run_directory import RunDirectory, replacing, write_text
+
+
+def number(value):
+    """Four decimals, as the sources print; text as it is."""
+    return value if isinstance(value, str) else "" if value is None else f"{value:.4f}"
+
+
+def cell_text(cell):
+    """Mean, ± spread, and what is missing."""
+    text = number(cell.mean)
+    if cell.spread is not None:
+        text += f" ± {cell.spread:.4f}"
+    return "; ".join(part for part in (text, cell.missing) if part)
+
+
+def caption(name, experiment, request, result, command):
+    """What the numbers depend on, in sentences."""
+    used = ", ".join(result.datasets)
+    published = {arm.dataset or experiment.dataset for arm in experiment.arms}
+    stands_in = "" if set(result.datasets) <= published else (
+        f" (a stand-in for {', '.join(sorted(published))})")
+    steps = experiment.scales[request.scale].get("steps")
+    parts = [f"{name}: {experiment.summary} ({experiment.source}).",
+             f"Scale {request.scale}; {request.seeds} seed(s); data set {used}{stands_in}"
+             + (f"; {steps} steps" if steps else "; steps of the preset")
+             + f"; {experiment.num.get(request.scale)} samples.", experiment.note,
+             f"Command: {command}"]
+    return " ".join(part for part in parts if part)
+
+
+def lines(experiment, result):
+    """Header and body: (row, ours and theirs of every arm)."""
+    head = ["", *(f"{arm.name}{who}" for arm in experiment.arms for who in (" ours", " theirs"))]
+    body = [[row.label, *(text for arm in experiment.arms for text in (
+        cell_text(result.cells[row.label, arm.name]), number(arm.published.get(row.label))))]
+        for row in experiment.rows]
+    return [head, *body]
+
+
+def screen(table):
+    """Aligned text; the arms stand below each other, which any width of terminal holds."""
+    head, *body = table
+    out = []
+    for row in body:
+        out.append(row[0])
+        for i in range(1, len(head), 2):
+            theirs = f"   published {row[i + 1]}" if row[i + 1] else ""
+            out.append(f"  {head[i].removesuffix(' ours'):16s} {row[i] or '-':24s}{theirs}")
+    return out
+
+
+def markdown(text, table):
+    """The caption, then a table."""
+    rows = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in table]
+    return "\n".join([text, "", rows[0], "|" + "---|" * len(table[0]), *rows[1:]]) + "\n"
+
+
+def csv_text(experiment, result):
+    """One line per row and arm, at full precision."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("row", "arm", "mean", "std", "seeds", "published", "missing"))
+    for row in experiment.rows:
+        for arm in experiment.arms:
+            cell = result.cells[row.label, arm.name]
+            writer.writerow((row.label, arm.name, cell.mean, cell.spread, len(cell.values),
+                             arm.published.get(row.label), cell.missing))
+    return out.getvalue()
+
+
+def series_csv(series):
+    """One line per point of a computed figure."""
+    return "series,x,y\n" + "".join(f'"{name}",{x},{y}\n' for name, (xs, ys) in series.items()
+                                    for x, y in zip(xs, ys, strict=True))
+
+
+def curves(experiment, result):
+    """{label: (steps, values)} of the logged rows of every run."""
+    found = {}
+    for arm in experiment.arms:
+        for path in result.runs.get(arm.name, ()):
+            run = RunDirectory(path)
+            names = [d.name for d in run.domains()]
+            for row in experiment.rows:
+                key = row.key.format(*names, *[""] * 2).removeprefix(LOGGED)
+                points = [(m["step"], m[key]) for m in run.metrics() if key in m]
+                if points:
+                    label = f"{arm.name}: {row.label} ({Path(path).name})"
+                    found[label] = tuple(zip(*points, strict=True))
+    return found
+
+
+def picture(experiment, result, path):
+    """Bars of ours beside theirs, sample grids below each other, or curves, as PNG."""
+    if experiment.picture == "curves":
+        return plot(curves(experiment, result), path, experiment.summary)
+    if experiment.picture == "samples":
+        return _samples(experiment, result, path)
+    return _bars(experiment, result, path)
+
+
+def plot(series, path, title):
+    """Curves of {label: (x, y)}."""
+    figure, axes = _figure(1, 6, 4)
+    for label, (x, y) in series.items():
+        axes[0].plot(x, y, label=label, linewidth=1)
+    axes[0].set_title(title, fontsize=9)
+    if series:
+        axes[0].legend(fontsize=7)
+    _save(figure, path)
+
+
+def _bars(experiment, result, path):
+    figure, axes = _figure(len(experiment.rows), 7, 1.8)
+    names = [arm.name for arm in experiment.arms]
+    for axis, row in zip(axes, experiment.rows, strict=True):
+        cells = [result.cells[row.label, name] for name in names]
+        theirs = [_value(arm.published.get(row.label)) for arm in experiment.arms]
+        places = range(len(names))
+        axis.bar([p - 0.2 for p in places], [c.mean or 0.0 for c in cells], 0.4, label="ours",
+                 yerr=[c.spread or 0.0 for c in cells])
+        axis.bar([p + 0.2 for p in places], [t or 0.0 for t in theirs], 0.4, label="published")
+        axis.set_xticks(list(places), names, fontsize=7)
+        axis.set_title(row.label, fontsize=8)
+    axes[0].legend(fontsize=7)
+    _save(figure, path)
+
+
+def _value(published):
+    """The first number of a published cell, or None for words."""
+    try:
+        return float(str(published).split()[0])
+    except (ValueError, IndexError):
+        return None
+
+
+def _samples(experiment, result, path):
+    from gantrain import images
+    found = []
+    for arm in experiment.arms:
+        for run in result.runs.get(arm.name, ())[:1]:
+            grids = sorted((Path(run) / "samples").glob("*.png"))
+            found += [(arm.name, images.read_image(grids[-1], 3))] if grids else []
+    figure, axes = _figure(max(len(found), 1), 6, 2.4)
+    for axis in axes:
+        axis.axis("off")
+    for axis, (name, grid) in zip(axes, found, strict=False):
+        axis.imshow(grid)
+        axis.set_title(name, fontsize=8)
+    _save(figure, path)
+
+
+def _figure(rows, width, height):
+    from matplotlib.figure import Figure
+    figure = Figure(figsize=(width, height * rows), layout="constrained")
+    return figure, [figure.add_subplot(rows, 1, i + 1) for i in range(rows)]
+
+
+def _save(figure, path):
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=100, format="png")
+
+
+def write(name, experiment, request, result, output, command):
+    """Writes `<name>-<scale>.md`, `.csv` and `.png`; returns the lines for the screen."""
+    base = Path(output) / f"{name}-{request.scale}"
+    text, table = caption(name, experiment, request, result, command), lines(experiment, result)
+    write_text(f"{base}.md", markdown(text, table))
+    write_text(f"{base}.csv", csv_text(experiment, result))
+    picture(experiment, result, f"{base}.png")
+    return [text, *screen(table), f"{base}.md, .csv and .png written"]
+
+
+def write_computed(name, experiment, request, output, command):
+    """Writes a figure that needs no run; returns the lines for the screen."""
+    base, series = Path(output) / f"{name}-{request.scale}", experiment.computed()
+    text = (f"{name}: {experiment.summary} ({experiment.source}). Computed, no runs; the same at "
+            f"every scale. Command: {command}")
+    table = [["series", "first", "last"], *(
+        [label, number(float(y[0])), number(float(y[-1]))] for label, (_, y) in series.items())]
+    write_text(f"{base}.md", markdown(text, table))
+    write_text(f"{base}.csv", series_csv(series))
+    plot(series, f"{base}.png", experiment.summary)
+    return [text, *(f"{label:24s} {a} .. {b}" for label, a, b in table[1:]),
+            f"{base}.md, .csv and .png written"]

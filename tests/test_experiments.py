@@ -1,0 +1,121 @@
+"""Published tables: numbers as printed, options that resolve, runs that are shared and reused."""
+
+import csv
+import io
+
+import pytest
+import tiny
+
+from gantrain import presets
+from gantrain.data.datasets import find
+from gantrain.errors import UserError
+from gantrain.experiments import EXPERIMENTS, table, write
+from gantrain.experiments.table import SCALES, Arm, Cell, Experiment, Request, Row
+from gantrain.main import main
+from gantrain.run_directory import RunDirectory
+
+RUNS = [(n, s) for n, e in EXPERIMENTS.items() if not e.computed for s in SCALES]
+
+
+def all_options():
+    for name, scale in RUNS:
+        experiment = EXPERIMENTS[name]
+        for arm in experiment.arms:
+            for substitute in (False, True):
+                yield name, table.options(experiment, arm, Request(scale, substitute=substitute), 0)
+
+
+def test_published_numbers_are_those_of_the_source():
+    printed = {  # thesis, tables 5.2 and 3.7, row by row
+        "table5.2": ["0.3400 0.2434 0.3016 0.3093 0.3022 0.2948",
+                     "0.1126 0.1194 0.1162 0.1153 0.1146 0.1120",
+                     "0.2151 0.1941 0.2046 0.2083 0.2094 0.2117"],
+        "table3.7": ["0.6676", "0.7472", "0.7101", "0.6824"]}
+    for name, rows in printed.items():
+        e = EXPERIMENTS[name]
+        for row, line in zip(e.rows, rows, strict=False):
+            assert [f"{a.published[row.label]:.4f}" for a in e.arms] == line.split()
+
+
+def test_every_run_resolves_and_its_name_means_its_options():
+    seen = {}
+    for name, options in all_options():
+        find(options["dataset"])
+        flat = presets.resolve(presets.configure(options)).flat()
+        assert seen.setdefault(options["run_dir"], flat) == flat, name
+
+
+def test_the_cpu_runs_of_digits():
+    arms = {a.slug: a for a in EXPERIMENTS["table5.2"].arms}
+    o = table.options(EXPERIMENTS["table5.2"], arms["frcc"],
+                      Request("cpu", substitute=True, runs="r"), 2)
+    assert o == dict(preset="quick", classifier_steps=2_000, steps=2_000, semantic_loss=0.0,
+                     feature_loss=10.0, cycle_loss=1.0, dataset="mnist2street", seed=2,
+                     run_dir="r/cpu/mnist2street-frcc-seed2", data_dir="data", offline=False)
+
+
+def ring(path="", steps=4, dataset="ring"):
+    usual = dict(gan_type="gan", net="toy", n_critic=1, width=tiny.WIDTH, batch_size=4,
+                 steps=steps, noise_dim=6, log_every=1)
+    return Experiment("a tiny table", "tests", dataset, {}, {"smoke": usual},
+                      (Arm("A", "a", {"smoke": {}}, {"score": 0.5}),),
+                      (Row("score", "score/{0}"), Row("far", "lpips/{0}")), ("score", "lpips"),
+                      {"smoke": 10})
+
+
+def measured(path, metrics, num, seed):
+    assert metrics == ("score",) and num == 10
+    return {"score/ring": float(path[-1])}
+
+
+def test_a_table_runs_reuses_and_resumes(tmp_path):
+    request = Request("smoke", seeds=2, runs=str(tmp_path))
+    result = table.run(ring(), request, evaluate=measured)
+    cell = result.cells["score", "A"]
+    assert cell.values == (0.0, 1.0) and cell.mean == 0.5
+    assert cell.spread == pytest.approx(0.5**0.5)
+    assert "--lpips_weights" in result.cells["far", "A"].missing
+
+    def never(config, say):
+        raise AssertionError(config.run.run_dir)
+
+    assert table.run(ring(), request, train=never, evaluate=measured) == result
+    # Unfinished: no summary.
+    trained = []
+    path = tmp_path / "smoke" / "ring-a-seed1"
+    (path / "summary.json").unlink()
+    table.run(ring(), request, evaluate=measured,
+              train=lambda config, say: trained.append(config.run.run_dir) or "")
+    assert trained == [str(path)]
+    changed = ring().__class__(**{**vars(ring()), "scales": {
+        "smoke": ring().scales["smoke"] | {"batch_size": 5}}})
+    with pytest.raises(UserError, match="--batch_size 4 -> 5"):
+        table.run(changed, request, evaluate=measured)
+    assert RunDirectory(path).metrics()
+
+
+def test_a_missing_set_is_a_cell(tmp_path):
+    request = Request("smoke", runs=str(tmp_path), data_dir=str(tmp_path), offline=True)
+    result = table.run(EXPERIMENTS["table5.1"], request, evaluate=measured)
+    cells = {c.missing[:9] for c in result.cells.values()}
+    assert cells == {"not here:"} and "mnist" in next(iter(result.cells.values())).missing
+    said = write.write("table5.1", EXPERIMENTS["table5.1"], request, result, tmp_path, "c")
+    assert "not here" in " ".join(said) and (tmp_path / "table5.1-smoke.png").exists()
+
+
+def test_csv_and_markdown_hold_what_was_measured():
+    result = table.Result({("score", "A"): Cell((0.25, 0.75)), ("far", "A"): Cell((), "no | w")},
+                          {}, ("ring",))
+    rows = list(csv.DictReader(io.StringIO(write.csv_text(ring(), result))))
+    assert float(rows[0]["mean"]) == 0.5 and float(rows[0]["published"]) == 0.5
+    assert rows[0]["seeds"] == "2" and rows[1]["missing"] == "no | w"
+    text = write.markdown("t", write.lines(ring(), result))
+    assert "| score | 0.5000 ± 0.3536 | 0.5000 |" in text and "no \\| w" in text
+
+
+@pytest.mark.parametrize("words,part", [(["table9.9"], "--table table9.9"), ([], "TABLE"),
+                                        (["table5.1", "--seeds", "0"], "--seeds 0")])
+def test_mistakes_are_one_line(words, part, capsys):
+    assert main(["reproduce", *words]) == 2
+    said = capsys.readouterr().err
+    assert part in said and said.count("\n") == 1
