@@ -68,8 +68,8 @@ EXPERIMENTS = {
              {"Weight distance": "grows faster"})),
         (Row("Weight distance", LOGGED + "generators/weight_distance"),), (), NUM, NOTE, "curves"),
     "figure7.1": Experiment(
-        "Perceptual terms during training, faces", SOURCE + "figure 7.1", "celeb_smiling", PEN_SMOKE,
-        FACES, (coupled("PL", "pl", "PL", {"Style": "constant"}),),
+        "Perceptual terms during training, faces", SOURCE + "figure 7.1", "celeb_smiling",
+        PEN_SMOKE, FACES, (coupled("PL", "pl", "PL", {"Style": "constant"}),),
         (Row("Content", LOGGED + "generators/perceptual_content"),
          Row("Style", LOGGED + "generators/perceptual_style")), (), NUM, NOTE, "curves"),
 }

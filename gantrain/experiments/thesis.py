@@ -28,7 +28,9 @@ def coupled(name, slug, terms="", published=None, dataset=None, **extra):
         for term in terms.split():
             chosen |= weights[term]
         if not terms:
-            chosen |= {"gan_type": "cogan"} | (DCGAN if scale == "full" else {})
+            # The presets of table 5.4 hold the perceptual loss.
+            chosen |= {"gan_type": "cogan"} | (
+                DCGAN | {"perceptual_loss": (0.0, 0.0)} if scale == "full" else {})
         options[scale] = chosen | extra
     return Arm(name, slug, options, published or {}, dataset)
 
