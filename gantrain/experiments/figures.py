@@ -16,8 +16,9 @@ def _ring(number, title, preset, published, rows=COVERED, picture="samples"):
         title, SOURCE + f"figure {number}", "ring", {},
         {"full": options, "cpu": options, "smoke": options | SHORT},
         (Arm(preset, preset, dict.fromkeys(("full", "cpu", "smoke"), {}), published),), rows,
-        ("modes",) if rows is COVERED else (), NUM, "8,000 steps in place of 2,000 and 3,000: on our coordinates of the ring "
-        "the modes separate later.", picture)
+        ("modes",) if rows is COVERED else (), NUM,
+        "8,000 steps in place of 2,000 and 3,000: on our coordinates of the ring the modes "
+        "separate later.", picture)
 
 
 def _shifted():

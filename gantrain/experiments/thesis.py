@@ -146,9 +146,9 @@ EXPERIMENTS = {
         {"full": dict(preset="apple2orange")} | ANIMALS, tuple(
             coupled(name, slug, terms, dict(zip(BOTH, numbers, strict=True)), dataset)
             for name, slug, terms, dataset, numbers in (
-                ("CoGAN(a2o)", "cogan_128", "", "apple2orange", (.6081, .6939, .7021)),
+                ("CoGAN(a2o)", "cogan_pl_settings", "", "apple2orange", (.6081, .6939, .7021)),
                 ("PL(a2o)", "pl_128", "PL", "apple2orange", (.5774, .7361, .7339)),
-                ("CoGAN(h2z)", "cogan_128", "", "horse2zebra", (.6238, .6691, .6844)),
+                ("CoGAN(h2z)", "cogan_pl_settings", "", "horse2zebra", (.6238, .6691, .6844)),
                 ("PL(h2z)", "pl_128", "PL", "horse2zebra", (.6163, .6715, .6900)))),
         lpips_rows(BOTH + ("Real vs Real (baseline)",)), ("lpips",),
         {"full": 995, "cpu": 500, "smoke": 10}, NOTE),
