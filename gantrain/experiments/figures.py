@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gantrain.experiments.table import LOGGED, Arm, Experiment, Row
-from gantrain.experiments.thesis import DCGAN, EDGE, FACES, NOTE, PEN, SOURCE, coupled
+from gantrain.experiments.thesis import DCGAN, EDGE, FACES, NOTE, PEN, PEN_SMOKE, SOURCE, coupled
 
 SHORT = dict(steps=4, log_every=1, sample_every=4, checkpoint_every=4)
 NUM = {"full": 10_000, "cpu": 10_000, "smoke": 100}
@@ -16,8 +16,9 @@ def _ring(number, title, preset, published, rows=COVERED, picture="samples"):
         title, SOURCE + f"figure {number}", "ring", {},
         {"full": options, "cpu": options, "smoke": options | SHORT},
         (Arm(preset, preset, dict.fromkeys(("full", "cpu", "smoke"), {}), published),), rows,
-        ("modes",), NUM, "8,000 steps in place of 2,000 and 3,000: on our coordinates of the ring "
-        "the modes separate later.", picture)
+        ("modes",) if rows is COVERED else (), NUM,
+        "8,000 steps in place of 2,000 and 3,000: on our coordinates of the ring the modes "
+        "separate later.", picture)
 
 
 def _shifted():
@@ -68,8 +69,8 @@ EXPERIMENTS = {
              {"Weight distance": "grows faster"})),
         (Row("Weight distance", LOGGED + "generators/weight_distance"),), (), NUM, NOTE, "curves"),
     "figure7.1": Experiment(
-        "Perceptual terms during training, faces", SOURCE + "figure 7.1", "celeb_smiling", PEN,
-        FACES, (coupled("PL", "pl", "PL", {"Style": "constant"}),),
+        "Perceptual terms during training, faces", SOURCE + "figure 7.1", "celeb_smiling",
+        PEN_SMOKE, FACES, (coupled("PL", "pl", "PL", {"Style": "constant"}),),
         (Row("Content", LOGGED + "generators/perceptual_content"),
          Row("Style", LOGGED + "generators/perceptual_style")), (), NUM, NOTE, "curves"),
 }

@@ -164,10 +164,12 @@ def _train(config, say):
 
 
 def _evaluator(request):
-    from gantrain import evaluation
-    weights = evaluation.Weights(lpips=request.lpips_weights, fcn=request.fcn_weights)
-    return lambda run_dir, metrics, num, seed: evaluation.evaluate(
-        run_dir, metrics, num, seed, weights)["values"]
+    def evaluate(run_dir, metrics, num, seed):
+        from gantrain import evaluation
+        weights = evaluation.Weights(lpips=request.lpips_weights, fcn=request.fcn_weights)
+        return evaluation.evaluate(run_dir, metrics, num, seed, weights)["values"]
+
+    return evaluate
 
 
 def run(experiment, request, say=lambda line: None, train=_train, evaluate=None):
