@@ -90,7 +90,7 @@ class DataSet:
 class List:
     what: str | None = option(None, "only this table", choices=(
         "datasets", "nets", "classifiers", "losses", "penalties", "couplings", "presets",
-        "trainers", "augmentations", "translators", "patches", "tables"))
+        "trainers", "augmentations", "translators", "patches", "metrics", "tables"))
 
 
 @dataclass(frozen=True)
@@ -290,8 +290,13 @@ def evaluate(explicit) -> int:
 def _command_line(command, explicit):
     """The command line of explicit options, as a shell would take it."""
     import shlex
-    return shlex.join(["gantrain", command, *(word for name, value in explicit.items()
-                                              for word in (f"--{name}", str(value)))])
+    words = []
+    for name, value in explicit.items():
+        if isinstance(value, bool):
+            words.append(f"--{name}" if value else f"--no-{name}")
+        else:
+            words += [f"--{name}", str(value)]
+    return " ".join(["gantrain", command, shlex.join(words)]).strip()
 
 
 def check(explicit) -> int:
@@ -321,13 +326,14 @@ def list_(explicit) -> int:
     """Names with one line each."""
     from gantrain import augment, losses, nets, penalties, presets, trainers
     from gantrain.data.datasets import DATASETS
+    from gantrain.evaluation import METRICS
     from gantrain.experiments import EXPERIMENTS
     tables = {"trainers": trainers.TRAINERS, "datasets": DATASETS, "nets": nets.NETS,
               "classifiers": nets.CLASSIFIERS, "losses": losses.ADVERSARIAL,
               "penalties": penalties.DISCRIMINATOR_PENALTIES, "couplings": penalties.COUPLINGS,
               "translators": nets.TRANSLATORS, "patches": nets.PATCHES,
               "augmentations": augment.AUGMENTATIONS, "presets": presets.PRESETS,
-              "tables": EXPERIMENTS}
+              "metrics": METRICS, "tables": EXPERIMENTS}
     for title, table in tables.items():
         if explicit.get("what") in (None, title):
             print(title)
@@ -351,17 +357,13 @@ def bench(explicit) -> int:
 
 def reproduce(explicit) -> int:
     """Runs a published table or figure and prints it, ours beside theirs."""
-    import shlex
-
     from gantrain.experiments import EXPERIMENTS, table, write
     o = Reproduce(**explicit)
     if not o.table:
         raise UserError("TABLE is needed; `gantrain list --what tables` names them")
     experiment = EXPERIMENTS[o.table]
-    words = [word for name, value in explicit.items() if name != "table"
-             for word in ((f"--{name}" if value else f"--no-{name}",) if isinstance(value, bool)
-                          else (f"--{name}", str(value)))]
-    command = shlex.join(["gantrain", "reproduce", o.table, *words])
+    command = _command_line(f"reproduce {o.table}", {k: v for k, v in explicit.items()
+                                                     if k != "table"})
     request = table.Request(o.scale, o.seeds, o.substitute, o.data_dir, o.lpips_weights,
                             o.fcn_weights, o.runs, o.offline)
     if experiment.computed:

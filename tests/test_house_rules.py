@@ -10,6 +10,8 @@ import pytest
 import gantrain
 from gantrain import augment, losses, nets, penalties, presets, stylize, trainers
 from gantrain.data.datasets import DATASETS
+from gantrain.evaluation import METRICS
+from gantrain.experiments import EXPERIMENTS
 
 PACKAGE = Path(gantrain.__file__).parent
 DOCS = PACKAGE.parent / "docs"
@@ -20,7 +22,7 @@ REGISTRIES = {
     "penalties": penalties.DISCRIMINATOR_PENALTIES, "couplings": penalties.COUPLINGS,
     "semantic forms": penalties.SEMANTIC_FORMS, "augmentations": augment.AUGMENTATIONS,
     "presets": presets.PRESETS, "translators": nets.TRANSLATORS, "patches": nets.PATCHES,
-    "styles": stylize.OPTIMIZERS,
+    "styles": stylize.OPTIMIZERS, "metrics": METRICS, "tables": EXPERIMENTS,
 }
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import re
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import keras
+
 from gantrain import presets
+from gantrain.data.check import check
 from gantrain.errors import UserError
 from gantrain.run_directory import RunDirectory
 
@@ -59,7 +64,8 @@ class Experiment:
         summary: its title, one line.
         source: document and place.
         dataset: the published data set.
-        substitute: `{scale: stand-in}` for `--substitute`.
+        substitute: `{scale: stand-ins}` for `--substitute`, the nearest first; one is taken where
+            the published set is not here.
         scales: `{scale: options that all arms share}`.
         arms, rows: columns and lines.
         metrics: keys of `gantrain.evaluation.METRICS`.
@@ -124,10 +130,19 @@ class Result:
 
 
 def dataset_of(experiment, arm, request):
-    """The data set that an arm is trained on, after `--substitute`."""
-    if request.substitute and request.scale in experiment.substitute:
-        return experiment.substitute[request.scale]
-    return arm.dataset or experiment.dataset
+    """The data set that an arm is trained on; under `--substitute` its stand-in if it is not here."""
+    wanted = arm.dataset or experiment.dataset
+    if not request.substitute or is_here(wanted, request.data_dir):
+        return wanted
+    stand_ins = experiment.substitute.get(request.scale, ())
+    here = [name for name in stand_ins if is_here(name, request.data_dir)]
+    return here[0] if here else wanted
+
+
+@functools.cache
+def is_here(dataset, data_dir):
+    """Whether a data set can be trained on without the network."""
+    return check(dataset, data_dir).complete
 
 
 def run_name(dataset, arm):
@@ -202,6 +217,9 @@ def run(experiment, request, say=lambda line: None, train=_train, evaluate=None)
                 break
             runs.setdefault(arm.name, []).append(path)
             values.append(_measured(experiment, request, path, evaluate))
+            # The graphs and weights of a run that is done.
+            keras.utils.clear_session()
+            gc.collect()
         for row in experiment.rows:
             cells[row.label, arm.name] = _cell(values, row.label, reason)
     return Result(cells, runs, tuple(dict.fromkeys(datasets)))

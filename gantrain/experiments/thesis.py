@@ -77,11 +77,12 @@ EDGES, HOUSES = pair_labels("MNIST", "edge"), pair_labels("MNIST", "SVHN")
 SMILES = pair_labels("No-smile", "Smile")
 BOTH = ("Gen. Domain1 vs Gen. Domain2", "Gen. Domain1 vs Real Domain1",
         "Gen. Domain2 vs Real Domain2")
-STREET = {"full": "mnist2street", "cpu": "mnist2street", "smoke": "pen2street"}
-PEN = dict.fromkeys(("full", "cpu", "smoke"), "pen2street")
-# The faces of any part of CelebA will do; only CI has none.
-PEN_SMOKE = {"smoke": "pen2street"}
-FACADE = dict.fromkeys(("full", "cpu", "smoke"), "plan2facade")
+EMBEDDED = ("pen2street",)
+PEN = dict.fromkeys(("full", "cpu", "smoke"), EMBEDDED)
+# The faces of any part of CelebA will do; only where there are none at all is it digits.
+PEN_SMOKE = {"smoke": EMBEDDED}
+STREET = dict.fromkeys(("full", "cpu", "smoke"), ("mnist2street", *EMBEDDED))
+FACADE = dict.fromkeys(("full", "cpu", "smoke"), ("plan2facade",))
 
 
 def _cross(number, dataset, size, numbers, wgan=False):

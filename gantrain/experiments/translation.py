@@ -10,7 +10,7 @@ SMOKE = dict(gan_type="pix2pix", image_size=64, width=0.0625, steps=3, log_every
 CPU = dict(gan_type="pix2pix", image_size=128, width=0.25, steps=2_000, sample_every=1_000)
 FULL = dict(gan_type="pix2pix", image_size=256)
 BACK = dict(direction="b2a")
-STAND_IN = {"full": "facades", "cpu": "facades", "smoke": "plan2facade"}
+STAND_IN = {"full": ("facades",), "cpu": ("facades",), "smoke": ("plan2facade",)}
 FCN = tuple(Row(f"{label}{who}", f"fcn/{ceiling}{key}") for who, ceiling in (
     ("", ""), (" (ground truth)", "ceiling_")) for label, key in (
     ("Per-pixel acc.", "pixel_accuracy"), ("Per-class acc.", "class_accuracy"),
@@ -63,7 +63,7 @@ def _course(section, title, arms):
     full = dict(gan_type="cyclegan", image_size=128, batch_size=4, discriminators="one",
                 lambda_identity=0.0, steps=120_000)
     return Experiment(title, f"course project, section {section}", "facades",
-                      {"smoke": "plan2facade"},
+                      {"smoke": ("plan2facade",)},
                       {"full": full, "cpu": cpu, "smoke": SMOKE | dict(gan_type="cyclegan")}, arms,
                       PIXELS, ("pixels",), NUM, REPORTED + " Scores are those of the cycle's "
                       "pairs, where the set has them.", "samples")
