@@ -12,6 +12,7 @@ import tiny
 from gantrain import auxiliary
 from gantrain.auxiliary import Auxiliaries, segmenter_config
 from gantrain.data import facades
+from gantrain.data.batches import Batch
 from gantrain.data.palettes import CMP, PALETTES, Palette, find_palette, read_palette
 from gantrain.images import to_float
 from gantrain.metrics.segmentation import Confusion, fcn_score
@@ -304,9 +305,12 @@ def test_photographs_are_read_and_label_maps_are_the_truth(monkeypatch):
     seen = []
     monkeypatch.setattr(made.trainer, "terms", lambda m, logits: seen.append(m) or {})
     monkeypatch.setattr(made.trainer, "S", lambda x, training: seen.append((x, training)))
-    made.trainer.objective(maps.images, photos.images)
+    monkeypatch.setattr(made.trainer.players["segmenter"], "descend", lambda objective: objective())
+    made.trainer.train_step([Batch(d.images[None], None) for d in (maps, photos)], None)
     (x, training), m = seen
-    assert x is photos.images and m is maps.images and training is True
+    np.testing.assert_array_equal(x, photos.images)
+    np.testing.assert_array_equal(m, maps.images)
+    assert training is True
 
 
 def test_a_segmenter_learns_its_pairs_and_scores_the_test_part(tmp_path):
