@@ -45,7 +45,22 @@ def test_every_run_resolves_and_its_name_means_its_options():
         assert seen.setdefault(options["run_dir"], flat) == flat, name
 
 
-def test_the_cpu_runs_of_digits():
+def test_a_stand_in_is_taken_only_where_the_set_is_not_here(monkeypatch):
+    e = EXPERIMENTS["table5.2"]
+
+    def taken(here, **asked):
+        monkeypatch.setattr(table, "is_here", lambda name, data_dir: name in here)
+        return table.dataset_of(e, e.arms[0], Request("cpu", **asked))
+
+    assert taken({"mnist2street", "pen2street"}) == "mnist2svhn_prune"
+    assert taken({"mnist2street", "pen2street"}, substitute=True) == "mnist2street"
+    assert taken({"pen2street"}, substitute=True) == "pen2street"
+    assert taken({"mnist2svhn_prune", "mnist2street"}, substitute=True) == "mnist2svhn_prune"
+    assert taken(set(), substitute=True) == "mnist2svhn_prune"
+
+
+def test_the_cpu_runs_of_digits(monkeypatch):
+    monkeypatch.setattr(table, "is_here", lambda name, data_dir: name == "mnist2street")
     arms = {a.slug: a for a in EXPERIMENTS["table5.2"].arms}
     o = table.options(EXPERIMENTS["table5.2"], arms["frcc"],
                       Request("cpu", substitute=True, runs="r"), 2)

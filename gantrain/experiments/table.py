@@ -130,7 +130,7 @@ class Result:
 
 
 def dataset_of(experiment, arm, request):
-    """The data set that an arm is trained on; under `--substitute` its stand-in if it is not here."""
+    """The data set that an arm is trained on, or its stand-in under `--substitute`."""
     wanted = arm.dataset or experiment.dataset
     if not request.substitute or is_here(wanted, request.data_dir):
         return wanted

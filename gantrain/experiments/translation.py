@@ -95,8 +95,8 @@ EXPERIMENTS = {
                 ("142", "70", "34", {FCN[0].label: "worse than 70"}),
                 ("286", "global", "global", _scored((.42, .16, .11))))),
         FCN + PIXELS, ("fcn", "pixels"), NUM,
-        "At cpu scale images have half the side, and so have patches: 34 stands for 70, 70 for "
-        "142, the whole image for 286."),
+        "At cpu scale images have half the side, and so have patches from 34 on: 34 stands for 70, "
+        "70 for 142, the whole image for 286."),
     "generators": _honours("6.1.1", "Generators of pix2pix", (
         _words("U-Net", "unet", "as good as ResNet", generator="unet"),
         _words("without skips", "unet_noskip", "collapses", generator="unet_noskip"),
