@@ -49,13 +49,19 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Translate:
-    run_dir: str = option("", "directory of a run of pix2pix or cyclegan")
+    run_dir: str = option("", "directory of a run of pix2pix, cyclegan, cogan or scogan")
     input: str = option("", "image file, or folder of images, of any size")
     output: str = option("", "folder for the results, which keep their names")
-    direction: str | None = option(None, "which way; default the run's own",
-                                   choices=("a2b", "b2a"))
+    direction: str | None = option(None, "which way, a2b, b2a, or by the names of two domains as "
+                                   "in mnist2street; default the run's own, or a2b")
     tile: int = option(0, "side of overlapping tiles in pixels (0: whole images where they fit)",
                        low=0, high=65_536)
+    steps: int = option(300, "cogan, scogan: steps of the descent to the latent vector of an "
+                        "image", low=1)
+    restarts: int = option(10, "cogan, scogan: paths that begin the descent for an image", low=1,
+                           high=1_000)
+    seed: int = option(0, "cogan, scogan: seed of the latent vectors that paths begin from", low=0,
+                       high=2**31 - 1)
 
 
 @dataclass(frozen=True)
@@ -212,14 +218,24 @@ def translate(explicit) -> int:
     for flag, what in (("input", "an image file or a folder"), ("output", "a folder")):
         if not getattr(o, flag):
             raise UserError(f"--{flag} is needed: {what}")
-    translator = _open(o.run_dir).translator(o.direction)
+    session = _open(o.run_dir)
+    translator = session.translator(o.direction, steps=o.steps, restarts=o.restarts, seed=o.seed)
+    inverts = translator.errors is not None
+    for flag in ("tile",) if inverts else ("steps", "restarts", "seed"):
+        if flag in explicit:
+            raise UserError(f"--{flag} has no part in translation by a "
+                            f"{session.config.run.gan_type}; drop it")
     report = translate_files(
         translator.apply, o.input, o.output, channels=translator.channels,
-        multiple=translator.multiple, tile=o.tile, batch_size=translator.batch_size,
-        progress=_progress())
+        multiple=translator.multiple, tile=translator.tile or o.tile,
+        batch_size=translator.batch_size, progress=_progress())
     for message in report.skipped:
         print(f"gantrain: skipped {message}", file=sys.stderr)
     print(f"{o.output}: {report.done} written, {len(report.skipped)} skipped")
+    if translator.errors:
+        print(f"inversion error (RMSE, pixels in [-1, 1]): mean "
+              f"{sum(translator.errors) / len(translator.errors):.3f}, largest "
+              f"{max(translator.errors):.3f}")
     return EXIT_SKIPPED if report.skipped else 0
 
 

@@ -23,8 +23,9 @@ from gantrain.data.ring import DEVIATION, centres
 from gantrain.data.transforms import TRANSFORMS
 from gantrain.errors import UserError
 from gantrain.game import pairs
+from gantrain.inversion import cross_domain
 from gantrain.metrics import frechet, modes
-from gantrain.metrics.coherence import joint_coherence
+from gantrain.metrics.coherence import cross_coherence, joint_coherence
 from gantrain.metrics.lpips import LPIPS, pair_distances
 from gantrain.metrics.pixels import map_agreement
 from gantrain.metrics.segmentation import fcn_score
@@ -364,6 +365,27 @@ def _fcn_unfit(e):
     return ""
 
 
+def _cross(e):
+    """Test images through the latent space: do they keep their label in the other domain?"""
+    classifiers, _ = e.judges()
+    session, values = e.session, {}
+    for source, domain in enumerate(e.test):
+        order = np.random.default_rng([e.seed, source]).permutation(domain.size)[:e.num]
+        batches = [order[i:i + BATCH] for i in range(0, len(order), BATCH)]
+        stream = (images.to_float(domain.pixels(numbers)) for numbers in batches)
+        found = list(map(
+            lambda crossed: ([logits_of(c, x) for c, x in zip(classifiers, crossed.images,
+                                                              strict=True)], crossed.error),
+            cross_domain(session.generators(), source, stream, e.config.nets,
+                         session.runtime.function, encoder=session.encoder(), seed=e.seed)))
+        logits = [np.concatenate(parts) for parts in zip(*(f[0] for f in found), strict=True)]
+        values |= cross_coherence(domain.labels[order], logits,
+                                  np.concatenate([f[1] for f in found]), e.names, source,
+                                  domain.multi_label)
+        e.counts[f"cross/{domain.name}"] = len(order)
+    return values
+
+
 METRICS = {
     "coherence": Metric("share of samples that all domains' classifiers give the same label",
                         _coherence, _coherence_unfit, ("joint/coherence", max)),
@@ -371,6 +393,8 @@ METRICS = {
                     _lpips, _lpips_unfit, ("lpips", min)),
     "lpips_cross": Metric("generated images of a domain against real ones of another",
                           _lpips_cross, _lpips_unfit, ("lpips", min), asked=True),
+    "cross": Metric("test images translated by latent inversion that keep their label", _cross,
+                    _coherence_unfit, ("cross", max), asked=True),
     "classifier_frechet": Metric(
         "Frechet and kernel distance, precision, recall on evaluation classifiers' features",
         _classifier_frechet, _labelled_unfit, ("classifier_frechet", min)),

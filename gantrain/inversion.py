@@ -17,9 +17,11 @@ from gantrain import latent
 from gantrain.game import Draw
 from gantrain.penalties import value_and_gradient
 
-# A step of Adam in units of the prior, and how many are made; how many latent vectors are tried
-# before any descends, and how many of them descend for one image.
-RATE, STEPS, CANDIDATES, RESTARTS = 0.1, 100, 1_000, 10
+# The rate of Adam in units of the prior, and the steps of the paths that win. Latent vectors that
+# are compared with an image before any descends, paths that begin, and paths that win.
+RATE, STEPS, CANDIDATES, RESTARTS, WINNERS = 0.1, 300, 1_000, 10, 3
+# Share of the steps after which most paths end: who leads then mostly wins.
+TRIAL = 0.1
 # What a call of the generator makes at most, in pixels over its whole batch.
 PIXELS = 2**19
 
@@ -58,19 +60,20 @@ class Inverter:
 
     (Liu and Tuzel 2016, section 5, "cross-domain image transformation"). Latent vectors of the
     prior are compared with the image first. From the nearest of them, and from `start` where there
-    is one, Adam descends (Kingma and Ba 2015, algorithm 1), its rate falling to zero along a
-    cosine, and the lowest point of all paths is kept. Noise stays in the support of the prior. A
-    category stays what it was on its path; the paths of an image start in as many different
-    categories as there are paths. What is found for an image does not depend on the others of its
-    batch.
+    is one, Adam descends (Kingma and Ba 2015, algorithm 1). After a tenth of the steps the lowest
+    paths go on alone. Noise stays in the support of the prior. A category stays what it was on its
+    path; the paths of an image begin in as many different categories as there are paths. What is
+    found for an image does not depend on the others of its batch.
+
+    Deviation: the paper names a distance between images and no way of descent.
 
     Args:
         generator: z [B, size of z] -> float32 [B, H, W, C] in [-1, 1], in inference mode.
         prior: `gantrain.config.Nets`, what z is made of.
         compile: function -> compiled function, `gantrain.runtime.Runtime.function`.
-        steps: of Adam on every path.
-        rate: of its first step.
-        restarts: paths per image.
+        steps: of Adam on the paths that go on to the end.
+        rate: of Adam, from which it falls to zero along a cosine.
+        restarts: paths that begin per image.
         candidates: latent vectors that are compared with every image.
         seed: of the candidates.
         lpips: (images, images) -> float32 [B], a second term of the loss with its weight, or None.
@@ -83,8 +86,8 @@ class Inverter:
         groups = max(prior.noise_categories, 1)
         each = max(-(-candidates // groups), -(-restarts // groups))
         self.candidates = latent.every_category(prior, Draw(seed, tf.constant(0, tf.int64), each))
-        self._compare, self._descend = compile(self._distances), compile(self._descent)
-        self._choose = compile(self._nearest)
+        self._compare, self._choose = compile(self._distances), compile(self._nearest)
+        self._descend = compile(self._descent)
 
     def __call__(self, x, start=None):
         """Finds z of every image.
@@ -98,36 +101,51 @@ class Inverter:
             `Inverted`.
         """
         x = tf.convert_to_tensor(x, tf.float32)
-        size = x.shape[1] * x.shape[2]
+        starts = self._starts(x, start)
+        # Parts of one size, the last filled up: a program is traced once for each.
+        number = -(-len(x) * x.shape[1] * x.shape[2] * starts.shape[1] // PIXELS)
+        size = -(-len(x) // number)
+        order = np.minimum(np.arange(number * size), len(x) - 1).reshape(number, size)
+        parts = [self._invert(tf.gather(x, rows), tf.gather(starts, rows)) for rows in order]
+        return Inverted(*(np.concatenate([np.asarray(v) for v in values])[:len(x)]
+                          for values in zip(*parts, strict=True)))
+
+    def _starts(self, x, start):
+        """Where the paths of every image begin, [B, restarts, size of z]."""
         starts = []
         if start is not None:
             start = tf.convert_to_tensor(start, tf.float32)
             starts.append(latent.nearest(self.prior, start)[:, None])
         if self.restarts > len(starts):
-            flat = tf.reshape(self.candidates, (-1, latent.size(self.prior)))
-            most = max(1, PIXELS // size)
-            distances = tf.concat([self._compare(x, flat[i:i + most])
-                                   for i in range(0, len(flat), most)], axis=1)
-            starts.append(self._choose(distances)[:, :self.restarts - len(starts)])
-        starts = tf.concat(starts, axis=1)
-        most = max(1, PIXELS // (size * self.restarts))
-        parts = [self._descend(x[i:i + most], starts[i:i + most])
-                 for i in range(0, len(x), most)]
-        return Inverted(*(np.concatenate([np.asarray(v) for v in values])
-                          for values in zip(*parts, strict=True)))
+            # The same number of each category in every part.
+            most = max(1, PIXELS // (x.shape[1] * x.shape[2] * len(self.candidates)))
+            parts = [self._compare(x, self.candidates[:, i:i + most])
+                     for i in range(0, self.candidates.shape[1], most)]
+            chosen = self._choose(tf.concat(parts, axis=2))
+            starts.append(chosen[:, :self.restarts - len(starts)])
+        return tf.concat(starts, axis=1)
+
+    def _invert(self, x, starts):
+        trial = round(TRIAL * self.steps) if starts.shape[1] > WINNERS else 0
+        if trial:
+            starts, _ = self._descend(x, starts, tf.constant(trial, tf.float32))
+            starts = starts[:, :WINNERS]
+        z, error = self._descend(x, starts, tf.constant(self.steps - trial, tf.float32))
+        return z[:, 0], error[:, 0]
 
     def _distances(self, x, z):
-        """Mean squared difference of every image and the image of every z, [B, N]."""
-        made = tf.reshape(self.generator(z), (tf.shape(z)[0], -1))
-        x = tf.reshape(x, (tf.shape(x)[0], -1))
-        product = tf.matmul(x, made, transpose_b=True)
+        """Mean squared difference of every image and the image of every z [C, N, size]: [B, C, N].
+        """
+        shape = tf.shape(z)
+        made = self.generator(tf.reshape(z, (-1, z.shape[2])))
+        made, x = (tf.reshape(v, (tf.shape(v)[0], -1)) for v in (made, x))
         squares = tf.reduce_sum(tf.square(x), 1)[:, None] + tf.reduce_sum(tf.square(made), 1)
-        return (squares - 2.0 * product) / tf.cast(tf.shape(x)[1], tf.float32)
+        distances = squares - 2.0 * tf.matmul(x, made, transpose_b=True)
+        return tf.reshape(distances / tf.cast(tf.shape(x)[1], tf.float32), (-1, shape[0], shape[1]))
 
     def _nearest(self, distances):
         """The best candidates of every image, [B, restarts, size of z], of each category alike."""
         groups, each, size = self.candidates.shape
-        distances = tf.reshape(distances, (-1, groups, each))
         values, places = tf.math.top_k(-distances, -(-self.restarts // groups))
         places += each * tf.range(groups)[:, None]
         values, places = (tf.reshape(v, (tf.shape(v)[0], -1)) for v in (values, places))
@@ -135,8 +153,13 @@ class Inverter:
         places = tf.gather(places, best, axis=1, batch_dims=1)
         return tf.gather(tf.reshape(self.candidates, (-1, size)), places)
 
-    def _descent(self, x, starts):
-        """Adam on every z, all steps in one program: (z [B, size of z], error [B])."""
+    def _descent(self, x, starts, steps):
+        """Adam on every z, all steps in one program.
+
+        Returns:
+            The lowest point of every path and its error, the paths of an image in order of their
+            loss: z [B, paths, size of z], error [B, paths].
+        """
         batch, paths = tf.shape(starts)[0], tf.shape(starts)[1]
         category, noise = latent.split(self.prior, tf.reshape(starts, (-1, starts.shape[2])))
         targets = tf.repeat(x, paths, axis=0)
@@ -153,22 +176,22 @@ class Inverter:
             best = tf.where(better[:, None], noise, best)
             lowest = tf.where(better, loss, lowest)
             first = 0.9 * first + 0.1 * gradient
-            second = 0.999 * second + 0.001 * tf.square(gradient)
-            rate = 0.5 * self.rate * (1.0 + tf.cos(math.pi * t / self.steps))
+            second = 0.99 * second + 0.01 * tf.square(gradient)
+            rate = 0.5 * self.rate * (1.0 + tf.cos(math.pi * t / steps))
             t += 1.0
-            move = first / (1.0 - 0.9**t) / (tf.sqrt(second / (1.0 - 0.999**t)) + 1e-8)
+            move = first / (1.0 - 0.9**t) / (tf.sqrt(second / (1.0 - 0.99**t)) + 1e-8)
             return t, latent.inside(self.prior, noise - rate * move), first, second, best, lowest
 
-        zeros = tf.zeros_like(noise)
-        worst = tf.fill((batch * paths,), np.float32(np.inf))
+        zeros, worst = tf.zeros_like(noise), tf.fill((batch * paths,), np.float32(np.inf))
         _, last, _, _, best, lowest = tf.while_loop(
-            lambda t, *state: t < self.steps, step, (0.0, noise, zeros, zeros, noise, worst))
+            lambda t, *state: t < steps, step, (0.0, noise, zeros, zeros, noise, worst))
         loss = losses(last)
         best = tf.where((loss < lowest)[:, None], last, best)
-        lowest = tf.reshape(tf.minimum(loss, lowest), (batch, paths))
-        z = tf.reshape(tf.concat([category, best], axis=1), (batch, paths, -1))
-        z = tf.gather(z, tf.argmin(lowest, axis=1), axis=1, batch_dims=1)
-        return z, tf.sqrt(squared_error(self.generator(z), x))
+        z = tf.concat([category, best], axis=1)
+        error = tf.sqrt(squared_error(self.generator(z), targets))
+        order = tf.argsort(tf.reshape(tf.minimum(loss, lowest), (batch, paths)), axis=1)
+        z, error = tf.reshape(z, (batch, paths, -1)), tf.reshape(error, (batch, paths))
+        return tuple(tf.gather(v, order, axis=1, batch_dims=1) for v in (z, error))
 
 
 def squared_error(made, x):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Callable
 from contextlib import closing
 from typing import NamedTuple
@@ -18,7 +20,9 @@ from gantrain.data.domain import prune
 from gantrain.data.pairs import examples, pair_count
 from gantrain.errors import UserError
 from gantrain.game import Draw
+from gantrain.inversion import Inverter
 from gantrain.loop import Stop, fit, listening
+from gantrain.penalties import CycleConsistency
 from gantrain.run_directory import RunDirectory, replacing, write_text
 from gantrain.runtime import Runtime, environment
 from gantrain.trainers import TRAINERS
@@ -29,6 +33,9 @@ SHOWN_IMAGES, SHOWN_POINTS = 40, 2_000
 EVALUATION_SEED = 12345
 # Held-out examples that a translator's grid shows, and that it is measured on.
 SHOWN_EXAMPLES, MEASURED_EXAMPLES = 8, 40
+# Image files of one size whose latent vectors descend together; no image has a side as long as
+# this, so that none is cut into tiles.
+INVERTED_TOGETHER, WHOLE = 64, 2**30
 
 
 class Translator(NamedTuple):
@@ -40,12 +47,17 @@ class Translator(NamedTuple):
         multiple: H and W have to be multiples of it.
         batch_size: most images per call; 0 is any. Batch statistics of several images would let
             one change another.
+        tile: side of the tiles it needs; 0 leaves that to the caller.
+        errors: of the images translated so far, where the run translates by latent inversion:
+            RMSE in units of [-1, 1].
     """
 
     apply: Callable
     channels: int
     multiple: int
     batch_size: int
+    tile: int = 0
+    errors: list | None = None
 
 
 class Session:
@@ -254,24 +266,80 @@ class Session:
         count = SHOWN_POINTS if len(self.domains[0].shape) == 1 else SHOWN_IMAGES
         return self.picture(self.samples(self.noise(count)))
 
-    def translator(self, direction=None):
+    def translator(self, direction=None, **inversion):
         """The `Translator` of a direction, by default the run's own.
+
+        Args:
+            direction: "a2b", or the names of two domains, as in "mnist2street"; with more than two
+                domains the letters go on: "a2c".
+            inversion: options of `gantrain.inversion.Inverter`, for coupled generators.
 
         Raises:
             UserError: the run translates no images, or not in this direction.
         """
-        if self._gallery is None:
-            raise UserError(f"--run_dir {self.run.path}: a {self.config.run.gan_type} translates "
-                            f"no images; give the run of a pix2pix or cyclegan")
-        t, ways = self.config.translation, self.trainer.translators()
-        direction = direction or t.direction
+        if self._gallery is None and (self.trainer.noise is None or len(self.domains) < 2
+                                      or len(self.domains[0].shape) != 3):
+            raise UserError(f"--run_dir {self.run.path}: a {self.config.run.gan_type} of "
+                            f"{', '.join(d.name for d in self.domains)} translates no images; give "
+                            f"the run of a pix2pix, cyclegan, or of a cogan or scogan of images")
+        t = self.config.translation
+        ways = self._directions()
+        direction = direction or (t.direction if self._gallery else "a2b")
         if direction not in ways:
+            raise UserError(f"--direction {direction}: the run in {self.run.path} knows "
+                            f"{', '.join(sorted(ways))}")
+        source, target = ways[direction]
+        if not self._gallery:
+            return self._crossing(source, target, inversion)
+        applies = self.trainer.translators()
+        own = t.direction if source < target else t.direction[::-1]
+        if own not in applies:
             raise UserError(f"--direction {direction}: the run in {self.run.path} was trained for "
                             f"{t.direction} only; drop the flag, or train one for {direction}")
-        source = self.domains[direction != t.direction]
         return Translator(
-            self.runtime.function(ways[direction]), source.shape[-1],
-            nets.multiple(t.generator, source.shape[0]), int(t.test_mode == "training"))
+            self.runtime.function(applies[own]), self.domains[source].shape[-1],
+            nets.multiple(t.generator, self.domains[source].shape[0]),
+            int(t.test_mode == "training"))
+
+    def _directions(self):
+        """{name of a direction: (number of the source domain, of the target)}."""
+        letters = [chr(ord("a") + i) for i in range(len(self.domains))]
+        # They follow the data set, which a run of b2a turns round.
+        letters = letters[::-1] if self.config.translation.direction == "b2a" else letters
+        return {f"{names[i]}2{names[j]}": (i, j)
+                for names in (letters, [d.name for d in self.domains])
+                for i, j in itertools.permutations(range(len(names)), 2)}
+
+    def _crossing(self, source, target, options):
+        """The `Translator` from one domain of coupled generators to another."""
+        generators, encoder = self.generators(), self.encoder()
+        invert = Inverter(generators[source], self.config.nets, self.runtime.function, **options)
+        encode = self.runtime.function(encoder) if encoder else None
+        generate = self.runtime.function(generators[target])
+        size, channels = self.domains[source].shape[1:]
+        errors = []
+
+        def apply(x):
+            """The networks know one size, to which images are squeezed and from which back."""
+            height, width = x.shape[1:3]
+            x = np.stack([images.scale(image, size, size) for image in x])
+            found = invert(x, encode(x) if encode else None)
+            errors.extend(found.error.tolist())
+            return np.stack([images.scale(image, height, width)
+                             for image in np.asarray(generate(found.z))])
+
+        return Translator(apply, channels, 1, INVERTED_TOGETHER, WHOLE, errors)
+
+    def generators(self):
+        """z -> images float32 [-1, 1] of every domain, by the averaged weights."""
+        return [functools.partial(_image, g) for g in self.trainer.averaged(self.trainer.G)]
+
+    def encoder(self):
+        """Images -> z [B, size of z] where the run trained an encoder (CC), or None."""
+        for coupling in getattr(self.trainer, "couplings", ()):
+            if isinstance(coupling, CycleConsistency):
+                return functools.partial(_latent, coupling.encoder)
+        return None
 
     # --- evaluation ------------------------------------------------------------------------------
 
@@ -360,3 +428,11 @@ class Session:
     def _train_classifier(self, config, domains):
         """A classifier is a run like any other, interrupted by the same signals."""
         Session(config, domains, self.stop).fit()
+
+
+def _image(generator, z):
+    return nets.generate(generator, z, training=False).image
+
+
+def _latent(encoder, x):
+    return tf.cast(encoder(x, training=False), tf.float32)

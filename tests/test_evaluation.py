@@ -165,3 +165,12 @@ def test_modes_of_points(tmp_path):
     values = evaluation.evaluate(tmp_path / "run", num=50)["values"]
     assert values["modes/modes/ring"] == 10 and set(values) == {
         f"modes/{k}/ring" for k in ("covered", "modes", "near", "entropy")}
+
+
+def test_cross_coherence_goes_both_ways(finished):
+    result = evaluation.evaluate(finished, ["cross"], 5, 0)
+    values = result["values"]
+    for way, name in (("a2b", "a"), ("b2a", "b")):
+        assert 0 <= values[f"cross_low/{way}"] <= values[f"cross/{way}"] <= 1
+        assert values[f"inversion_error/{name}"] > 0
+        assert result["counts"][f"cross/{name}"] == 5

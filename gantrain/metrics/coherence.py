@@ -1,8 +1,9 @@
-"""Joint coherence: do the images of one latent vector show the same thing in every domain?
+"""Coherence: do the images of one latent vector show the same thing in every domain?
 
-A collapsed pair of generators scores 100 %. Coherence is therefore never reported alone: the
-entropy of each domain's class histogram, the classifiers' confidence and a binomial interval stand
-beside it.
+A collapsed pair of generators scores 100 % joint coherence. It is therefore never reported alone:
+the entropy of each domain's class histogram, the classifiers' confidence and a binomial interval
+stand beside it. Cross coherence starts from real images; the quality of their reconstruction
+stands beside it, since what the source's own generator cannot show no other can translate.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def joint_coherence(logits, names, multi_label=False):
         an attribute in bits) and `confidence/<name>` (mean probability of the chosen label).
     """
     logits = [np.asarray(v, np.float64) for v in logits]
-    labels = [(v > 0).astype(int) if multi_label else v.argmax(1) for v in logits]
+    labels = [_labels(v, multi_label) for v in logits]
     agree = np.all([v == labels[0] for v in labels[1:]], axis=0)
     low, high = wilson(agree.sum(), agree.size)
     histograms = [_histograms(v, w.shape[1], multi_label) for v, w in zip(labels, logits,
@@ -46,6 +47,54 @@ def joint_coherence(logits, names, multi_label=False):
         result[f"entropy/{name}"] = float(np.mean(normalised_entropy(histogram)))
         result[f"confidence/{name}"] = float(np.mean(_confidence(v, multi_label)))
     return result
+
+
+def cross_coherence(labels, logits, errors, names, source, multi_label=False):
+    """Share of real images whose label is kept by the translation through the latent space.
+
+        cross/i2j = 1/N sum_n [argmax C_j(G_j(z_n)) = y_n],  z_n = argmin_z ||G_i(z) - x_n||
+
+    with x_n held-out images of domain i, y_n their labels and C_j the evaluation classifier of
+    domain j. For several attributes: the mean share of attributes that are kept.
+
+    Args:
+        labels: int [N] classes, or [N, C] attributes that are 0 or 1.
+        logits: one float array [N, C] per domain, of G_j(z_n); that of the source domain is of the
+            reconstructions G_i(z_n).
+        errors: float [N], of the inversion: RMSE in units of [-1, 1].
+        names: of the domains.
+        source: number of domain i.
+        multi_label: True if a column is an attribute of its own.
+
+    Returns:
+        Floats. For every other domain j: `cross/<i>2<j>`, its 95 % Wilson interval
+        (`cross_low/<i>2<j>`, `cross_high/<i>2<j>`), and `cross_chance/<i>2<j>`, the share that the
+        same translations would keep of the labels in random order. Of the source:
+        `reconstructed/<i>`, the share of reconstructions that keep the label, and
+        `inversion_error/<i>`, the mean error.
+    """
+    labels = np.asarray(labels, int)
+    predicted = [_labels(v, multi_label) for v in logits]
+    wanted = _histograms(labels, np.shape(logits[0])[1], multi_label)
+    result = {}
+    for j, (name, own) in enumerate(zip(names, predicted, strict=True)):
+        if j == source:
+            continue
+        kept, way = own == labels, f"{names[source]}2{name}"
+        low, high = wilson(kept.sum(), kept.size)
+        got = _histograms(own, np.shape(logits[j])[1], multi_label)
+        result |= {f"cross/{way}": float(kept.mean()), f"cross_low/{way}": low,
+                   f"cross_high/{way}": high,
+                   f"cross_chance/{way}": float((wanted * got).sum(-1).mean())}
+    kept = predicted[source] == labels
+    return result | {f"reconstructed/{names[source]}": float(kept.mean()),
+                     f"inversion_error/{names[source]}": float(np.mean(errors))}
+
+
+def _labels(logits, multi_label):
+    """Predicted classes [N], or attributes [N, C] that are 0 or 1."""
+    logits = np.asarray(logits, np.float64)
+    return (logits > 0).astype(int) if multi_label else logits.argmax(1)
 
 
 def _histograms(labels, classes, multi_label):
