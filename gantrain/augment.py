@@ -62,6 +62,18 @@ def color(images, draw):
     return mean + (images - mean) * draw.uniform(1, 1, 1, low=0.5, high=1.5)
 
 
+def recolour(images, draw):
+    """Other ink on other paper: x -> p + (i - p) (x + 1) / 2 with colours p, i ~ U[-1, 1].
+
+    Per channel an affine map of either sign: what a gray image shows stays, its colours and the
+    direction of its contrast do not. Images of one channel get two shades of gray.
+    """
+    channels = images.shape[3]
+    paper = draw.uniform(1, 1, channels, low=-1.0, high=1.0)
+    ink = draw.uniform(1, 1, channels, low=-1.0, high=1.0)
+    return paper + (ink - paper) * (images + 1.0) / 2.0
+
+
 # Zhong et al. 2017, section 4: share of the area, height to width.
 ERASED_AREA, ERASED_ASPECT = (0.02, 0.4), (0.3, 1 / 0.3)
 
@@ -108,7 +120,7 @@ def none(images, draw):
 
 
 AUGMENTATIONS = {"none": none, "translation": translation, "shift": shift,
-                 "cutout": cutout, "color": color}
+                 "cutout": cutout, "color": color, "recolour": recolour}
 
 
 def augment(images, names, draw):

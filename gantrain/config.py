@@ -46,6 +46,7 @@ def option(default, help, *, low=None, high=None, above=None, choices=None, regi
 
 # Trainers by what their options mean.
 COUPLED, PIX2PIX, CYCLEGAN = ("scogan",), ("pix2pix",), ("cyclegan",)
+PAIRS = ("cogan", "scogan")
 TRANSLATION = PIX2PIX + CYCLEGAN
 FROM_NOISE = ("gan", "cogan", "scogan")
 
@@ -223,6 +224,27 @@ class Coupling:
 
 
 @dataclass(frozen=True)
+class Adaptation:
+    """Unsupervised domain adaptation (cogan, scogan): the labels of one domain, applied to all."""
+
+    label_loss: float = option(
+        0.0, "weight of the source's classification by a softmax head on the discriminators' last "
+        "hidden layer; labels of other domains are never used", low=0.0, const=1.0, used_by=PAIRS,
+        short="UDA")
+    source: str | None = option(None, "domain whose labels --label_loss learns; default the first",
+                                used_by=PAIRS)
+    label_transfer: float = option(
+        0.0, "weight of the source's class of a generated image, asked of the image that another "
+        "domain's generator makes of the same z", low=0.0, const=1.0, used_by=PAIRS)
+    label_confidence: float = option(
+        0.9, "probability from which the source's class of a generated image counts as known",
+        low=0.0, high=1.0, used_by=PAIRS)
+    label_augment: str = option(
+        "none", "augmentation of the images that labels are learned from, comma separated",
+        registry="gantrain.augment:AUGMENTATIONS", several=True, used_by=PAIRS)
+
+
+@dataclass(frozen=True)
 class Translation:
     """Image-to-image translation (pix2pix, cyclegan)."""
 
@@ -295,6 +317,7 @@ class Config:
     adversarial: Adversarial = Adversarial()
     optimisation: Optimisation = Optimisation()
     coupling: Coupling = Coupling()
+    adaptation: Adaptation = Adaptation()
     translation: Translation = Translation()
     runtime: Runtime = Runtime()
 
@@ -445,6 +468,12 @@ def validate(config: Config) -> Config:
         raise UserError("--vgg_weights and --lpips_weights exclude each other; give one")
     if (c.vgg_weights or c.lpips_weights) and not any(c.perceptual_loss):
         raise UserError("--vgg_weights and --lpips_weights are used by --perceptual_loss; add it")
+    for name in ("source", "label_transfer", "label_augment"):
+        if not flat["label_loss"] and flat[name] != getattr(Adaptation, name):
+            raise UserError(f"--{name} is used by --label_loss; add it")
+    if c.classifier and flat["label_loss"]:
+        raise UserError("--classifier may know labels of a target, which --label_loss leaves out; "
+                        "drop it, and one of the source alone is trained")
     if c.classifier and not c.semantic_loss:
         raise UserError("--classifier is used by --semantic_loss; add it")
     return config

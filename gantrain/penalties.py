@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from gantrain import latent, nets
+from gantrain.adaptation import source_of
 from gantrain.augment import augment
 from gantrain.game import pairs
 
@@ -349,6 +350,9 @@ def relative_error(one, other, scale):
 def _semantic(config, domains, frozen):
     """SL: a classifier sees the same class in every domain (eq. 4.2)."""
     c = config.coupling
+    if config.adaptation.label_loss:
+        # How often a class occurs in a target is known from its labels.
+        domains = [domains[source_of(config, domains)]]
     shares = [np.mean(d.labels, 0) if d.multi_label
               else np.bincount(d.labels, minlength=len(d.classes)) / d.size for d in domains]
     labels = Labels(domains[0].multi_label, tf.constant(np.mean(shares, 0), tf.float32))

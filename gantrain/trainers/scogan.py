@@ -15,12 +15,14 @@ class SCoGAN(CoGAN):
         for n_critic do
             x_i ~ p_data_i for every domain i, z ~ p_z       unpaired batches, one z
             D <- descend  sum_i adv_D(D_i(x_i), D_i(G_i(z))) + penalty(D_i)
+                          + w_y label(C_s(x_s), y_s) + w_t sum_i transfer(C_s(G_s(z)), C_i(G_i(z)))
         z ~ p_z
         G, F <- descend  sum_i adv_G(D_i(G_i(z)))
                          + w_FR feature(G_1 ... G_k) + w_SL semantic(G_1 ... G_k)
                          + w_CC latent_cycle(G_1 ... G_k, F) + w_PL perceptual(G_1 ... G_k, x)
 
-    A coupling whose weight is zero is absent. F is the encoder of latent cycle consistency.
+    A coupling whose weight is zero is absent. F is the encoder of latent cycle consistency. The
+    terms of labels are those of CoGAN.
     """
 
     def __init__(self, config, domains, frozen):
