@@ -40,14 +40,18 @@ def source_of(config, domains):
 class LabelHeads:
     """One softmax layer on the last hidden layer of every discriminator (CoGAN, section 5).
 
-        label    = E[CE(y, C_s(view(x_s)))],                 x_s, y a labelled batch of the source
-        transfer = E[m(z) CE(c(z), C_i(view(G_i(z))))],      c(z) = argmax C_s(G_s(z)),
-                                                             m(z) = [max C_s(G_s(z)) > confidence]
+        label    = E[CE(y, C_s(view(x_s)))]                   x_s, y a labelled batch of the source
+        transfer = E[m CE(c, C_i(view(G_i(z))))]              c, m from C_s(G_s(z))
+        self     = E[CE(y, C_i(view(x_s)))] + E[m CE(c, C_i(view(x_i)))]      c, m from C_i(x_i)
+
+    with c = argmax p and m = [max p > confidence] of the prediction p, held constant.
 
     The head is one layer, and with `--d_shared_layers` the layers below it are too: that is how Liu
-    and Tuzel 2016 carry the source's labels to the target. The transfer is an addition: images that
-    the generators make of one z show the same class as far as they are coupled, so the class that
-    the source's classifier is sure of labels the target's image. c and m are held constant.
+    and Tuzel 2016 carry the source's labels to the target. Deviation: the other two terms are not
+    theirs, and are off by default. Images that the generators make of one z show the same class as
+    far as they are coupled, so what the source's classifier is sure of labels the target's image;
+    and a target's classifier may start from the source's images, seen through `--label_augment`, and
+    go on from what it is sure of in its own (Lee 2013; Sohn et al. 2020, eq. 4).
 
     Args:
         config: a resolved `gantrain.config.Config`.
@@ -66,38 +70,52 @@ class LabelHeads:
             discriminators, len(domains[self.source].classes),
             weight_init=config.nets.weight_init, seed=config.run.seed)
 
-    def terms(self, images, labels, fake, draw):
+    def terms(self, real, labels, fake, draw):
         """What the discriminators' player descends beside the game.
 
         Args:
-            images: float32 [B, H, W, C] in [-1, 1], of the source.
-            labels: int32 [B], theirs.
+            real: float32 [B, H, W, C] in [-1, 1] per domain.
+            labels: int32 [B], of the source's images.
             fake: the generated images of one z, per domain.
             draw: `gantrain.game.Draw`.
         """
         o, draw = self.options, draw.aside()
-        classify = self.classifiers[self.source]
-        logits = classify(augment(images, o.label_augment, draw), training=True)
+        view = augment(real[self.source], o.label_augment, draw)
+        logits = self.classifiers[self.source](view, training=True)
         name = self.names[self.source]
         right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), labels)
         terms = {f"label/{name}": (o.label_loss, tf.reduce_mean(_cross_entropy(labels, logits))),
                  f"label_accuracy/{name}": watch(tf.reduce_mean(tf.cast(right, tf.float32)))}
-        return terms | (self.transfer(fake, draw) if o.label_transfer else {})
-
-    def transfer(self, fake, draw):
-        """The source's class of each generated image, asked of the targets' images of the same z."""
-        o, terms = self.options, {}
-        sure = tf.nn.softmax(self.classifiers[self.source](fake[self.source], training=False))
-        classes = tf.argmax(sure, axis=-1, output_type=tf.int32)
-        mask = tf.cast(tf.reduce_max(sure, axis=-1) > o.label_confidence, tf.float32)
-        classes, mask = tf.stop_gradient(classes), tf.stop_gradient(mask)
-        for number, (name, images) in enumerate(zip(self.names, fake, strict=True)):
-            if number != self.source:
-                seen = augment(images, o.label_augment, draw)
-                each = _cross_entropy(classes, self.classifiers[number](seen, training=True))
-                terms[f"label_transfer/{name}"] = o.label_transfer, tf.reduce_mean(mask * each)
-                terms[f"label_sure/{name}"] = watch(tf.reduce_mean(mask))
+        for i, name in enumerate(self.names):
+            if i == self.source:
+                continue
+            if o.label_transfer:
+                value, sure = self.taught(fake[self.source], self.source, fake[i], i, draw)
+                terms |= {f"label_transfer/{name}": (o.label_transfer, value),
+                          f"sure_fake/{name}": watch(sure)}
+            if o.label_self:
+                logits = self.classifiers[i](view, training=True)
+                value, sure = self.taught(real[i], i, real[i], i, draw)
+                terms |= {f"label/{name}": (o.label_self, tf.reduce_mean(
+                              _cross_entropy(labels, logits))),
+                          f"label_self/{name}": (o.label_self, value),
+                          f"sure_real/{name}": watch(sure)}
         return terms
+
+    def taught(self, images, teacher, others, student, draw):
+        """E[m CE(c, C_student(view(others)))] with c and m from C_teacher(images); and E[m].
+
+        Args:
+            images, others: float32 [B, H, W, C], row by row of the same class.
+            teacher, student: numbers of domains.
+        """
+        p = tf.stop_gradient(tf.nn.softmax(tf.cast(
+            self.classifiers[teacher](images, training=False), tf.float32)))
+        known = tf.cast(tf.reduce_max(p, axis=-1) > self.options.label_confidence, tf.float32)
+        view = augment(others, self.options.target_augment, draw)
+        each = _cross_entropy(tf.argmax(p, axis=-1, output_type=tf.int32),
+                              self.classifiers[student](view, training=True))
+        return tf.reduce_mean(known * each), tf.reduce_mean(known)
 
     def models(self):
         """The classifiers by file name."""

@@ -57,11 +57,11 @@ class Auxiliaries:
         """
         c, networks = self.config.coupling, {}
         if self.config.adaptation.label_loss:
-            domains = [self.source(domains)]
             trunk = f"{self.config.nets.net}_trunk"
+            source = self.source(domains)
             if trunk in CLASSIFIERS:
-                networks["source_only"] = self.source_only(domains[0], trunk)
-        if c.semantic_loss:
+                networks["source_only"] = self.source_only(source, trunk)
+        elif c.semantic_loss:
             unlabelled = [d.name for d in domains if d.labels is None]
             if unlabelled:
                 raise UserError(

@@ -236,11 +236,17 @@ class Adaptation:
     label_transfer: float = option(
         0.0, "weight of the source's class of a generated image, asked of the image that another "
         "domain's generator makes of the same z", low=0.0, const=1.0, used_by=PAIRS)
+    label_self: float = option(
+        0.0, "weight of the other domains' classifiers: of the source's images and, by the classes "
+        "that they are sure of themselves, of their own", low=0.0, const=1.0, used_by=PAIRS)
     label_confidence: float = option(
-        0.9, "probability from which the source's class of a generated image counts as known",
-        low=0.0, high=1.0, used_by=PAIRS)
+        0.9, "probability from which a predicted class counts as known, in --label_transfer and "
+        "--label_self", low=0.0, high=1.0, used_by=PAIRS)
     label_augment: str = option(
-        "none", "augmentation of the images that labels are learned from, comma separated",
+        "none", "augmentation of the source's images when labels are learned, comma separated",
+        registry="gantrain.augment:AUGMENTATIONS", several=True, used_by=PAIRS)
+    target_augment: str = option(
+        "none", "the same of the other domains' images, real and generated",
         registry="gantrain.augment:AUGMENTATIONS", several=True, used_by=PAIRS)
 
 
@@ -468,7 +474,7 @@ def validate(config: Config) -> Config:
         raise UserError("--vgg_weights and --lpips_weights exclude each other; give one")
     if (c.vgg_weights or c.lpips_weights) and not any(c.perceptual_loss):
         raise UserError("--vgg_weights and --lpips_weights are used by --perceptual_loss; add it")
-    for name in ("source", "label_transfer", "label_augment"):
+    for name in ("source", "label_transfer", "label_self", "label_augment", "target_augment"):
         if not flat["label_loss"] and flat[name] != getattr(Adaptation, name):
             raise UserError(f"--{name} is used by --label_loss; add it")
     if c.classifier and flat["label_loss"]:

@@ -254,7 +254,7 @@ class SemanticLoss:
 
     Args:
         weight: of the term.
-        classifier: frozen, images [-1, 1] -> logits.
+        classifier: images [-1, 1] -> logits, frozen here; or a list with one per domain.
         form: a key of SEMANTIC_FORMS: (logits per domain, `Labels`, z) -> scalar.
         labels: `Labels` of the domains.
         view: (images, draw) -> images, the noise and shifts that the classifier was trained with.
@@ -268,8 +268,10 @@ class SemanticLoss:
         self.labels, self.view = labels, view
 
     def terms(self, generated, z, real, draw):
-        logits = [tf.cast(self.classifier(self.view(g.image, draw), training=False), tf.float32)
-                  for g in generated]
+        each = self.classifier if isinstance(self.classifier, list) else (
+            [self.classifier] * len(generated))
+        logits = [tf.cast(c(self.view(g.image, draw), training=False), tf.float32)
+                  for c, g in zip(each, generated, strict=True)]
         return {"semantic": (self.weight, self.form(logits, self.labels, z))}
 
 

@@ -17,14 +17,14 @@ class CoGAN(GAN):
         for n_critic do
             x_i ~ p_data_i for every domain i, z ~ p_z       unpaired batches, one z
             D <- descend  sum_i adv_D(D_i(x_i), D_i(G_i(z))) + penalty(D_i)
-                          + w_y label(C_s(x_s), y_s) + w_t sum_i transfer(C_s(G_s(z)), C_i(G_i(z)))
+                          + w_y label(C_s) + w_t sum_i transfer(C_s, C_i) + w_u sum_i self(C_i)
         z ~ p_z
         G <- descend  sum_i adv_G(D_i(G_i(z)))
 
     A shared layer is one layer object: it collects the gradient of all domains and moves once.
     `--shared_layers` and `--d_shared_layers` say how many layers are shared. The terms of labels
     are absent without `--label_loss`; s is the source, the only domain whose labels y are read, and
-    C_i a head of classes on the trunk of D_i.
+    C_i a head of classes on the trunk of D_i (`gantrain.adaptation.LabelHeads`).
     """
 
     domains_taken = (2, None)
@@ -44,8 +44,9 @@ class CoGAN(GAN):
     def label_terms(self, batch, fake, draw, update):
         if not self.heads:
             return {}
-        labelled = batch[self.heads.source]
-        return self.heads.terms(labelled.images[update], labelled.labels[update], fake, draw)
+        # Nobody reads the labels of the others.
+        labels = batch[self.heads.source].labels[update]
+        return self.heads.terms([b.images[update] for b in batch], labels, fake, draw)
 
     def adapted(self, domains):
         """How well each domain's classifier does on its test part, and one of the source alone."""

@@ -47,8 +47,9 @@ class GAN(Trainer):
         if n.same_init:
             for other in self.G[1:]:
                 other.set_weights(self.G[0].get_weights())
+        labelling = self.label_networks()
         self.players = players(config, [*self.G, *self.coupled_networks()],
-                               [*self.D, *self.label_networks()], self.adversarial.clip)
+                               [*self.D, *labelling], self.adversarial.clip)
         self.averages = [Average(self.G, o.ema)] if o.ema else []
 
     def train_step(self, batch, draw):
