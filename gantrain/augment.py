@@ -62,6 +62,58 @@ def color(images, draw):
     return mean + (images - mean) * draw.uniform(1, 1, 1, low=0.5, high=1.5)
 
 
+def zoom(images, draw):
+    """Larger by up to 1/0.8 or smaller by up to 1.45, and 15 % narrower to 20 % wider than that.
+
+    Bilinear; where an image becomes smaller its edge is repeated.
+    """
+    rows = draw.uniform(1, low=0.8, high=1.45)
+    columns = rows * draw.uniform(1, low=0.85, high=1.2)
+    for axis, factor in ((1, rows), (2, columns)):
+        size = images.shape[axis]
+        middle = (size - 1) / 2
+        place = (tf.range(size, dtype=tf.float32)[None] - middle) * factor + middle
+        place = tf.clip_by_value(place, 0.0, size - 1.0)
+        before = tf.floor(place)
+        share = tf.expand_dims((place - before)[:, :, None], 3 - axis)
+        before = tf.cast(before, tf.int32)
+        images = ((1.0 - share) * _gather(images, before, axis)
+                  + share * _gather(images, before + 1, axis))
+    return images
+
+
+def neighbours(images, draw):
+    """Other images of the batch stand to the left and right, as the digits of a house number do.
+
+    Meant for bright ink on dark paper: where two meet, the brighter pixel is seen. Each neighbour
+    is 17/32 to 40/32 of the width away, so that some are out of sight.
+    """
+    # The same pairs on any number of replicas.
+    others = draw.mine(tf.reverse(draw.gather(images), [0]))
+    width = images.shape[2]
+    for side in (1, -1):
+        offset = draw.uniform(1, low=17 / 32 * width, high=40 / 32 * width)
+        indices = tf.range(width)[None] - side * tf.cast(offset, tf.int32)
+        seen = ((indices >= 0) & (indices < width))[:, None, :, None]
+        images = tf.where(seen, tf.maximum(images, _gather(others, indices, 2)), images)
+    return images
+
+
+def recolour(images, draw):
+    """Another ink on another paper: x -> p + (i - p) (x + 1) / 2, colours p and i drawn at random.
+
+    Their gray levels differ by 0.4 to 1.6, in either direction, and every channel of both by up to
+    0.3 from them: what a gray image shows stays, its colours and the sign of its contrast do not.
+    """
+    channels = images.shape[3]
+    paper = draw.uniform(1, 1, 1, low=-1.0, high=1.0)
+    # Around the circle that [-1, 1] closes to: both stay inside, however near the end one is.
+    ink = tf.math.floormod(paper + 1.0 + draw.uniform(1, 1, 1, low=0.4, high=1.6), 2.0) - 1.0
+    paper += draw.uniform(1, 1, channels, low=-0.3, high=0.3)
+    ink += draw.uniform(1, 1, channels, low=-0.3, high=0.3)
+    return paper + (ink - paper) * (images + 1.0) / 2.0
+
+
 # Zhong et al. 2017, section 4: share of the area, height to width.
 ERASED_AREA, ERASED_ASPECT = (0.02, 0.4), (0.3, 1 / 0.3)
 
@@ -108,7 +160,8 @@ def none(images, draw):
 
 
 AUGMENTATIONS = {"none": none, "translation": translation, "shift": shift,
-                 "cutout": cutout, "color": color}
+                 "cutout": cutout, "color": color, "zoom": zoom, "neighbours": neighbours,
+                 "recolour": recolour}
 
 
 def augment(images, names, draw):

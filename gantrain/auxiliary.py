@@ -13,10 +13,12 @@ from pathlib import Path
 import keras
 from keras import ops
 
+from gantrain.adaptation import source_of
 from gantrain.config import Config
+from gantrain.data.datasets import find
 from gantrain.data.palettes import find_palette
 from gantrain.errors import UserError
-from gantrain.nets import frozen
+from gantrain.nets import CLASSIFIERS, frozen
 from gantrain.presets import resolve
 from gantrain.run_directory import RunDirectory, sha256
 
@@ -69,7 +71,12 @@ class Auxiliaries:
             UserError: a coupling asks for labels, weights or a file that is not there.
         """
         c, networks = self.config.coupling, {}
-        if c.semantic_loss:
+        if self.config.adaptation.label_loss:
+            trunk = f"{self.config.nets.net}_trunk"
+            source = self.source(domains)
+            if trunk in CLASSIFIERS:
+                networks["source_only"] = self.source_only(source, trunk)
+        elif c.semantic_loss:
             unlabelled = [d.name for d in domains if d.labels is None]
             if unlabelled:
                 raise UserError(
@@ -98,6 +105,26 @@ class Auxiliaries:
             raise UserError(
                 f"--classifier {c.classifier}: takes {model.input_shape[1:]} and gives "
                 f"{model.output_shape[-1]} classes, but the data has {wanted} and {classes}")
+        return model
+
+    def source(self, domains):
+        """The domain whose labels may be used: a run that adapts hands no other to a classifier.
+
+        Raises:
+            UserError: a target's labels have already decided which of its images are left.
+        """
+        name = self.config.data.dataset
+        if find(name).prune_domain is not None:
+            raise UserError(f"--dataset {name} is pruned by the labels of all domains, and "
+                            f"--label_loss uses one domain's; take {name.removesuffix('_prune')}")
+        return domains[source_of(self.config, domains)]
+
+    def source_only(self, domain, trunk):
+        """What an adapted classifier has to beat: the same trunk and head, the same augmentation,
+        the source alone."""
+        _, model = self._classifier(
+            [domain], classifier_net=trunk, seed=self.config.run.seed,
+            classifier_augment=self.config.adaptation.label_augment)
         return model
 
     def confidence(self, domains):

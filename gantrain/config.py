@@ -48,6 +48,7 @@ def option(default, help, *, low=None, high=None, above=None, choices=None, regi
 
 # Trainers by what their options mean.
 COUPLED, PIX2PIX, CYCLEGAN = ("scogan",), ("pix2pix",), ("cyclegan",)
+PAIRS = ("cogan", "scogan")
 TRANSLATION = PIX2PIX + CYCLEGAN
 SEGMENTATION = ("segmenter",)
 FROM_NOISE = ("gan", "cogan", "scogan")
@@ -235,6 +236,33 @@ class Coupling:
 
 
 @dataclass(frozen=True)
+class Adaptation:
+    """Unsupervised domain adaptation (cogan, scogan): the labels of one domain, applied to all."""
+
+    label_loss: float = option(
+        0.0, "weight of the source's classification by a softmax head on the discriminators' last "
+        "hidden layer; labels of other domains are never used", low=0.0, const=1.0, used_by=PAIRS,
+        short="UDA")
+    source: str | None = option(None, "domain whose labels --label_loss learns; default the first",
+                                used_by=PAIRS)
+    label_transfer: float = option(
+        0.0, "weight of the source's class of a generated image, asked of the image that another "
+        "domain's generator makes of the same z", low=0.0, const=1.0, used_by=PAIRS)
+    label_self: float = option(
+        0.0, "weight of the other domains' classifiers: of the source's images and, by the classes "
+        "that they are sure of themselves, of their own", low=0.0, const=1.0, used_by=PAIRS)
+    label_confidence: float = option(
+        0.9, "probability from which a predicted class counts as known, in --label_transfer and "
+        "--label_self", low=0.0, high=1.0, used_by=PAIRS)
+    label_augment: str = option(
+        "none", "augmentation of the source's images when labels are learned, comma separated",
+        registry="gantrain.augment:AUGMENTATIONS", several=True, used_by=PAIRS)
+    target_augment: str = option(
+        "none", "the same of the other domains' images, real and generated",
+        registry="gantrain.augment:AUGMENTATIONS", several=True, used_by=PAIRS)
+
+
+@dataclass(frozen=True)
 class Translation:
     """Image-to-image translation (pix2pix, cyclegan)."""
 
@@ -309,6 +337,7 @@ class Config:
     adversarial: Adversarial = Adversarial()
     optimisation: Optimisation = Optimisation()
     coupling: Coupling = Coupling()
+    adaptation: Adaptation = Adaptation()
     translation: Translation = Translation()
     runtime: Runtime = Runtime()
 
@@ -467,6 +496,12 @@ def validate(config: Config) -> Config:
     if config.run.keep_best and config.translation.early_stopping:
         raise UserError("--keep_best and --early_stopping both choose the state that a run ends "
                         "with; give one")
+    for name in ("source", "label_transfer", "label_self", "label_augment", "target_augment"):
+        if not flat["label_loss"] and flat[name] != getattr(Adaptation, name):
+            raise UserError(f"--{name} is used by --label_loss; add it")
+    if c.classifier and flat["label_loss"]:
+        raise UserError("--classifier may know labels of a target, which --label_loss leaves out; "
+                        "drop it, and one of the source alone is trained")
     if c.classifier and not c.semantic_loss:
         raise UserError("--classifier is used by --semantic_loss; add it")
     return config

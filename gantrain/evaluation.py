@@ -25,6 +25,7 @@ from gantrain.errors import UserError
 from gantrain.game import pairs
 from gantrain.inversion import cross_domain
 from gantrain.metrics import frechet, modes
+from gantrain.metrics.adaptation import protocol
 from gantrain.metrics.coherence import cross_coherence, joint_coherence
 from gantrain.metrics.lpips import LPIPS, pair_distances
 from gantrain.metrics.pixels import map_agreement
@@ -386,6 +387,23 @@ def _cross(e):
     return values
 
 
+def _adaptation(e):
+    """Test accuracy of the classifiers whose labels came from one domain, with the protocol."""
+    heads = e.trainer.heads
+    trained, tested = ([d.size for d in domains] for domains in (e.domains, e.test))
+    e.networks["adaptation"] = protocol(e.names, heads.source, trained, tested,
+                                        e.config.adaptation.label_augment)
+    e.counts["adaptation"] = dict(zip(e.names, tested, strict=True))
+    e.trainer.frozen = e.session.auxiliaries.compared(e.domains)
+    return e.trainer.adapted(e.test)
+
+
+def _adaptation_unfit(e):
+    if not getattr(e.trainer, "heads", None) or not e.labelled:
+        return "adaptation needs a run with --label_loss, and test labels in every domain"
+    return ""
+
+
 METRICS = {
     "coherence": Metric("share of samples that all domains' classifiers give the same label",
                         _coherence, _coherence_unfit, ("joint/coherence", max)),
@@ -393,6 +411,8 @@ METRICS = {
                     _lpips, _lpips_unfit, ("lpips", min)),
     "lpips_cross": Metric("generated images of a domain against real ones of another",
                           _lpips_cross, _lpips_unfit, ("lpips", min), asked=True),
+    "adaptation": Metric("accuracy on domains whose labels were never used", _adaptation,
+                         _adaptation_unfit, ("adaptation/accuracy", max)),
     "cross": Metric("test images translated by latent inversion that keep their label", _cross,
                     _coherence_unfit, ("cross", max), asked=True),
     "classifier_frechet": Metric(

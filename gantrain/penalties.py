@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from gantrain import latent, nets
+from gantrain.adaptation import source_of
 from gantrain.augment import augment
 from gantrain.game import pairs
 
@@ -253,7 +254,7 @@ class SemanticLoss:
 
     Args:
         weight: of the term.
-        classifier: frozen, images [-1, 1] -> logits.
+        classifier: images [-1, 1] -> logits, frozen here; or a list with one per domain.
         form: a key of SEMANTIC_FORMS: (logits per domain, `Labels`, z) -> scalar.
         labels: `Labels` of the domains.
         view: (images, draw) -> images, the noise and shifts that the classifier was trained with.
@@ -267,8 +268,10 @@ class SemanticLoss:
         self.labels, self.view = labels, view
 
     def terms(self, generated, z, real, draw):
-        logits = [tf.cast(self.classifier(self.view(g.image, draw), training=False), tf.float32)
-                  for g in generated]
+        each = self.classifier if isinstance(self.classifier, list) else (
+            [self.classifier] * len(generated))
+        logits = [tf.cast(c(self.view(g.image, draw), training=False), tf.float32)
+                  for c, g in zip(each, generated, strict=True)]
         return {"semantic": (self.weight, self.form(logits, self.labels, z))}
 
 
@@ -349,6 +352,9 @@ def relative_error(one, other, scale):
 def _semantic(config, domains, frozen):
     """SL: a classifier sees the same class in every domain (eq. 4.2)."""
     c = config.coupling
+    if config.adaptation.label_loss:
+        # How often a class occurs in a target is known from its labels.
+        domains = [domains[source_of(config, domains)]]
     shares = [np.mean(d.labels, 0) if d.multi_label
               else np.bincount(d.labels, minlength=len(d.classes)) / d.size for d in domains]
     labels = Labels(domains[0].multi_label, tf.constant(np.mean(shares, 0), tf.float32))

@@ -21,6 +21,7 @@ from test_data_readers import (
     write_sketchy,
     write_svhn,
 )
+from test_usps import write_usps
 
 import gantrain.data
 from gantrain.data import datasets, digits, tfds, transforms
@@ -75,6 +76,7 @@ def originals(tmp_path_factory):
         write_mnist(folder / "mnist", split, count)
         write_mnist(folder / "fashion_mnist", split, count, compress=False)
         write_svhn(folder / "svhn", split, count)
+        write_usps(folder / "usps", split, count)
     write_cifar(folder / "cifar10" / "cifar-10-batches-bin")
     write_images(folder / "svhn_crops", [f"image_{n:04}_class_{n % 10}.png" for n in range(20)])
     write_celeba(folder / "celeba", range(1, 41), ALL_ATTRIBUTES)
@@ -510,6 +512,7 @@ def test_check_names_every_damaged_file(tmp_path):
         "mnist/train-images-idx3-ubyte.gz",
         "mnist/t10k-labels-idx1-ubyte.gz",
         "svhn/test_32x32.mat",
+        "usps/usps.bz2",
         "celeba/list_attr_celeba.txt",
         "celeba/img_align_celeba/000017.jpg",
         "cifar10/cifar-10-batches-bin/data_batch_2.bin",

@@ -352,6 +352,7 @@ DATASETS = {
         64,
     ),
     "mnist": Dataset("handwritten digits", _from_source("mnist"), sources=("mnist",)),
+    "usps": Dataset("handwritten digits of envelopes", _from_source("usps"), sources=("usps",)),
     "fashion_mnist": Dataset(
         "garments, gray", _from_source("fashion_mnist"), sources=("fashion_mnist",)
     ),
@@ -384,6 +385,11 @@ DATASETS = {
         lambda request: [*request.open("mnist"), _street(request)],
         sources=("mnist",),
     ),
+    "svhn2mnist": Dataset("SVHN and MNIST: for adaptation, the source first",
+                          _pair("svhn", "mnist"), sources=("svhn", "mnist")),
+    "mnist2usps": Dataset("MNIST and USPS", _pair("mnist", "usps"), sources=("mnist", "usps")),
+    "usps2mnist": Dataset("USPS and MNIST: for adaptation, the source first",
+                          _pair("usps", "mnist"), sources=("usps", "mnist")),
     "mnist2fashion": Dataset(
         "MNIST and Fashion-MNIST",
         _pair("mnist", "fashion_mnist"),

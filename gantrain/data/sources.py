@@ -4,7 +4,18 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from gantrain.data import celeba, cifar, folders, idx, npz, paired_folders, sketches, svhn, tfds
+from gantrain.data import (
+    celeba,
+    cifar,
+    folders,
+    idx,
+    npz,
+    paired_folders,
+    sketches,
+    svhn,
+    tfds,
+    usps,
+)
 from gantrain.data.domain import Domain, squeezed
 from gantrain.errors import UserError
 
@@ -204,6 +215,15 @@ SOURCES = {
             read=_labelled("fashion_mnist", idx.read_digits, FASHION),
             tfds="fashion_mnist",
             read_tfds=_labelled_tfds("fashion_mnist", FASHION),
+        ),
+        Source(
+            name="usps",
+            layout="usps.bz2 and usps.t.bz2 (LIBSVM's text, .bz2 or not); or usps.h5; "
+            "or train.npz and test.npz",
+            licence="none stated, research",
+            homepage="https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/multiclass.html",
+            marks=("usps*", "*.npz"),
+            read=_labelled("usps", usps.read_usps, DIGITS),
         ),
         Source(
             name="cifar10",

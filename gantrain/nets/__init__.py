@@ -15,7 +15,7 @@ from typing import NamedTuple
 import keras
 
 from gantrain.errors import UserError
-from gantrain.nets.blocks import Row, Settings, build_rows
+from gantrain.nets.blocks import CHANNELS, OF_THE_BATCH, Row, Settings, build_rows
 from gantrain.nets.classifiers import CLASSIFIERS, ENCODER, Classifier
 from gantrain.nets.pairs import NETS, Pair
 from gantrain.nets.patch import (
@@ -49,6 +49,7 @@ __all__ = [
     "applied",
     "build_classifier",
     "build_encoder",
+    "build_heads",
     "build_pair",
     "build_patch_discriminator",
     "build_translator",
@@ -63,7 +64,7 @@ __all__ = [
 ]
 
 # First element of every initialiser's key: two networks of one seed share no draw.
-_GENERATOR, _DISCRIMINATOR, _CLASSIFIER, _ENCODER, _TRANSLATOR, _PATCH = range(6)
+_GENERATOR, _DISCRIMINATOR, _CLASSIFIER, _ENCODER, _TRANSLATOR, _PATCH, _HEAD = range(7)
 
 
 class Generated(NamedTuple):
@@ -107,6 +108,7 @@ def build_pair(
     d_norm: str | None = None,
     spectral_norm: bool = False,
     weight_init: str = "xavier",
+    alone: bool = False,
     seed: int,
 ) -> tuple[list[keras.Model], list[keras.Model]]:
     """Makes one generator and one discriminator per domain from one pair of tables.
@@ -126,6 +128,8 @@ def build_pair(
             "layer", "none"; None keeps the table's. A gradient penalty needs "layer" or "none".
         spectral_norm: divide every kernel of the discriminators by its largest singular value.
         weight_init: "xavier" (normal) or "normal" (standard deviation 0.02).
+        alone: leave out the discriminator rows that look at the whole batch in testing too, so that
+            what is read from a hidden layer belongs to one image.
         seed: decides every initial weight and dropout mask; not negative.
 
     Returns:
@@ -155,9 +159,12 @@ def build_pair(
     ]
 
     images = [keras.Input(shape, name="image") for _ in range(domains)]
-    rows = sum(row.weighted for row in pair.discriminator)
+    table = tuple(
+        row for row in pair.discriminator if not (alone and row.kind in OF_THE_BATCH)
+    )
+    rows = sum(row.weighted for row in table)
     judged = build_rows(
-        pair.discriminator,
+        table,
         images,
         size=shape[-1],
         settings=Settings(weight_init, spectral_norm, d_norm, width),
@@ -170,6 +177,38 @@ def build_pair(
         for i, (x, outputs) in enumerate(zip(images, judged, strict=True))
     ]
     return generators, discriminators
+
+
+def build_heads(
+    discriminators: list[keras.Model], classes: int, *, weight_init: str = "xavier", seed: int
+) -> list[keras.Model]:
+    """One dense layer of classes on the last hidden layer of every discriminator.
+
+    Liu and Tuzel 2016, section 5: the classifiers share the head, and with the discriminators all
+    their other layers.
+
+    Args:
+        discriminators: from `build_pair`.
+        classes: number of classes.
+        weight_init: "xavier" (normal) or "normal" (standard deviation 0.02).
+        seed: decides the initial weights; not negative.
+
+    Returns:
+        Per discriminator a classifier, image -> logits [B, classes] float32.
+    """
+    made = build_rows(
+        (Row("dense", CHANNELS),),
+        [d.layers[-1].input for d in discriminators],
+        size=classes,
+        settings=Settings(weight_init),
+        seed=(seed, _HEAD),
+        names="head",
+        shared=(0, 1),
+    )
+    return [
+        keras.Model(d.input, logits, name=f"classifier_{i + 1}")
+        for i, (d, (logits,)) in enumerate(zip(discriminators, made, strict=True))
+    ]
 
 
 def build_classifier(

@@ -663,6 +663,9 @@ KINDS: dict[str, Callable[[_Maker, tuple], Block]] = {
 
 WEIGHTED = {"dense", "conv", "convt", "up", "subpixel", "res", "res_up", "res_down"}
 
+# Rows whose output for one image depends on the others of its batch, in testing too.
+OF_THE_BATCH = {"minibatch_std"}
+
 # Padding of the convolution itself, and the layer in front of it, from the side of the kernel.
 PADS: dict[str, tuple[str, Callable[[int], tuple] | None]] = {
     "same": ("same", None),

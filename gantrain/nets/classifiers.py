@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 
-from gantrain.nets.blocks import CHANNELS, Row
+from gantrain.nets.blocks import CHANNELS, OF_THE_BATCH, Row
+from gantrain.nets.pairs import COGAN32, compact_pair
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,14 @@ class Classifier:
 
     summary: str
     rows: tuple[Row, ...]
+
+
+
+def trunk(rows):
+    """A discriminator's rows as a classifier's: its head gets the classes, and nothing looks at the
+    other images of the batch."""
+    kept = tuple(row for row in rows[:-1] if row.kind not in OF_THE_BATCH)
+    return (*kept, replace(rows[-1], size=CHANNELS))
 
 
 # Deviation: the tables print a 2x2 pooling of stride 1 that doubles its input, which no pooling
@@ -49,6 +58,18 @@ COMPACT = Classifier(
         Row("dense", 128, activation="leaky_relu_0.2"),
         Row("dense", CHANNELS),
     ),
+)
+
+# Discriminators of `gantrain.nets.pairs` with a softmax head in the logit's place: what a label
+# head on their trunk is compared with. A class must not depend on the other images of the batch.
+COMPACT_TRUNK = Classifier(
+    summary="the trunk of compact's discriminator at 32 pixels, with a head of classes",
+    rows=trunk(compact_pair(32).discriminator),
+)
+
+COGAN32_TRUNK = Classifier(
+    summary="the trunk of cogan32's discriminator (CoGAN's LeNet), with a head of classes",
+    rows=trunk(COGAN32.discriminator),
 )
 
 # Another architecture than the semantic loss trains against: what fools one need not fool both.
@@ -83,6 +104,8 @@ CLASSIFIERS: dict[str, Classifier] = {
     "digit": DIGIT,
     "compact": COMPACT,
     "evaluation": EVALUATION,
+    "compact_trunk": COMPACT_TRUNK,
+    "cogan32_trunk": COGAN32_TRUNK,
 }
 
 

@@ -42,12 +42,14 @@ class GAN(Trainer):
         self.G, self.D = nets.build_pair(
             n.net, len(domains), domains[0].shape, noise_dim=latent.size(n), width=n.width,
             shared_layers=n.shared_layers, d_shared_layers=n.d_shared_layers, d_norm=n.d_norm,
-            spectral_norm=n.spectral_norm, weight_init=n.weight_init, seed=config.run.seed)
+            spectral_norm=n.spectral_norm, weight_init=n.weight_init,
+            alone=bool(config.adaptation.label_loss), seed=config.run.seed)
         if n.same_init:
             for other in self.G[1:]:
                 other.set_weights(self.G[0].get_weights())
-        self.players = players(config, [*self.G, *self.coupled_networks()], self.D,
-                               self.adversarial.clip)
+        labelling = self.label_networks()
+        self.players = players(config, [*self.G, *self.coupled_networks()],
+                               [*self.D, *labelling], self.adversarial.clip)
         self.averages = [Average(self.G, o.ema)] if o.ema else []
 
     def train_step(self, batch, draw):
@@ -56,7 +58,9 @@ class GAN(Trainer):
             z = self.noise(draw)
             fake = [nets.generate(g, z, training=True).image for g in self.G]
             logs = self.players["discriminators"].descend(
-                lambda real=real, fake=fake, i=i: self.discriminator_objective(real, fake, draw, i))
+                lambda real=real, fake=fake, i=i:
+                    self.discriminator_objective(real, fake, draw, i)
+                    | self.label_terms(batch, fake, draw, i))
         z = self.noise(draw)
         logs |= self.players["generators"].descend(
             lambda: self.generator_objective(z, real, draw))
@@ -78,6 +82,14 @@ class GAN(Trainer):
         for name, d, fake in zip(self.names, self.D, generated, strict=True):
             terms |= self.adversarial.generator_terms(name, d, fake.image, draw)
         return terms | self.coupling_terms(generated, z, real, draw)
+
+    def label_networks(self):
+        """Networks that learn labels along with the discriminators."""
+        return []
+
+    def label_terms(self, batch, fake, draw, update):
+        """Terms by which the discriminators learn labels: none here."""
+        return {}
 
     def coupled_networks(self):
         """Networks that a coupling trains along with the generators."""

@@ -15,21 +15,26 @@ class SCoGAN(CoGAN):
         for n_critic do
             x_i ~ p_data_i for every domain i, z ~ p_z       unpaired batches, one z
             D <- descend  sum_i adv_D(D_i(x_i), D_i(G_i(z))) + penalty(D_i)
+                          + w_y label(C_s) + w_t sum_i transfer(C_s, C_i) + w_u sum_i self(C_i)
         z ~ p_z
         G, F <- descend  sum_i adv_G(D_i(G_i(z)))
                          + w_FR feature(G_1 ... G_k) + w_SL semantic(G_1 ... G_k)
                          + w_CC latent_cycle(G_1 ... G_k, F) + w_PL perceptual(G_1 ... G_k, x)
 
-    A coupling whose weight is zero is absent. F is the encoder of latent cycle consistency.
+    A coupling whose weight is zero is absent. F is the encoder of latent cycle consistency. The
+    terms of labels are those of CoGAN, whose heads are then what the semantic loss consults.
     """
 
     def __init__(self, config, domains, frozen):
-        flat = config.flat()
-        self.couplings = [build(config, domains, frozen) for name, build in COUPLINGS.items()
-                          if any(tf.nest.flatten(flat[name]))]
+        self.couplings = []
         super().__init__(config, domains, frozen)
 
     def coupled_networks(self):
+        flat, consulted = self.config.flat(), self.frozen
+        if self.heads:
+            consulted = consulted | {"classifier": self.heads.classifiers}
+        self.couplings = [build(self.config, self.domains, consulted)
+                          for name, build in COUPLINGS.items() if any(tf.nest.flatten(flat[name]))]
         return [net for coupling in self.couplings for net in coupling.trained]
 
     def coupling_terms(self, generated, z, real, draw):
@@ -43,4 +48,5 @@ class SCoGAN(CoGAN):
         return terms
 
     def models(self):
-        return super().models() | {net.name: net for net in self.coupled_networks()}
+        return super().models() | {net.name: net for coupling in self.couplings
+                                   for net in coupling.trained}

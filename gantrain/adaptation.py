@@ -1,0 +1,127 @@
+"""Unsupervised domain adaptation: a head of classes on the discriminators' trunks.
+
+The labels of one domain, the source, are learned beside the game. Those of the others are never
+looked at: whatever a target's classifier knows, it has from layers that it shares with the source's
+or from generated pairs.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from gantrain import nets
+from gantrain.augment import augment
+from gantrain.errors import UserError
+from gantrain.game import watch
+
+
+def source_of(config, domains):
+    """Number of the labelled domain: `--source`, else the first.
+
+    Args:
+        config: a resolved `gantrain.config.Config`.
+        domains: list of `gantrain.data.domain.Domain`.
+
+    Raises:
+        UserError: there is no such domain, or it has no classes to learn.
+    """
+    names, name = [d.name for d in domains], config.adaptation.source
+    if name is not None and name not in names:
+        raise UserError(f"--source {name}: --dataset {config.data.dataset} has {', '.join(names)}")
+    number = names.index(name) if name else 0
+    domain = domains[number]
+    if domain.labels is None or domain.multi_label:
+        has = "several attributes per image" if domain.multi_label else "no labels"
+        raise UserError(f"--label_loss needs one class per image, and domain {domain.name} of "
+                        f"--dataset {config.data.dataset} has {has}; choose another --source")
+    return number
+
+
+class LabelHeads:
+    """One softmax layer on the last hidden layer of every discriminator (CoGAN, section 5).
+
+        label    = E[CE(y, C_s(view(x_s)))]                   x_s, y a labelled batch of the source
+        transfer = E[m CE(c, C_i(view(G_i(z))))]              c, m from C_s(G_s(z))
+        self     = E[CE(y, C_i(view(x_s)))] + E[m CE(c, C_i(view(x_i)))]      c, m from C_i(x_i)
+
+    with c = argmax p and m = [max p > confidence] of the prediction p, held constant.
+
+    The head is one layer, and with `--d_shared_layers` the layers below it are too: that is how Liu
+    and Tuzel 2016 carry the source's labels to the target. Deviation: the other two terms are not
+    theirs, and are off by default. Images that the generators make of one z show the same class as
+    far as they are coupled, so what the source's classifier is sure of labels the target's image;
+    and a target's classifier may start from the source's images, seen through `--label_augment`,
+    and go on from what it is sure of in its own (Lee 2013; Sohn et al. 2020, eq. 4).
+
+    Args:
+        config: a resolved `gantrain.config.Config`.
+        domains: list of `gantrain.data.domain.Domain`; only the source's classes are read.
+        discriminators: one per domain, from `gantrain.nets.build_pair`.
+
+    Attributes:
+        source: number of the labelled domain.
+        classifiers: one per domain, images [-1, 1] -> logits, on the discriminators' own layers.
+    """
+
+    def __init__(self, config, domains, discriminators):
+        self.options, self.names = config.adaptation, [d.name for d in domains]
+        self.source = source_of(config, domains)
+        self.classifiers = nets.build_heads(
+            discriminators, len(domains[self.source].classes),
+            weight_init=config.nets.weight_init, seed=config.run.seed)
+
+    def terms(self, real, labels, fake, draw):
+        """What the discriminators' player descends beside the game.
+
+        Args:
+            real: float32 [B, H, W, C] in [-1, 1] per domain.
+            labels: int32 [B], of the source's images.
+            fake: the generated images of one z, per domain.
+            draw: `gantrain.game.Draw`.
+        """
+        o, draw = self.options, draw.aside()
+        view = augment(real[self.source], o.label_augment, draw)
+        logits = self.classifiers[self.source](view, training=True)
+        name = self.names[self.source]
+        right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), labels)
+        terms = {f"label/{name}": (o.label_loss, tf.reduce_mean(_cross_entropy(labels, logits))),
+                 f"label_accuracy/{name}": watch(tf.reduce_mean(tf.cast(right, tf.float32)))}
+        for i, name in enumerate(self.names):
+            if i == self.source:
+                continue
+            if o.label_transfer:
+                value, sure = self.taught(fake[self.source], self.source, fake[i], i, draw)
+                terms |= {f"label_transfer/{name}": (o.label_transfer, value),
+                          f"sure_fake/{name}": watch(sure)}
+            if o.label_self:
+                logits = self.classifiers[i](view, training=True)
+                value, sure = self.taught(real[i], i, real[i], i, draw)
+                terms |= {f"label/{name}": (o.label_self, tf.reduce_mean(
+                              _cross_entropy(labels, logits))),
+                          f"label_self/{name}": (o.label_self, value),
+                          f"sure_real/{name}": watch(sure)}
+        return terms
+
+    def taught(self, images, teacher, others, student, draw):
+        """E[m CE(c, C_student(view(others)))] with c and m from C_teacher(images); and E[m].
+
+        Args:
+            images, others: float32 [B, H, W, C], row by row of the same class.
+            teacher, student: numbers of domains.
+        """
+        p = tf.stop_gradient(tf.nn.softmax(tf.cast(
+            self.classifiers[teacher](images, training=False), tf.float32)))
+        known = tf.cast(tf.reduce_max(p, axis=-1) > self.options.label_confidence, tf.float32)
+        view = augment(others, self.options.target_augment, draw)
+        each = _cross_entropy(tf.argmax(p, axis=-1, output_type=tf.int32),
+                              self.classifiers[student](view, training=True))
+        return tf.reduce_mean(known * each), tf.reduce_mean(known)
+
+    def models(self):
+        """The classifiers by file name."""
+        return {f"classifier_{name}": c
+                for name, c in zip(self.names, self.classifiers, strict=True)}
+
+
+def _cross_entropy(labels, logits):
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, tf.cast(logits, tf.float32))
