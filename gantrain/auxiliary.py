@@ -72,10 +72,7 @@ class Auxiliaries:
         """
         c, networks = self.config.coupling, {}
         if self.config.adaptation.label_loss:
-            trunk = f"{self.config.nets.net}_trunk"
-            source = self.source(domains)
-            if trunk in CLASSIFIERS:
-                networks["source_only"] = self.source_only(source, trunk)
+            networks |= self.source_only_of(domains)
         elif c.semantic_loss:
             unlabelled = [d.name for d in domains if d.labels is None]
             if unlabelled:
@@ -119,9 +116,13 @@ class Auxiliaries:
                             f"--label_loss uses one domain's; take {name.removesuffix('_prune')}")
         return domains[source_of(self.config, domains)]
 
+    def source_only_of(self, domains):
+        """{"source_only": what an adapted classifier has to beat}, for trunks that have a table."""
+        trunk, source = f"{self.config.nets.net}_trunk", self.source(domains)
+        return {"source_only": self.source_only(source, trunk)} if trunk in CLASSIFIERS else {}
+
     def source_only(self, domain, trunk):
-        """What an adapted classifier has to beat: the same trunk and head, the same augmentation,
-        the source alone."""
+        """The same trunk and head, the same augmentation, the source alone."""
         _, model = self._classifier(
             [domain], classifier_net=trunk, seed=self.config.run.seed,
             classifier_augment=self.config.adaptation.label_augment)

@@ -30,8 +30,8 @@ from gantrain.metrics.coherence import cross_coherence, joint_coherence
 from gantrain.metrics.lpips import LPIPS, pair_distances
 from gantrain.metrics.pixels import map_agreement
 from gantrain.metrics.segmentation import fcn_score
-from gantrain.nets import frozen
 from gantrain.nets.classifiers import penultimate
+from gantrain.nets.inception import inception
 from gantrain.runtime import environment
 from gantrain.trainers.classifier import logits_of
 
@@ -283,9 +283,9 @@ def _labelled_unfit(e):
 
 def _inception(e):
     """Set distances on Inception features."""
-    features, e.networks["inception"] = frozen.inception(e.weights.inception,
-                                                         e.config.data.offline)
-    compiled = e.session.runtime.function(features)
+    network = inception(e.weights.inception, e.config.data.offline)
+    e.networks["inception"] = network.description
+    compiled = e.session.runtime.function(network.features)
     values = {}
     for name, (made, real) in e.sets().items():
         values |= _set_scores(e, "inception", name, compiled, made, real)
@@ -294,9 +294,7 @@ def _inception(e):
 
 def _set_scores(e, network, name, features, made, real):
     made, real = frechet.collect(features, made), frechet.collect(features, real)
-    e.counts[f"{network}/{name}"] = [len(made), len(real)]
-    return {f"{network}_{k}/{name}": v
-            for k, v in frechet.scores(real, made, e.seed).items()}
+    return {f"{k}/{name}": v for k, v in frechet.distances(real, made, network, e.seed).items()}
 
 
 def _images_unfit(e):
@@ -332,9 +330,10 @@ def _agreement(e):
     values = {}
     for i, name in enumerate(e.names):
         if name in TRANSFORMS:
-            stream = ((made[0], made[i]) for made in e.generated())
-            values |= {f"agreement/{k}/{name}": v
-                       for k, v in map_agreement(stream, TRANSFORMS[name]).items()}
+            both = itertools.tee(e.generated())
+            found = map_agreement((m[0] for m in both[0]), (m[i] for m in both[1]),
+                                  TRANSFORMS[name])
+            values |= {f"{k}/{name}": v for k, v in found.items()}
             e.counts[f"agreement/{name}"] = e.num
     return values
 
@@ -394,7 +393,7 @@ def _adaptation(e):
     e.networks["adaptation"] = protocol(e.names, heads.source, trained, tested,
                                         e.config.adaptation.label_augment)
     e.counts["adaptation"] = dict(zip(e.names, tested, strict=True))
-    e.trainer.frozen = e.session.auxiliaries.compared(e.domains)
+    e.trainer.frozen = e.session.auxiliaries.source_only_of(e.domains)
     return e.trainer.adapted(e.test)
 
 
@@ -423,7 +422,7 @@ METRICS = {
     "modes": Metric("modes or classes that samples reach", _modes, _modes_unfit,
                     ("modes/covered", max)),
     "agreement": Metric("pixels that equal the known map of the first domain", _agreement,
-                        _agreement_unfit, ("agreement/agreement", max)),
+                        _agreement_unfit, ("pixel_agreement", max)),
     "fcn": Metric("do label maps read off generated photographs equal those they were made of",
                   _fcn, _fcn_unfit, ("fcn/class_iou", max), asked=True),
     "pixels": Metric("L1, PSNR and SSIM of test pairs, or of the cycle without pairs", _pixels,

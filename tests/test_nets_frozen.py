@@ -178,23 +178,3 @@ def test_vgg19_says_what_is_missing(tmp_path, monkeypatch):
     (tmp_path / "text.h5").write_text("not weights")
     with pytest.raises(UserError, match="not an HDF5 file"):
         frozen.vgg19(tmp_path / "text.h5")
-
-
-def test_inception_pools_its_last_block_after_a_stated_resize(tmp_path):
-    """A weights file of the exact layout; gray is repeated; any size goes in."""
-    keras.utils.set_random_seed(1)
-    net = keras.applications.InceptionV3(include_top=False, weights=None, pooling="avg")
-    path = tmp_path / frozen.INCEPTION.file
-    net.save_weights(tmp_path / "inception.weights.h5")
-    (tmp_path / "inception.weights.h5").rename(tmp_path / "own.weights.h5")
-    features, description = frozen.inception(tmp_path / "own.weights.h5", offline=True)
-    x = np.random.default_rng(0).uniform(-1, 1, (2, 299, 299, 3)).astype("float32")
-    np.testing.assert_allclose(features(x), net(x, training=False), rtol=1e-4, atol=1e-5)
-    gray = x[:, :64, :64, :1]
-    np.testing.assert_allclose(features(gray), features(np.repeat(gray, 3, -1)), rtol=1e-4,
-                               atol=1e-5)
-    assert "299" in description["resizer"] and "not the graph" in description["network"]
-    assert description["sha256"] == hashlib.sha256(
-        (tmp_path / "own.weights.h5").read_bytes()).hexdigest()
-    with pytest.raises(UserError, match="--inception_weights .*no such file"):
-        frozen.inception(path)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import keras
+from keras import layers, ops
 
+from gantrain.errors import UserError
 from gantrain.nets.blocks import CHANNELS, OF_THE_BATCH, Row
 from gantrain.nets.pairs import COGAN32, compact_pair
 
@@ -109,14 +111,29 @@ CLASSIFIERS: dict[str, Classifier] = {
 }
 
 
-def penultimate(classifier):
-    """What a classifier's last layer reads: its features, for distances between sets of images.
+def penultimate(classifier: keras.Model):
+    """The features that a classifier decides by: what its last dense layer reads.
+
+    They stand for images in Frechet and kernel distances that need no download. Values of another
+    classifier, let alone of Inception, are not comparable with them.
 
     Args:
-        classifier: a Keras model whose last layer is dense.
+        classifier: from `build_classifier`, or any functional Keras model with a dense layer.
 
     Returns:
-        Callable, images [B, H, W, C] -> [B, D].
+        images [B, H, W, C] in [-1, 1] -> float32 [B, D].
+
+    Raises:
+        UserError: the model has no dense layer.
     """
-    model = keras.Model(classifier.input, classifier.layers[-1].input)
-    return lambda images: model(images, training=False)
+    dense = [layer for layer in classifier.layers if isinstance(layer, layers.Dense)]
+    if not dense:
+        raise UserError(f"classifier {classifier.name!r} has no dense layer to take features from; "
+                        f"give another --classifier")
+    body = keras.Model(classifier.input, dense[-1].input)
+
+    def features(images):
+        made = ops.cast(body(images, training=False), "float32")
+        return ops.reshape(made, (ops.shape(made)[0], -1))
+
+    return features

@@ -10,13 +10,13 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-import h5py
 import keras
 import numpy as np
 from keras import layers
 
 from gantrain.errors import UserError
 from gantrain.nets import torch_files
+from gantrain.nets.applications import Application, load
 from gantrain.run_directory import sha256
 
 
@@ -40,6 +40,13 @@ class FeatureNet(NamedTuple):
     description: dict[str, str] | None = None
 
 
+VGG19 = Application(
+    "VGG19", keras.applications.VGG19,
+    "https://storage.googleapis.com/tensorflow/keras-applications/vgg19/"
+    "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
+    "253f8cb515780f3b799900260a226db6", "--vgg_weights", {})
+
+
 def vgg19(path: str | os.PathLike | None = None, offline: bool = False) -> FeatureNet:
     """VGG19 trained on ImageNet, as the published code reads it (thesis listing 6.17).
 
@@ -58,7 +65,7 @@ def vgg19(path: str | os.PathLike | None = None, offline: bool = False) -> Featu
         layers.Rescaling(127.5, 127.5, dtype="float32")(image)
     )
     outputs = {}
-    for layer in VGG19.load(path, offline).layers[1:]:
+    for layer in load(VGG19, path, offline)[0].layers[1:]:
         # Built anew in float32: its activations overflow float16.
         copy = type(layer).from_config({**layer.get_config(), "dtype": "float32"})
         x = copy(x)
@@ -68,93 +75,6 @@ def vgg19(path: str | os.PathLike | None = None, offline: bool = False) -> Featu
         if layer.name == content[-1]:
             break
     return FeatureNet(_frozen(image, outputs, "vgg19"), content, style)
-
-
-class Application(NamedTuple):
-    """A network of `keras.applications`, as its file, its flag and its builder know it."""
-
-    name: str
-    file: str
-    flag: str
-
-    def load(self, path: str | os.PathLike | None, offline: bool) -> keras.Model:
-        """The network without its classes, from a local file, the Keras cache or its download.
-
-        Raises:
-            UserError: if the weights are not at hand.
-        """
-        build = getattr(keras.applications, self.name)
-        if path is None:
-            home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
-            if offline and not (home / "models" / self.file).exists():
-                raise UserError(
-                    f"--offline and no {self.name} weights in the Keras cache: give {self.flag} "
-                    f"PATH or put {self.file} under {home / 'models'}")
-            try:
-                return build(include_top=False, weights="imagenet")
-            except Exception as error:  # Keras raises a bare Exception when a download fails.
-                raise UserError(
-                    f"cannot download the {self.name} weights ({str(error).splitlines()[0]}): "
-                    f"give {self.flag} PATH to {self.file}") from error
-        if not Path(path).is_file():
-            raise UserError(f"{self.flag} {path}: no such file; {self.file} is expected")
-        if not h5py.is_hdf5(path):
-            raise UserError(f"{self.flag} {path}: not an HDF5 file; {self.file} is expected")
-        for include_top in (False, True):
-            net = build(include_top=include_top, weights=None)
-            try:
-                net.load_weights(path)
-                return net
-            except (ValueError, KeyError, OSError) as error:
-                reason = str(error).splitlines()[0]
-        raise UserError(f"{self.flag} {path}: not a {self.name} weights file of Keras ({reason})")
-
-    def path(self, path):
-        """Where the weights that `load` took lie."""
-        home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
-        return Path(path) if path else home / "models" / self.file
-
-
-VGG19 = Application("VGG19", "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5", "--vgg_weights")
-INCEPTION = Application("InceptionV3", "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5",
-                        "--inception_weights")
-INCEPTION_SIDE = 299
-
-
-def inception(path: str | os.PathLike | None = None, offline: bool = False):
-    """Pooled features of InceptionV3, for Frechet and kernel distances.
-
-    Images are resized to 299 x 299 pixels, bilinear, with antialiasing: the resizer and the network
-    belong to the number. Keras's weights are not those of the TensorFlow graph of 2015 that
-    published FIDs rest on.
-
-    Args:
-        path: weights file; None uses the Keras cache and, unless `offline`, its download.
-        offline: never touch the network.
-
-    Returns:
-        (float32 [B, H, W, 1 or 3] in [-1, 1] -> [B, 2048], description).
-
-    Raises:
-        UserError: if the weights are not at hand.
-    """
-    net = INCEPTION.load(path, offline)
-    mixed = net.get_layer("mixed10").output
-    pooled = keras.Model(net.input, keras.ops.mean(mixed, axis=(1, 2)), name="inception")
-    pooled.trainable = False
-
-    def features(images):
-        images = keras.ops.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else images
-        # InceptionV3 takes [-1, 1].
-        return pooled(keras.ops.image.resize(
-            images, (INCEPTION_SIDE, INCEPTION_SIDE), interpolation="bilinear", antialias=True),
-            training=False)
-
-    file = INCEPTION.path(path)
-    return features, {
-        "network": "InceptionV3, ImageNet weights of Keras (not the graph of published FIDs)",
-        "version": keras.__version__, "weights": file.name, "sha256": sha256(file),
-        "resizer": f"bilinear with antialiasing to {INCEPTION_SIDE} x {INCEPTION_SIDE}"}
 
 
 class LpipsNet(NamedTuple):
@@ -302,9 +222,9 @@ def _lpips_weights(path, net):
         raise UserError(f"{path}: holds weights for {' and '.join(usable)}; give one network's as "
                         f"BACKBONE.pth,LINEAR.pth")
     if not usable:
-        lone = sorted(n for n in linear if net in (None, n))
-        if lone:
-            raise UserError(f"{path}: holds linear weights for {' and '.join(lone)} but not the "
+        alone = sorted(n for n in linear if net in (None, n))
+        if alone:
+            raise UserError(f"{path}: holds linear weights for {' and '.join(alone)} but not the "
                             f"convolutions; give torchvision's .pth with it, as "
                             f"BACKBONE.pth,LINEAR.pth")
         wanted = LPIPS_NETS[net].title if net else "AlexNet, VGG16 or SqueezeNet 1.1"
