@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import binomtest
 
 from gantrain.metrics.coherence import (
+    cross_coherence,
     joint_coherence,
     normalised_entropy,
     pairwise,
@@ -107,3 +108,52 @@ def test_every_value_is_a_plain_float():
     result = joint_coherence([logits(balanced(20))] * 2, ["a", "b"])
     assert all(type(v) is float for v in result.values())
     assert list(result)[:3] == ["coherence", "coherence_low", "coherence_high"]
+
+
+# ----------------------------------------------------------------------------------- real images
+
+
+def test_cross_coherence_by_hand():
+    labels = [3, 1, 4, 1, 5]
+    made = [logits([3, 1, 4, 1, 7]), logits([3, 1, 1, 0, 5]), logits([0, 0, 0, 0, 5])]
+    result = cross_coherence(labels, made, [0.1, 0.2, 0.3, 0.0, 0.4], ["m", "s", "t"], 0)
+    low, high = wilson(3, 5)
+    assert result == pytest.approx({
+        "cross/m2s": 3 / 5, "cross_low/m2s": low, "cross_high/m2s": high,
+        # Shares of 1, 3, 4, 5 are 2, 1, 1, 1 fifths; those of 0, 1, 3, 5 are 1, 2, 1, 1.
+        "cross_chance/m2s": (2 * 2 + 1 + 1) / 25,
+        "cross/m2t": 1 / 5, "cross_low/m2t": wilson(1, 5)[0], "cross_high/m2t": wilson(1, 5)[1],
+        "cross_chance/m2t": 1 / 25,
+        "reconstructed/m": 4 / 5, "inversion_error/m": 0.2})
+    assert all(type(v) is float for v in result.values())
+
+
+def test_the_source_may_be_any_domain():
+    made = [logits([1, 2]), logits([1, 0])]
+    result = cross_coherence([1, 2], made, [0.0, 0.0], ["a", "b"], source=1)
+    assert result["cross/b2a"] == 1.0 and result["reconstructed/b"] == 0.5
+    assert not any("a2b" in name for name in result)
+
+
+def test_perfect_collapsed_and_shuffled_translations():
+    labels, names, errors = balanced(), ["a", "b"], np.zeros(500)
+    rng = np.random.default_rng(0)
+    result = {name: cross_coherence(labels, [logits(labels), logits(made)], errors, names, 0)
+              for name, made in (("perfect", labels), ("collapsed", np.full(500, 7)),
+                                 ("shuffled", rng.permutation(labels)))}
+    shares = {name: r["cross/a2b"] for name, r in result.items()}
+    assert shares["perfect"] == 1.0 and shares["collapsed"] == pytest.approx(0.1)
+    assert shares["shuffled"] == pytest.approx(0.1, abs=0.04)
+    for r in result.values():
+        assert r["cross_chance/a2b"] == pytest.approx(0.1)
+        assert r["cross_low/a2b"] <= r["cross/a2b"] <= r["cross_high/a2b"]
+
+
+def test_attributes_that_are_kept():
+    labels = np.array([[1, 0, 1], [0, 0, 1]])
+    made = [np.where(labels, 2.0, -2.0), np.array([[3.0, 1.0, 1.0], [-1.0, -2.0, -0.5]])]
+    result = cross_coherence(labels, made, [0.1, 0.3], ["a", "b"], 0, multi_label=True)
+    assert result["cross/a2b"] == pytest.approx(4 / 6) and result["reconstructed/a"] == 1.0
+    assert (result["cross_low/a2b"], result["cross_high/a2b"]) == wilson(4, 6)
+    assert result["cross_chance/a2b"] == pytest.approx(0.5)
+    assert result["inversion_error/a"] == pytest.approx(0.2)
