@@ -50,8 +50,8 @@ class LabelHeads:
     and Tuzel 2016 carry the source's labels to the target. Deviation: the other two terms are not
     theirs, and are off by default. Images that the generators make of one z show the same class as
     far as they are coupled, so what the source's classifier is sure of labels the target's image;
-    and a target's classifier may start from the source's images, seen through `--label_augment`, and
-    go on from what it is sure of in its own (Lee 2013; Sohn et al. 2020, eq. 4).
+    and a target's classifier may start from the source's images, seen through `--label_augment`,
+    and go on from what it is sure of in its own (Lee 2013; Sohn et al. 2020, eq. 4).
 
     Args:
         config: a resolved `gantrain.config.Config`.

@@ -85,8 +85,8 @@ def zoom(images, draw):
 def neighbours(images, draw):
     """Other images of the batch stand to the left and right, as the digits of a house number do.
 
-    Meant for bright ink on dark paper: where two meet, the brighter pixel is seen. Each neighbour is
-    17/32 to 40/32 of the width away, so that some are out of sight.
+    Meant for bright ink on dark paper: where two meet, the brighter pixel is seen. Each neighbour
+    is 17/32 to 40/32 of the width away, so that some are out of sight.
     """
     # The same pairs on any number of replicas.
     others = draw.mine(tf.reverse(draw.gather(images), [0]))
