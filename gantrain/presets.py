@@ -70,6 +70,17 @@ PEN2STREET = dict(
     classifier_net="compact", classifier_noise=0.3, classifier_augment="shift",
     classifier_attack=2.0, classifier_steps=600)
 
+# Adaptation in the same game. The classifier that the consensus is read from is the heads' own, so
+# that the labels of the source carry the pairs as well.
+ADAPT = {k: v for k, v in PEN2STREET.items() if not k.startswith("classifier_")} | dict(
+    dataset="mnist2street", label_loss=3.0, label_self=3.0,
+    # What tells a handwritten digit from one on a house: size, the digits beside it, colours.
+    label_augment="zoom,neighbours,recolour,shift", target_augment="zoom,recolour,shift",
+    # What the consensus is read through; the heads know no noise, so little of it.
+    classifier_augment="shift,recolour", classifier_noise=0.2,
+    # Of what it is compared with: the same trunk on the source alone.
+    classifier_steps=1_500)
+
 # The embedded facades, 64 pixels, on two cores. At a quarter of the width an update is many times
 # cheaper than at half: the optimizer's passes over the weights then stay in the cache.
 PLAN2FACADE = dict(dataset="plan2facade", image_size=64, width=0.25, log_every=200,
@@ -84,6 +95,9 @@ PRESETS = {
                   PEN2STREET | dict(width=1.5, steps=3_000, lr_decay=0.5, ema=0.995,
                                     classifier_steps=2_000, evaluate_every=300, sample_every=300,
                                     checkpoint_every=300)),
+    "adapt_mnist2street": Preset(
+        "street digits classified, and drawn in pairs, from MNIST's labels alone",
+        ADAPT | dict(steps=1_500, sample_every=500, checkpoint_every=500)),
     "quick_pix2pix": Preset(
         "plan2facade on two cores in minutes: plans of facades to pictures, from pairs",
         PLAN2FACADE | dict(gan_type="pix2pix", batch_size=4, steps=8_000)),

@@ -155,3 +155,67 @@ def test_random_erasing_follows_zhong():
 def test_erasing_of_probability_zero_draws_nothing():
     images = tf.ones((2, 8, 8, 3))
     assert erase(images, 0.0, None) is images
+
+
+def test_recolour_keeps_what_a_gray_image_shows():
+    """Per channel an affine map, with enough contrast left and both signs of it."""
+    images = np.random.default_rng(0).uniform(-1, 1, (200, 6, 6, 1)).astype(np.float32)
+    changed = np.array(augment(np.repeat(images, 3, -1), "recolour", draw(200)), np.float64)
+    slopes = []
+    for before, after in zip(images.astype(np.float64), changed, strict=True):
+        fits = [np.polyfit(before.ravel(), after[..., c].ravel(), 1) for c in range(3)]
+        for c, (slope, offset) in enumerate(fits):
+            np.testing.assert_allclose(after[..., c], (slope * before + offset)[..., 0], atol=1e-5)
+        slopes.append([2 * slope for slope, _ in fits])
+    slopes = np.array(slopes)
+    # Gray levels differ by 0.4 to 1.6, each end of each channel by 0.3 from its level.
+    assert np.abs(slopes).max() <= 1.6 + 0.6 and np.abs(slopes.mean(1)).min() < 0.6
+    assert 0.3 < np.mean(slopes.mean(1) > 0) < 0.7
+    assert np.abs(changed).max() <= 1.3 + 1e-6
+    assert np.ptp(slopes, axis=1).max() > 0.5
+
+
+def test_zoom_scales_around_the_middle():
+    """A ramp stays a ramp: its slope is the factor, its middle stays where it was."""
+    places = np.arange(33, dtype=np.float32) - 16
+    factors = []
+    for axis in (1, 2):
+        shape = [1, 1, 1, 1]
+        shape[axis] = 33
+        ramps = np.broadcast_to(places.reshape(shape), (300, 33, 33, 1))
+        changed = np.array(augment(ramps, "zoom", draw(300)))
+        line = changed[:, :, 16, 0] if axis == 1 else changed[:, 16, :, 0]
+        np.testing.assert_allclose(line[:, 16], 0.0, atol=1e-5)
+        factor = line[:, 17]
+        np.testing.assert_allclose(line, np.clip(factor[:, None] * places, -16, 16), atol=1e-4)
+        factors.append(factor)
+    rows, columns = factors
+    assert 0.8 <= rows.min() < 0.85 and 1.4 < rows.max() <= 1.45
+    narrow = columns / rows
+    assert 0.85 - 1e-5 <= narrow.min() < 0.9 and 1.15 < narrow.max() <= 1.2 + 1e-5
+
+
+def test_neighbours_stand_on_either_side_and_the_brighter_pixel_is_seen():
+    """Image n, a bright column in the middle, beside image N - 1 - n."""
+    count, width = 200, 32
+    images = np.full((count, 4, width, 1), -1.0, np.float32)
+    images[:, :, 15] = np.linspace(0.1, 0.9, count)[:, None, None]
+    images[:, :, 3] = 1.0  # what is brighter than a neighbour stays
+    changed = np.array(augment(images, "neighbours", draw(count)))
+    assert (changed >= images).all()
+    assert (changed[:, :, 3] == 1.0).all()
+    distances = {-1: set(), 1: set()}
+    for n, image in enumerate(changed):
+        other = images[count - 1 - n, 0, 15, 0]
+        for x in np.flatnonzero(image[0, :, 0] == other):
+            if x not in (3, 15):
+                distances[1 if x > 15 else -1].add(int(x - 15))
+    # From 17 of 32 pixels on; at most 16 lie between the middle and the edge.
+    assert not distances[1] and not distances[-1]
+    changed = np.array(augment(np.roll(images, 12, 2), "neighbours", draw(count)))
+    found = set()
+    for n, image in enumerate(changed):
+        other = images[count - 1 - n, 0, 15, 0]
+        found |= {27 - int(x) for x in np.flatnonzero(image[0, :, 0] == other) if x != 27}
+    assert found == set(range(17, 28))
+    assert np.isin(changed, images).all()

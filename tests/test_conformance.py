@@ -49,6 +49,14 @@ COUPLING_TERMS = {
     "cycle_loss": {"latent_cycle"},
     "perceptual_loss": {"perceptual_content", "perceptual_style"},
 }
+# The first domain is the source.
+LABEL_TERMS = {
+    "label_loss": {"label/a", "label_accuracy/a"},
+    "label_transfer": {"label_transfer/{target}", "sure_fake/{target}"},
+    "label_self": {"label/{target}", "label_self/{target}", "sure_real/{target}"},
+}
+LABELS = dict(label_loss=1.0, label_transfer=0.5, label_self=0.7, label_confidence=0.0,
+              label_augment="zoom,neighbours,recolour", target_augment="zoom,recolour")
 EVERY_OPTION_OF_NETWORKS = dict(ema=0.9, weight_decay=1e-4, lr_decay=0.5,
                                 augment="translation,cutout,color")
 EVERY_OPTION = EVERY_OPTION_OF_NETWORKS | dict(noise_type="normal")
@@ -76,6 +84,10 @@ def variants():
     made["scogan-all"] = "scogan", 2, switched_on(*COUPLINGS) | EVERY_OPTION | dict(
         coupling_ramp=4, classifier_noise=0.3, classifier_augment="translation", penalty_every=2,
         n_critic=2)
+    made["cogan-label_loss"] = "cogan", 2, dict(label_loss=1.0)
+    made["cogan-labels-3"] = "cogan", 3, LABELS | dict(n_critic=2)
+    made["scogan-labels"] = "scogan", 2, LABELS | dict(
+        semantic_loss=1.0, semantic_form="agreement", d_shared_layers=1, net="plain")
     made["scogan-all-3"] = "scogan", 3, switched_on(*COUPLINGS)
     made["pix2pix-targets"] = "pix2pix", 2, EVERY_OPTION_OF_NETWORKS | dict(
         targets=3, random_erasing=0.5, patch="16", generator="unet", upsample="resize",
@@ -95,7 +107,7 @@ def variants():
 
 VARIANTS = variants()
 # The fullest of every trainer, for what is too slow to do with all of them.
-FULLEST = {"gan": "gan-every_option", "cogan": "cogan-3", "scogan": "scogan-all",
+FULLEST = {"gan": "gan-every_option", "cogan": "cogan-labels-3", "scogan": "scogan-all",
            "pix2pix": "pix2pix-targets", "cyclegan": "cyclegan-2",
            "classifier": "classifier-attacked", "segmenter": "segmenter-every_option"}
 
@@ -107,7 +119,7 @@ def build(classifier_file, lpips_file):
     def make(variant, run_dir="unused", stop=None, **options):
         name, k, own = VARIANTS[variant]
         options = dict(gan_type=name, n_critic=1, steps=4) | own | options
-        if options.get("semantic_loss"):
+        if options.get("semantic_loss") and not options.get("label_loss"):
             options["classifier"] = str(classifier_file)
         if options.get("perceptual_loss"):
             options["lpips_weights"] = str(lpips_file)
@@ -129,7 +141,9 @@ def trainable(session):
     """Every weight that anything could move, consulted networks too, by id."""
     found = [net for player in session.trainer.players.values() for net in player.networks]
     for coupling in getattr(session.trainer, "couplings", ()):
-        found += [coupling.classifier] if hasattr(coupling, "classifier") else []
+        # A list is the heads, which the discriminators' player owns.
+        one = getattr(coupling, "classifier", [])
+        found += one if isinstance(one, list) else [one]
         found += [coupling.extractor.model] if hasattr(coupling, "extractor") else []
     return {id(w): w for net in found for w in net.trainable_variables}
 
@@ -187,6 +201,10 @@ def test_log_keys_are_the_documented_terms(played):
         if player == "discriminators" and config.adversarial.d_penalty in ("gp", "r1"):
             judged = "D" if config.run.gan_type == "pix2pix" else "{name}"
             terms |= {f"{config.adversarial.d_penalty}/{judged}"}
+        if player == "discriminators":
+            terms = terms.union(*(
+                {term.format(target=target) for term in LABEL_TERMS[name] for target in names[1:]}
+                for name in LABEL_TERMS if config.flat()[name]))
         if player == "generators":
             terms = terms.union(*(COUPLING_TERMS[name] for name in COUPLINGS
                                   if any(tf.nest.flatten(config.flat()[name]))))
@@ -208,6 +226,7 @@ def test_the_loss_is_the_weighted_sum_of_its_terms(played):
     config, kind = played.session.config, played.session.config.run.gan_type
     t, published = config.translation, played.session.trainer
     published = published.adversarial.loss.published if kind in TRANSLATION else 1.0
+    labels = config.adaptation
     couplings = any(any(tf.nest.flatten(config.flat()[name])) for name in COUPLINGS)
     for player in played.session.trainer.players:
         own = {k.split("/", 1)[1]: float(v) for k, v in played.logs.items()
@@ -218,11 +237,15 @@ def test_the_loss_is_the_weighted_sum_of_its_terms(played):
                    "cycle": t.lambda_cycle, "identity": t.lambda_cycle * t.lambda_identity,
                    "l2": config.optimisation.weight_decay,
                    "cross_entropy": 1 if kind in SEGMENTATION else 1 / len(played.session.domains),
+                   "label_transfer": labels.label_transfer, "label_self": labels.label_self,
                    config.adversarial.d_penalty: (config.adversarial.penalty_weight
                                                   * config.adversarial.penalty_every)}
         if couplings and player == "generators":
             continue
-        total = sum(weights.get(term.split("/")[0], 0.0) * value for term, value in own.items()
+        weights |= {"label/a": labels.label_loss, "label/b": labels.label_self,
+                    "label/c": labels.label_self}
+        total = sum(weights.get(term, weights.get(term.split("/")[0], 0.0)) * value
+                    for term, value in own.items()
                     if term not in ("loss", "grad_norm"))
         assert own["loss"] == pytest.approx(total, rel=1e-4, abs=1e-5)
 

@@ -198,7 +198,7 @@ def build_heads(
     """
     made = build_rows(
         (Row("dense", CHANNELS),),
-        [d.layers[-1].input for d in discriminators],
+        [_input_of_the_last_layer(d) for d in discriminators],
         size=classes,
         settings=Settings(weight_init),
         seed=(seed, _HEAD),
@@ -209,6 +209,12 @@ def build_heads(
         keras.Model(d.input, logits, name=f"classifier_{i + 1}")
         for i, (d, (logits,)) in enumerate(zip(discriminators, made, strict=True))
     ]
+
+
+def _input_of_the_last_layer(network: keras.Model) -> keras.KerasTensor:
+    # A layer that networks share has an input in each: only the network's own output knows which.
+    layer, call, _ = network.output._keras_history
+    return layer._inbound_nodes[call].input_tensors[0]
 
 
 def build_classifier(

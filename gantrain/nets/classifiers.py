@@ -63,7 +63,7 @@ COMPACT = Classifier(
 )
 
 # Discriminators of `gantrain.nets.pairs` with a softmax head in the logit's place: what a label
-# head on their trunk is compared with. A class must not depend on the other images of the batch.
+# head on their trunk is compared with.
 COMPACT_TRUNK = Classifier(
     summary="the trunk of compact's discriminator at 32 pixels, with a head of classes",
     rows=trunk(compact_pair(32).discriminator),
