@@ -189,6 +189,15 @@ def test_no_path_ends_above_its_start(compiler):
         atol=1e-6)
 
 
+def test_the_first_step_is_that_of_adam(compiler):
+    """rate * sign(gradient): both moments are corrected for their start from zero."""
+    a, x = matrix(UNIFORM), draws(Nets(noise_dim=12), 6).reshape(-1, 2, 3, 2)
+    start = 0.5 * draws(UNIFORM, 6, seed=8)
+    gradient = (start @ a.T - x.reshape(6, -1)) @ a
+    found = invert(linear(a), x, UNIFORM, compiler, start=start, steps=1, restarts=1, rate=0.02)
+    np.testing.assert_allclose(found.z, start - 0.02 * np.sign(gradient), atol=1e-5)
+
+
 def test_the_seed_decides_where_paths_begin(compiler):
     x = bumpy(draws(UNIFORM, 5))
     one, two, other = (invert(bumpy, x, UNIFORM, compiler, steps=3, restarts=2, seed=seed)
@@ -228,9 +237,15 @@ def test_a_start_begins_a_path(compiler):
 
 def test_all_domains_see_the_same_z(compiler):
     a, b = matrix(UNIFORM), matrix(UNIFORM, seed=5)
-    z = draws(UNIFORM, 10)
+    z, traces = draws(UNIFORM, 10), []
+
+    def noted(z):
+        traces.append(z.shape)
+        return linear(b)(z)
+
     stream = iter(np.split(np.asarray(linear(b)(z)), [4, 8]))
-    made = list(cross_domain([linear(a), linear(b)], 1, stream, UNIFORM, compiler))
+    made = list(cross_domain([linear(a), noted], 1, stream, UNIFORM, compiler))
+    assert len({str(shape) for shape in traces}) == 4  # candidates, ten and three paths, images
     assert [len(crossed.z) for crossed in made] == [4, 4, 2]
     for k, own in enumerate((a, b)):
         together = np.concatenate([crossed.images[k] for crossed in made])
