@@ -233,7 +233,7 @@ def translate(explicit) -> int:
         print(f"gantrain: skipped {message}", file=sys.stderr)
     print(f"{o.output}: {report.done} written, {len(report.skipped)} skipped")
     if translator.errors:
-        print(f"inversion error (RMSE, pixels in [-1, 1]): mean "
+        print(f"inversion error (RMSE, pixels in [-1, 1]) of {len(translator.errors)} images: mean "
               f"{sum(translator.errors) / len(translator.errors):.3f}, largest "
               f"{max(translator.errors):.3f}")
     return EXIT_SKIPPED if report.skipped else 0

@@ -228,6 +228,11 @@ def cross_domain(generators, source, stream, prior, compile, *, encoder=None, **
     inverter = Inverter(generators[source], prior, compile, **options)
     encode = compile(encoder) if encoder else None
     generate = compile(lambda z: [generator(z) for generator in generators])
+    size = 0
     for x in stream:
+        # A short batch is filled up: of another size it would have every program traced anew.
+        count, size = len(x), max(size, len(x))
+        x = np.asarray(x)[np.minimum(np.arange(size), count - 1)]
         z, error = inverter(x, encode(x) if encode else None)
-        yield Crossed(z, error, [np.asarray(made) for made in generate(z)])
+        made = [np.asarray(images)[:count] for images in generate(z)]
+        yield Crossed(z[:count], error[:count], made)

@@ -189,6 +189,15 @@ def test_no_path_ends_above_its_start(compiler):
         atol=1e-6)
 
 
+def test_the_first_step_is_that_of_adam(compiler):
+    """rate * sign(gradient): both moments are corrected for their start from zero."""
+    a, x = matrix(UNIFORM), draws(Nets(noise_dim=12), 6).reshape(-1, 2, 3, 2)
+    start = 0.5 * draws(UNIFORM, 6, seed=8)
+    gradient = (start @ a.T - x.reshape(6, -1)) @ a
+    found = invert(linear(a), x, UNIFORM, compiler, start=start, steps=1, restarts=1, rate=0.02)
+    np.testing.assert_allclose(found.z, start - 0.02 * np.sign(gradient), atol=1e-5)
+
+
 def test_the_seed_decides_where_paths_begin(compiler):
     x = bumpy(draws(UNIFORM, 5))
     one, two, other = (invert(bumpy, x, UNIFORM, compiler, steps=3, restarts=2, seed=seed)
@@ -228,9 +237,15 @@ def test_a_start_begins_a_path(compiler):
 
 def test_all_domains_see_the_same_z(compiler):
     a, b = matrix(UNIFORM), matrix(UNIFORM, seed=5)
-    z = draws(UNIFORM, 10)
+    z, traces = draws(UNIFORM, 10), []
+
+    def noted(z):
+        traces.append(z.shape)
+        return linear(b)(z)
+
     stream = iter(np.split(np.asarray(linear(b)(z)), [4, 8]))
-    made = list(cross_domain([linear(a), linear(b)], 1, stream, UNIFORM, compiler))
+    made = list(cross_domain([linear(a), noted], 1, stream, UNIFORM, compiler))
+    assert len({str(shape) for shape in traces}) == 4  # candidates, ten and three paths, images
     assert [len(crossed.z) for crossed in made] == [4, 4, 2]
     for k, own in enumerate((a, b)):
         together = np.concatenate([crossed.images[k] for crossed in made])
@@ -317,6 +332,28 @@ def test_any_number_of_domains(tmp_path):
     tiny.refused(lambda: session.translator("a2d"), "--direction a2d", "a2b, a2c, b2a, b2c, c2a")
 
 
+def test_a_translator_starts_from_the_encoder(coupled, monkeypatch):
+    session = Session.open(coupled)
+    z = session.noise(4, seed=9)
+    monkeypatch.setattr(session, "encoder", lambda: lambda x: tf.constant(z))
+    options = dict(steps=1, restarts=1, rate=0.0)
+    translator = session.translator("b2a", **options)
+    np.testing.assert_allclose(translator.apply(session.samples(z)[1]), session.samples(z)[0],
+                               atol=1e-5)
+    assert max(translator.errors) < 1e-5
+
+
+def test_letters_follow_the_data_set(tmp_path, monkeypatch):
+    """A run of b2a has the second domain of its set as its first."""
+    session = Session(tiny.config(tmp_path / "run", gan_type="cyclegan", direction="b2a"))
+    for domain, name in zip(session.domains, ("photo", "map"), strict=True):
+        monkeypatch.setitem(domain.__dict__, "name", name)
+    assert session._directions() == {"b2a": (0, 1), "a2b": (1, 0), "photo2map": (0, 1),
+                                     "map2photo": (1, 0)}
+    ways, x = session.trainer.translators(), np.zeros((1, 32, 32, 3), np.float32)
+    np.testing.assert_allclose(session.translator("map2photo").apply(x), ways["a2b"](x), atol=1e-5)
+
+
 def test_names_of_two_domains(coupled, monkeypatch):
     session = Session.open(coupled)
     for domain, name in zip(session.domains, ("mnist2edge", "street"), strict=True):
@@ -349,9 +386,9 @@ def test_files_through_a_coupled_run(coupled, tmp_path, capsys):
             "--direction", "b2a", "--steps", "5", "--restarts", "2"]
     assert main(argv) == 0
     said = capsys.readouterr().out
-    assert "2 written, 0 skipped" in said and "inversion error (RMSE" in said
+    # Whole, though one is larger than what a network without a fixed size sees at once.
+    assert "2 written, 0 skipped" in said and "[-1, 1]) of 2 images: mean 0." in said
     assert cv2.imread(str(output / "a.png"), cv2.IMREAD_UNCHANGED).shape == (45, 30, 4)
-    # Whole, though larger than what a network without a fixed size sees at once.
     assert cv2.imread(str(output / "large.png")).shape == (800, 900, 3)
     for extra, parts in ((["--tile", "64"], ["--tile", "scogan"]),
                          (["--direction", "a2street"], ["--direction a2street", "a2b, b2a"])):
