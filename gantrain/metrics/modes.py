@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from gantrain.metrics.coherence import normalised_entropy
@@ -45,14 +43,16 @@ def label_coverage(labels, data_labels, classes, least=LEAST):
 
     Returns:
         Floats: `covered` (classes), `modes` (all of them), `entropy` (1 is uniform) and `kl`,
-        KL(samples || data) of the histograms in nats; infinite if a class is not in the data.
+        KL(samples || data) of the histograms in nats; without it where a class that is made is not
+        in the data, and the divergence infinite.
     """
     counts = np.bincount(labels, minlength=classes)
     p, q = counts / counts.sum(), np.bincount(data_labels, minlength=classes) / len(data_labels)
     used = p > 0
-    kl = math.inf if np.any(q[used] == 0) else float(np.sum(p[used] * np.log(p[used] / q[used])))
+    # JSON has no infinity.
+    kl = {} if np.any(q[used] == 0) else {"kl": float(np.sum(p[used] * np.log(p[used] / q[used])))}
     return {"covered": float(np.sum(counts >= least * len(labels))), "modes": float(classes),
-            "entropy": _entropy(counts), "kl": kl}
+            "entropy": _entropy(counts)} | kl
 
 
 def _entropy(counts):
