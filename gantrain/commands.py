@@ -381,7 +381,7 @@ def reproduce(explicit) -> int:
     command = _command_line(f"reproduce {o.table}", {k: v for k, v in explicit.items()
                                                      if k != "table"})
     request = table.Request(o.scale, o.seeds, o.substitute, o.data_dir, o.lpips_weights,
-                            o.fcn_weights, o.runs, o.offline)
+                            o.fcn_weights, o.runs, o.offline, command)
     if experiment.computed:
         said = write.write_computed(o.table, experiment, request, o.output, command)
     else:

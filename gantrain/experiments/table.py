@@ -91,7 +91,7 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Request:
-    """How an experiment is asked for; the fields are the flags of `gantrain reproduce`."""
+    """How an experiment is asked for: the flags of `gantrain reproduce`, and the command line."""
 
     scale: str = "cpu"
     seeds: int = 1
@@ -101,6 +101,7 @@ class Request:
     fcn_weights: str | None = None
     runs: str = "runs/reproduce"
     offline: bool = False
+    command: str | None = None
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,8 @@ def _evaluator(request):
     def evaluate(run_dir, metrics, num, seed):
         from gantrain import evaluation
         weights = evaluation.Weights(lpips=request.lpips_weights, fcn=request.fcn_weights)
-        return evaluation.evaluate(run_dir, metrics, num, seed, weights)["values"]
+        return evaluation.evaluate(run_dir, metrics, num, seed, weights,
+                                   command=request.command)["values"]
 
     return evaluate
 
