@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from gantrain.config import Config, option
+from gantrain.config import MEASURED, MEASURED_SEED, Config, option
 from gantrain.errors import EXIT_SKIPPED, EXIT_USER, UserError
 
 
@@ -36,9 +36,9 @@ class Evaluate:
     metrics: str | None = option(
         None, "what is measured, comma separated; default: what fits the run and takes no minutes",
         registry="gantrain.evaluation:METRICS", several=True)
-    num: int = option(2_000, "latent vectors; most real images and test examples", low=10)
-    seed: int = option(12345, "seed of the latent vectors and of the order of real images", low=0,
-                       high=2**31 - 1)
+    num: int = option(MEASURED, "latent vectors; most real images and test examples", low=10)
+    seed: int = option(MEASURED_SEED, "seed of the latent vectors and of the order of real images",
+                       low=0, high=2**31 - 1)
     lpips_weights: str | None = option(
         None, "LPIPS weights: .npz, a folder with the official files, or BACKBONE.pth,LINEAR.pth")
     inception_weights: str | None = option(None, "InceptionV3 weights of Keras; default: its cache "
@@ -107,7 +107,7 @@ class Reproduce:
     table: str = option("", "table or figure of the source documents",
                         registry="gantrain.experiments:EXPERIMENTS")
     scale: str = option("cpu", "smoke: minutes; cpu: an evening on two cores; full: the published "
-                        "settings", choices=("smoke", "cpu", "full"))
+                        "settings", registry="gantrain.experiments.table:SCALES")
     seeds: int = option(1, "runs per column, for mean and spread", low=1, high=100)
     substitute: bool = option(False, "run the stand-in of a data set that cannot be had")
     data_dir: str = option("data", "folder that holds <name>/ with the original files")

@@ -52,6 +52,8 @@ PAIRS = ("cogan", "scogan")
 TRANSLATION = PIX2PIX + CYCLEGAN
 SEGMENTATION = ("segmenter",)
 FROM_NOISE = ("gan", "cogan", "scogan")
+# Samples of a measurement, and the seed of their latent vectors: the same for every run.
+MEASURED, MEASURED_SEED = 2_000, 12_345
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Run:
     evaluate_metrics: str = option(
         "coherence", "what --evaluate_every measures, comma separated",
         registry="gantrain.evaluation:METRICS", several=True, resumable=True)
-    evaluate_num: int = option(2_000, "samples of a measurement while training", low=10,
+    evaluate_num: int = option(MEASURED, "samples of a measurement while training", low=10,
                                resumable=True)
     keep_best: str | None = option(
         None, "keep the state at which this metric of --evaluate_metrics was best, and end with "
@@ -458,6 +460,11 @@ def _unknown(what, name, allowed) -> str:
     return f"{what} {name}: unknown; {hint}"
 
 
+def _metric(name):
+    from gantrain.evaluation import METRICS
+    return METRICS[name]
+
+
 def validate(config: Config) -> Config:
     """Checks every option and every rule between two of them. Returns the config.
 
@@ -487,7 +494,7 @@ def validate(config: Config) -> Config:
     if c.vgg_weights and c.lpips_weights:
         raise UserError("--vgg_weights and --lpips_weights exclude each other; give one")
     measured = config.run.evaluate_metrics.split(",") if config.run.evaluate_every else []
-    reads_lpips = any(name.startswith("lpips") for name in measured)
+    reads_lpips = "lpips" in [_metric(name).weights for name in measured]
     if (c.vgg_weights or c.lpips_weights and not reads_lpips) and not any(c.perceptual_loss):
         raise UserError("--vgg_weights and --lpips_weights are used by --perceptual_loss; add it")
     if config.run.keep_best and config.run.keep_best not in measured:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gantrain import images
-from gantrain.config import FROM_NOISE
+from gantrain.config import FROM_NOISE, MEASURED, MEASURED_SEED
 from gantrain.data.pairs import examples, pair_count
 from gantrain.data.palettes import find_palette
 from gantrain.data.ring import DEVIATION, centres
@@ -27,7 +27,7 @@ from gantrain.inversion import cross_domain
 from gantrain.metrics import frechet, modes
 from gantrain.metrics.adaptation import protocol
 from gantrain.metrics.coherence import cross_coherence, joint_coherence
-from gantrain.metrics.lpips import LPIPS, pair_distances
+from gantrain.metrics.lpips import LPIPS, mean_distance
 from gantrain.metrics.pixels import map_agreement
 from gantrain.metrics.segmentation import fcn_score
 from gantrain.nets.classifiers import penultimate
@@ -168,6 +168,8 @@ class Metric:
         unfit: Evaluation -> why the run cannot be measured so, or "".
         best: (value, or prefix of values that are averaged; max or min): what `--keep_best` keeps.
         asked: True if it takes minutes or a download, and is measured only when it is named.
+        judged: True if it consults the evaluation classifiers.
+        weights: the field of `Weights` whose file it reads, or None.
     """
 
     summary: str
@@ -175,6 +177,8 @@ class Metric:
     unfit: Callable
     best: tuple[str, Callable]
     asked: bool = False
+    judged: bool = False
+    weights: str | None = None
 
     def score(self, values):
         """The one number that `--keep_best` compares, from measured values; None without them."""
@@ -233,10 +237,9 @@ class _Distances:
 
     def __call__(self, name, left, right):
         left, right = _together(left, right)
-        d = pair_distances(self.lpips, left, right, self.e.session.runtime).values
-        self.values[f"lpips/{name}"] = float(np.mean(d, dtype=np.float64))
-        self.values[f"lpips_std/{name}"] = float(np.std(d, dtype=np.float64))
-        self.e.counts[f"lpips/{name}"] = len(d)
+        d = mean_distance(self.lpips, left, right, self.e.session.runtime)
+        self.values |= {f"lpips/{name}": d["mean"], f"lpips_std/{name}": d["std"]}
+        self.e.counts[f"lpips/{name}"] = int(d["count"])
 
 
 def _together(left, right):
@@ -405,26 +408,27 @@ def _adaptation_unfit(e):
 
 METRICS = {
     "coherence": Metric("share of samples that all domains' classifiers give the same label",
-                        _coherence, _coherence_unfit, ("joint/coherence", max)),
+                        _coherence, _coherence_unfit, ("joint/coherence", max), judged=True),
     "lpips": Metric("generated against generated and real, and real against real",
-                    _lpips, _lpips_unfit, ("lpips", min)),
+                    _lpips, _lpips_unfit, ("lpips", min), weights="lpips"),
     "lpips_cross": Metric("generated images of a domain against real ones of another",
-                          _lpips_cross, _lpips_unfit, ("lpips", min), asked=True),
+                          _lpips_cross, _lpips_unfit, ("lpips", min), asked=True,
+                          weights="lpips"),
     "adaptation": Metric("accuracy on domains whose labels were never used", _adaptation,
                          _adaptation_unfit, ("adaptation/accuracy", max)),
     "cross": Metric("test images translated by latent inversion that keep their label", _cross,
-                    _coherence_unfit, ("cross", max), asked=True),
+                    _coherence_unfit, ("cross", max), asked=True, judged=True),
     "classifier_frechet": Metric(
         "Frechet and kernel distance, precision, recall on evaluation classifiers' features",
-        _classifier_frechet, _labelled_unfit, ("classifier_frechet", min)),
+        _classifier_frechet, _labelled_unfit, ("classifier_frechet", min), judged=True),
     "inception": Metric("the same on Inception features, with the Keras weights", _inception,
-                        _images_unfit, ("inception_frechet", min), asked=True),
+                        _images_unfit, ("inception_frechet", min), asked=True, weights="inception"),
     "modes": Metric("modes or classes that samples reach", _modes, _modes_unfit,
-                    ("modes/covered", max)),
+                    ("modes/covered", max), judged=True),
     "agreement": Metric("pixels that equal the known map of the first domain", _agreement,
                         _agreement_unfit, ("pixel_agreement", max)),
     "fcn": Metric("do label maps read off generated photographs equal those they were made of",
-                  _fcn, _fcn_unfit, ("fcn/class_iou", max), asked=True),
+                  _fcn, _fcn_unfit, ("fcn/class_iou", max), asked=True, weights="fcn"),
     "pixels": Metric("L1, PSNR and SSIM of test pairs, or of the cycle without pairs", _pixels,
                      _pixels_unfit, ("pixels/l1", min)),
 }
@@ -433,22 +437,33 @@ METRICS = {
 # --- a run's metrics -----------------------------------------------------------------------------
 
 
-def measure(session, names, num, seed, weights=Weights()):
-    """The values of some metrics, for the log of a training run.
+def require(e, names, flag="--metrics"):
+    """Raises UserError unless the run can be measured by all of these metrics."""
+    for name in names:
+        reason = METRICS[name].unfit(e)
+        if reason:
+            raise UserError(f"{flag} {name}: {reason}")
+
+
+def measure(e, names):
+    """The values of some metrics, {"name/domain": float}.
 
     Args:
-        session: `gantrain.session.Session` with its data.
+        e: `Evaluation`.
         names: keys of METRICS.
-        num, seed, weights: see `Evaluation`.
 
     Raises:
         UserError: a metric does not fit the run.
     """
-    return _measured(Evaluation(session, num, seed, weights), names)
+    require(e, names)
+    values = {}
+    for name in names:
+        values |= METRICS[name].measure(e)
+    return values
 
 
-def evaluate(run_dir, metrics=None, num=2_000, seed=12345, weights=Weights(), again=False,
-             command=None):
+def evaluate(run_dir, metrics=None, num=MEASURED, seed=MEASURED_SEED, weights=Weights(),
+             again=False, command=None):
     """Measures a run at its newest (or best) checkpoint and writes its `metrics.json`.
 
     What the file already holds for the same step, number, seed and weights is kept, and measured
@@ -481,7 +496,7 @@ def evaluate(run_dir, metrics=None, num=2_000, seed=12345, weights=Weights(), ag
     # A value measured with one file of weights says nothing about another.
     same = {n for n, w in stored.get("weights", {}).items() if w == _weights_of(n, weights)}
     wanted = [n for n in names if again or n not in same]
-    values = _measured(e, wanted)
+    values = measure(e, wanted)
     if wanted or not stored:
         stored = depends | {
             "command": command, "environment": environment(session.runtime.device),
@@ -494,22 +509,10 @@ def evaluate(run_dir, metrics=None, num=2_000, seed=12345, weights=Weights(), ag
     return stored
 
 
-def _measured(e, names):
-    for name in names:
-        reason = METRICS[name].unfit(e)
-        if reason:
-            raise UserError(f"--metrics {name}: {reason}")
-    values = {}
-    for name in names:
-        values |= METRICS[name].measure(e)
-    return values
-
-
 def _weights_of(metric, weights):
     """Which file of weights a metric reads, or None."""
-    own = {"lpips": weights.lpips, "lpips_cross": weights.lpips, "inception": weights.inception,
-           "fcn": weights.fcn}
-    return own.get(metric)
+    field = METRICS[metric].weights
+    return field and getattr(weights, field)
 
 
 def _stored(run):

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from gantrain import callbacks, evaluation, images, nets, plots, report
 from gantrain.auxiliary import Auxiliaries
-from gantrain.config import Config
+from gantrain.config import MEASURED_SEED, Config
 from gantrain.data.batches import Batches
 from gantrain.data.datasets import find, load
 from gantrain.data.domain import prune
@@ -29,8 +29,6 @@ from gantrain.trainers import TRAINERS
 
 # Latent vectors of a sample grid, of a plot of points.
 SHOWN_IMAGES, SHOWN_POINTS = 40, 2_000
-# Seed of the latent vectors that are measured while a run trains.
-EVALUATION_SEED = 12345
 # Held-out examples that a translator's grid shows, and that it is measured on.
 SHOWN_EXAMPLES, MEASURED_EXAMPLES = 8, 40
 # Image files of one size whose latent vectors descend together; no image has a side as long as
@@ -81,7 +79,9 @@ class Session:
             frozen = self.auxiliaries.frozen(self.domains)
         # Before the runtime: a classifier is a run of its own and sets precision and seeds.
         self._judges = None
-        if config.run.evaluate_every and "coherence" in config.run.evaluate_metrics:
+        wanted = config.run.evaluate_metrics.split(",") if config.run.evaluate_every else []
+        if len(self.domains[0].shape) == 3 and any(
+                evaluation.METRICS[name].judged for name in wanted):
             self.judges()
         self.runtime = Runtime(config.runtime, config.run.seed)
         with self.runtime.strategy.scope():
@@ -96,6 +96,9 @@ class Session:
         if self.trainer.gallery:
             self._gallery = self.runtime.function(self.trainer.gallery)
             self._measure = self.runtime.function(self.trainer.measure)
+        if wanted:
+            # Not at the first measurement, hours later.
+            evaluation.require(self._evaluation(), wanted, "--evaluate_metrics")
 
     @classmethod
     def open(cls, run_dir, with_data=False):
@@ -373,12 +376,11 @@ class Session:
 
     def measure(self):
         """The metrics of `--evaluate_metrics`, for the log."""
-        o = self.config.run
-        return evaluation.measure(self, o.evaluate_metrics.split(","), o.evaluate_num,
-                                  EVALUATION_SEED, self._weights())
+        return evaluation.measure(self._evaluation(), self.config.run.evaluate_metrics.split(","))
 
-    def _weights(self):
-        return evaluation.Weights(lpips=self.config.coupling.lpips_weights)
+    def _evaluation(self):
+        weights = evaluation.Weights(lpips=self.config.coupling.lpips_weights)
+        return evaluation.Evaluation(self, self.config.run.evaluate_num, MEASURED_SEED, weights)
 
     def test_domains(self):
         """The domains of the test part."""

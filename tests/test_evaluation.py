@@ -93,7 +93,7 @@ def test_another_file_of_weights_is_measured_anew(finished, monkeypatch, tmp_pat
     calls = []
     monkeypatch.setitem(evaluation.METRICS, "lpips", evaluation.Metric(
         "counts", lambda e: calls.append(e.weights.lpips) or {"lpips/x": 1.0}, lambda e: "",
-        ("lpips", min)))
+        ("lpips", min), weights="lpips"))
     for name in ("one", "one", "two"):
         evaluation.evaluate(finished, ["lpips"], 13, 1, evaluation.Weights(lpips=name))
     assert calls == ["one", "two"]
@@ -174,3 +174,9 @@ def test_cross_coherence_goes_both_ways(finished):
         assert 0 <= values[f"cross_low/{way}"] <= values[f"cross/{way}"] <= 1
         assert values[f"inversion_error/{name}"] > 0
         assert result["counts"][f"cross/{name}"] == 5
+
+
+def test_a_run_that_cannot_be_measured_so_is_refused_at_its_start(tmp_path):
+    config = tiny.config(tmp_path / "run", evaluate_every=5, evaluate_metrics="pixels")
+    tiny.refused(lambda: Session(config), "--evaluate_metrics pixels", "pix2pix")
+    assert not (tmp_path / "run").exists()

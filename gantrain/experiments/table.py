@@ -13,13 +13,12 @@ from pathlib import Path
 import keras
 
 from gantrain import presets
+from gantrain.config import MEASURED_SEED
 from gantrain.data.check import check
 from gantrain.errors import UserError
 from gantrain.run_directory import RunDirectory
 
 SCALES = ("smoke", "cpu", "full")
-# Metrics that are not measured without the weights of their network.
-LPIPS = ("lpips", "lpips_cross")
 LOGGED = "log:"
 
 
@@ -248,18 +247,19 @@ def finished(config):
 
 def _measured(experiment, request, path, evaluate):
     """{row label: value or reason} of one run."""
+    # Without the weights of their network the others are measured.
     found, reasons = {}, []
-    names = [m for m in experiment.metrics if request.lpips_weights or m not in LPIPS]
+    names = [m for m in experiment.metrics if request.lpips_weights or not _reads_lpips(m)]
     if len(names) < len(experiment.metrics):
         reasons.append("needs --lpips_weights")
     num = experiment.num.get(request.scale)
     try:
-        found = evaluate(path, tuple(names), num, 12345) if names else {}
+        found = evaluate(path, tuple(names), num, MEASURED_SEED) if names else {}
     except UserError:
         # Which one it was; the others are measured.
         for name in names:
             try:
-                found = found | evaluate(path, (name,), num, 12345)
+                found = found | evaluate(path, (name,), num, MEASURED_SEED)
             except UserError as error:
                 reasons.append(f"not here: {error}")
     directory = RunDirectory(path)
@@ -273,6 +273,11 @@ def _measured(experiment, request, path, evaluate):
         else:
             values[row.label] = found.get(key, "; ".join(reasons) or "not measured")
     return values
+
+
+def _reads_lpips(metric):
+    from gantrain.evaluation import METRICS
+    return metric in METRICS and METRICS[metric].weights == "lpips"
 
 
 def _cell(values, label, reason):
