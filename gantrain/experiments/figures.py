@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from gantrain.experiments.table import LOGGED, Arm, Experiment, Row
-from gantrain.experiments.thesis import DCGAN, EDGE, FACES, NOTE, PEN_SMOKE, SOURCE, coupled
+from gantrain.experiments.thesis import (
+    DCGAN,
+    EDGE,
+    FACE_NOTE,
+    FACE_WEIGHTS,
+    FACES,
+    NOTE,
+    PEN_SMOKE,
+    SOURCE,
+    coupled,
+)
 
 SHORT = dict(steps=4, log_every=1, sample_every=4, checkpoint_every=4)
 NUM = {"full": 10_000, "cpu": 10_000, "smoke": 100}
@@ -45,11 +55,15 @@ def _fits():
 
 EXPERIMENTS = {
     "figure2.7": Experiment("JSD of two Gaussians that move apart", SOURCE + "figure 2.7",
-                            picture="curves", computed=_shifted),
+                            picture="curves", axes=("distance of the means", "JSD, nats"),
+                            computed=_shifted),
     "figure2.8": Experiment("A Gaussian fitted to a mixture by both KL divergences",
-                            SOURCE + "figure 2.8", picture="curves", computed=_fits),
+                            SOURCE + "figure 2.8", picture="curves", axes=("x", "density"),
+                            computed=_fits),
     "figure2.12": Experiment("Wasserstein distance of two Gaussians that move apart",
-                             SOURCE + "figure 2.12", picture="curves", computed=_transported),
+                             SOURCE + "figure 2.12", picture="curves",
+                             axes=("distance of the means", "Wasserstein distance"),
+                             computed=_transported),
     "figure2.10": _ring("2.10", "A GAN that covers the ring", "ring", {COVERED[0].label: 10}),
     "figure2.11": _ring("2.11", "Five discriminator updates make it collapse", "ring_k5",
                         {COVERED[0].label: 6}),
@@ -67,10 +81,12 @@ EXPERIMENTS = {
              {"full": dict(feature_loss=10.0), "cpu": dict(semantic_loss=0.0, feature_loss=10.0),
               "smoke": dict(semantic_loss=0.0, feature_loss=10.0)},
              {"Weight distance": "grows faster"})),
-        (Row("Weight distance", LOGGED + "generators/weight_distance"),), (), NUM, NOTE, "curves"),
+        (Row("Weight distance", LOGGED + "generators/weight_distance"),), (), NUM, NOTE, "curves",
+        ("step", "L2 distance of the weights")),
     "figure7.1": Experiment(
         "Perceptual terms during training, faces", SOURCE + "figure 7.1", "celeb_smiling",
-        PEN_SMOKE, FACES, (coupled("PL", "pl", "PL", {"Style": "constant"}),),
+        PEN_SMOKE, FACES, (coupled("PL", "pl", "PL", {"Style": "constant"}, of=FACE_WEIGHTS),),
         (Row("Content", LOGGED + "generators/perceptual_content"),
-         Row("Style", LOGGED + "generators/perceptual_style")), (), NUM, NOTE, "curves"),
+         Row("Style", LOGGED + "generators/perceptual_style")), (), NUM, FACE_NOTE, "curves",
+        ("step", "term, before its weight")),
 }

@@ -71,6 +71,7 @@ class Experiment:
         num: `{scale: samples}`.
         note: how the settings of the scales differ from the published ones.
         picture: bars, samples or curves.
+        axes: labels of the axes of curves.
         computed: for a figure without runs: () -> `{series: (x, y)}`.
     """
 
@@ -85,6 +86,7 @@ class Experiment:
     num: dict = field(default_factory=dict)
     note: str = ""
     picture: str = "bars"
+    axes: tuple = ("step", "")
     computed: Callable | None = None
 
 

@@ -103,18 +103,19 @@ def curves(experiment, result):
 def picture(experiment, result, path):
     """Bars of ours beside theirs, sample grids below each other, or curves, as PNG."""
     if experiment.picture == "curves":
-        return plot(curves(experiment, result), path, experiment.summary)
+        return plot(curves(experiment, result), path, experiment)
     if experiment.picture == "samples":
         return _samples(experiment, result, path)
     return _bars(experiment, result, path)
 
 
-def plot(series, path, title):
-    """Curves of {label: (x, y)}."""
+def plot(series, path, experiment):
+    """Curves of {label: (x, y)} under the experiment's title and labels."""
     figure, axes = _figure(1, 6, 4)
     for label, (x, y) in series.items():
         axes[0].plot(x, y, label=label, linewidth=1)
-    axes[0].set_title(title, fontsize=9)
+    axes[0].set_title(experiment.summary, fontsize=9)
+    axes[0].set(**dict(zip(("xlabel", "ylabel"), experiment.axes, strict=True)))
     if series:
         axes[0].legend(fontsize=7)
     _save(figure, path)
@@ -190,6 +191,6 @@ def write_computed(name, experiment, request, output, command):
         [label, number(float(y[0])), number(float(y[-1]))] for label, (_, y) in series.items())]
     write_text(f"{base}.md", markdown(text, table))
     write_text(f"{base}.csv", series_csv(series))
-    plot(series, f"{base}.png", experiment.summary)
+    plot(series, f"{base}.png", experiment)
     return [text, *(f"{label:24s} {a} .. {b}" for label, a, b in table[1:]),
             f"{base}.md, .csv and .png written"]
