@@ -109,6 +109,8 @@ class Reproduce:
     scale: str = option("cpu", "smoke: minutes; cpu: an evening on two cores; full: the published "
                         "settings", registry="gantrain.experiments.table:SCALES")
     seeds: int = option(1, "runs per column, for mean and spread", low=1, high=100)
+    arms: str | None = option(None, "columns to train, comma separated, as when each is a job of "
+                              "its own; of the others, runs that are there are shown")
     substitute: bool = option(False, "run the stand-in of a data set that cannot be had")
     data_dir: str = option("data", "folder that holds <name>/ with the original files")
     lpips_weights: str | None = option(None, "LPIPS weights; without them its rows stay empty")
@@ -381,8 +383,9 @@ def reproduce(explicit) -> int:
     command = _command_line(f"reproduce {o.table}", {k: v for k, v in explicit.items()
                                                      if k != "table"})
     request = table.Request(o.scale, o.seeds, o.substitute, o.data_dir, o.lpips_weights,
-                            o.fcn_weights, o.runs, o.offline, command)
-    if experiment.computed:
+                            o.fcn_weights, o.runs, o.offline,
+                            tuple(o.arms.split(",")) if o.arms else (), command)
+    if experiment.computed and not o.arms:
         said = write.write_computed(o.table, experiment, request, o.output, command)
     else:
         result = table.run(experiment, request, lambda line: print(line, flush=True))

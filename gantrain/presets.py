@@ -64,7 +64,7 @@ PEN2STREET = dict(
     # Categories give z something discrete to mean; which digit each becomes is found by the game.
     noise_dim=64, noise_categories=10,
     # Consensus instead of distance: a gradient from the first step, and no collapse.
-    semantic_loss=1.0, semantic_form="agreement",
+    semantic_loss=3.0, semantic_form="agreement",
     # A classifier that cannot be fooled by invisible changes: noise, shifts and attacks in its
     # training, noise and shifts in the loss.
     classifier_net="compact", classifier_noise=0.3, classifier_augment="shift",
@@ -73,7 +73,7 @@ PEN2STREET = dict(
 # Adaptation in the same game. The classifier that the consensus is read from is the heads' own, so
 # that the labels of the source carry the pairs as well.
 ADAPT = {k: v for k, v in PEN2STREET.items() if not k.startswith("classifier_")} | dict(
-    dataset="mnist2street", label_loss=3.0, label_self=3.0,
+    dataset="mnist2street", semantic_loss=1.0, label_loss=3.0, label_self=3.0,
     # What tells a handwritten digit from one on a house: size, the digits beside it, colours.
     label_augment="zoom,neighbours,recolour,shift", target_augment="zoom,recolour,shift",
     # What the consensus is read through; the heads know no noise, so little of it.

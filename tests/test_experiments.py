@@ -109,6 +109,18 @@ def test_a_table_runs_reuses_and_resumes(tmp_path):
     assert RunDirectory(path).metrics()
 
 
+def test_columns_can_be_trained_apart(tmp_path):
+    two = ring().__class__(**vars(ring()) | {"arms": (*ring().arms, Arm("B", "b", {"smoke": {}}))})
+    one = Request("smoke", runs=str(tmp_path), arms=("B",))
+    result = table.run(two, one, evaluate=lambda *asked: {"score/ring": 1.0})
+    assert result.cells["score", "B"].values == (1.0,)
+    assert result.cells["score", "A"] == Cell((), "not trained")
+    result = table.run(ring(), Request("smoke", runs=str(tmp_path), arms=()), evaluate=measured)
+    assert result.cells["score", "A"].values == (0.0,)
+    with pytest.raises(UserError, match="--arms C: choose from A, B"):
+        table.run(two, Request("smoke", arms=("C",)))
+
+
 def test_a_missing_set_is_a_cell(tmp_path):
     request = Request("smoke", runs=str(tmp_path), data_dir=str(tmp_path), offline=True)
     result = table.run(EXPERIMENTS["table5.1"], request, evaluate=measured)

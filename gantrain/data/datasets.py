@@ -385,6 +385,11 @@ DATASETS = {
         lambda request: [*request.open("mnist"), _street(request)],
         sources=("mnist",),
     ),
+    "mnist2pen": Dataset(
+        "MNIST and the embedded pen digits",
+        lambda request: [*request.open("mnist"), _pen(request)],
+        sources=("mnist",),
+    ),
     "svhn2mnist": Dataset("SVHN and MNIST: for adaptation, the source first",
                           _pair("svhn", "mnist"), sources=("svhn", "mnist")),
     "mnist2usps": Dataset("MNIST and USPS", _pair("mnist", "usps"), sources=("mnist", "usps")),

@@ -92,7 +92,11 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Request:
-    """How an experiment is asked for: the flags of `gantrain reproduce`, and the command line."""
+    """How an experiment is asked for: the flags of `gantrain reproduce`, and the command line.
+
+    Attributes:
+        arms: names of the arms that are trained, all if empty; of the others what is there is used.
+    """
 
     scale: str = "cpu"
     seeds: int = 1
@@ -102,6 +106,7 @@ class Request:
     fcn_weights: str | None = None
     runs: str = "runs/reproduce"
     offline: bool = False
+    arms: tuple = ()
     command: str | None = None
 
 
@@ -204,8 +209,11 @@ def run(experiment, request, say=lambda line: None, train=_train, evaluate=None)
         A `Result`.
 
     Raises:
-        UserError: a run directory holds a run with other options.
+        UserError: a run directory holds a run with other options, or there is no such arm.
     """
+    for name in request.arms:
+        if name not in (names := [arm.name for arm in experiment.arms]):
+            raise UserError(f"--arms {name}: choose from {', '.join(names) or 'none, no runs'}")
     evaluate = evaluate or _evaluator(request)
     cells, runs, datasets = {}, {}, []
     for arm in experiment.arms:
@@ -215,7 +223,9 @@ def run(experiment, request, say=lambda line: None, train=_train, evaluate=None)
             path = wanted.run.run_dir
             datasets.append(wanted.data.dataset)
             say(f"{arm.name}, seed {seed}: {path}")
-            reason = "" if finished(wanted) else train(wanted, say)
+            reason = "" if finished(wanted) else "not trained"
+            if reason and (not request.arms or arm.name in request.arms):
+                reason = train(wanted, say)
             if reason:
                 break
             runs.setdefault(arm.name, []).append(path)

@@ -12,7 +12,10 @@ from gantrain.run_directory import RunDirectory, replacing, write_text
 
 def number(value):
     """Four decimals, as the sources print; text as it is."""
-    return value if isinstance(value, str) else "" if value is None else f"{value:.4f}"
+    if value is None or isinstance(value, str):
+        return value or ""
+    # A rounded zero has no sign.
+    return f"{round(value, 4) + 0.0:.4f}"
 
 
 def cell_text(cell):
