@@ -114,7 +114,7 @@ def test_columns_can_be_trained_apart(tmp_path):
     one = Request("smoke", runs=str(tmp_path), arms=("B",))
     result = table.run(two, one, evaluate=lambda *asked: {"score/ring": 1.0})
     assert result.cells["score", "B"].values == (1.0,)
-    assert result.cells["score", "A"] == Cell((), "not trained")
+    assert result.cells["score", "A"] == Cell((), "seed 0 not trained")
     result = table.run(ring(), Request("smoke", runs=str(tmp_path), arms=()), evaluate=measured)
     assert result.cells["score", "A"].values == (0.0,)
     with pytest.raises(UserError, match="--arms C: choose from A, B"):

@@ -223,7 +223,7 @@ def run(experiment, request, say=lambda line: None, train=_train, evaluate=None)
             path = wanted.run.run_dir
             datasets.append(wanted.data.dataset)
             say(f"{arm.name}, seed {seed}: {path}")
-            reason = "" if finished(wanted) else "not trained"
+            reason = "" if finished(wanted) else f"seed {seed} not trained"
             if reason and (not request.arms or arm.name in request.arms):
                 reason = train(wanted, say)
             if reason:
