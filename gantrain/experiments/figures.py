@@ -7,7 +7,6 @@ from gantrain.experiments.thesis import (
     DCGAN,
     EDGE,
     FACE_NOTE,
-    FACE_WEIGHTS,
     FACES,
     NOTE,
     PEN_SMOKE,
@@ -85,7 +84,7 @@ EXPERIMENTS = {
         ("step", "L2 distance of the weights")),
     "figure7.1": Experiment(
         "Perceptual terms during training, faces", SOURCE + "figure 7.1", "celeb_smiling",
-        PEN_SMOKE, FACES, (coupled("PL", "pl", "PL", {"Style": "constant"}, of=FACE_WEIGHTS),),
+        PEN_SMOKE, FACES, (coupled("PL", "pl", "PL", {"Style": "constant"}),),
         (Row("Content", LOGGED + "generators/perceptual_content"),
          Row("Style", LOGGED + "generators/perceptual_style")), (), NUM, FACE_NOTE, "curves",
         ("step", "term, before its weight")),

@@ -13,21 +13,18 @@ WEIGHTS = {
                 PL=dict(perceptual_loss=(1.0, 0.1))),
 }
 WEIGHTS["smoke"] = WEIGHTS["cpu"]
-# Of faces the term of SL is a sum over 39 attributes.
-FACE_WEIGHTS = WEIGHTS | {"cpu": WEIGHTS["cpu"] | dict(SL=dict(semantic_loss=0.3))}
 # DCGAN's game (section 2.6), in which the thesis trains CoGAN.
 DCGAN = dict(loss="non_saturating", d_penalty="none", n_critic=1, g_lr=2e-4, d_lr=2e-4,
              g_beta1=0.5, d_beta1=0.5, g_beta2=0.999, d_beta2=0.999)
 NOTE = ("At smoke and cpu scale the game is the non-saturating one, whose terms are of order one: "
         "the weights of FR and CC are a tenth of the published, SL's is three tenths.")
-FACE_NOTE = ("At cpu scale the game is the non-saturating one on 64 pixels in place of 128; SL has "
-             "weight 0.3, FR 10, CC 1, PL 1 and 0.1.")
+FACE_NOTE = NOTE + " At cpu scale faces have 64 pixels in place of 128."
 
 
-def coupled(name, slug, terms="", published=None, dataset=None, of=WEIGHTS, **extra):
-    """An arm with the couplings of `terms` ("SL FR"), weighted by `of`; none of them is CoGAN."""
+def coupled(name, slug, terms="", published=None, dataset=None, **extra):
+    """An arm with the couplings of `terms` ("SL FR"); none of them is CoGAN."""
     options = {}
-    for scale, weights in of.items():
+    for scale, weights in WEIGHTS.items():
         chosen = {} if "SL" in terms.split() else {"semantic_loss": 0.0}
         for term in terms.split():
             chosen |= weights[term]
@@ -39,10 +36,9 @@ def coupled(name, slug, terms="", published=None, dataset=None, of=WEIGHTS, **ex
     return Arm(name, slug, options, published or {}, dataset)
 
 
-def arms(entries, labels, of=WEIGHTS):
+def arms(entries, labels):
     """Arms of a printed table: (name, slug, terms, numbers in the order of the labels)."""
-    return tuple(coupled(n, s, t, dict(zip(labels, p, strict=True)), of=of)
-                 for n, s, t, p in entries)
+    return tuple(coupled(n, s, t, dict(zip(labels, p, strict=True))) for n, s, t, p in entries)
 
 
 SMOKE = dict(preset="quick", steps=4, width=0.125, batch_size=16, classifier_steps=4,
@@ -143,7 +139,7 @@ EXPERIMENTS = {
             ("CoGAN", "cogan", "", (.0433, .3923, .3877, .3955)),
             ("SLFR", "slfr", "SL FR", (.1294, .3875, .3921, .3955)),
             ("SLCC", "slcc", "SL CC", (.1708, .3879, .3881, .3955)),
-            ("PL", "pl", "PL", (.0857, .3907, .3962, .3955))), SMILES, FACE_WEIGHTS),
+            ("PL", "pl", "PL", (.0857, .3907, .3962, .3955))), SMILES),
         lpips_rows(SMILES) + (JUDGED[0], Row("Coherence by chance", "joint/chance")),
         ("lpips", "coherence"),
         {"full": 50_000, "cpu": 500, "smoke": 20}, FACE_NOTE),
