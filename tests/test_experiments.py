@@ -7,11 +7,14 @@ import pytest
 import tiny
 
 from gantrain import presets
+from gantrain.config import FROM_NOISE
 from gantrain.data.datasets import find
+from gantrain.data.facades import LARGEST, SMALLEST
 from gantrain.errors import UserError
 from gantrain.experiments import EXPERIMENTS, table, write
 from gantrain.experiments.table import SCALES, Arm, Cell, Experiment, Request, Row
 from gantrain.main import main
+from gantrain.nets import build_pair
 from gantrain.run_directory import RunDirectory
 
 RUNS = [(n, s) for n, e in EXPERIMENTS.items() if not e.computed for s in SCALES]
@@ -43,6 +46,27 @@ def test_every_run_resolves_and_its_name_means_its_options():
         find(options["dataset"])
         flat = presets.resolve(presets.configure(options)).flat()
         assert seen.setdefault(options["run_dir"], flat) == flat, name
+
+
+def test_every_pair_of_networks_can_be_built():
+    """What only the network itself refuses: its size, and how many rows it can share."""
+    wanted = set()
+    for _, options in all_options():
+        c = presets.resolve(presets.configure(options))
+        if c.run.gan_type in FROM_NOISE:
+            wanted.add((c.nets.net, c.data.image_size or find(c.data.dataset).image_size,
+                        c.nets.shared_layers, c.nets.d_shared_layers))
+    for net, size, shared, d_shared in wanted:
+        shape = (size, size, 3) if size else (2,)
+        build_pair(net, 2, shape, noise_dim=6, width=0.02, shared_layers=shared,
+                   d_shared_layers=d_shared, seed=0)
+
+
+def test_what_is_drawn_is_drawn_large_enough():
+    for name, options in all_options():
+        if options["dataset"] == "plan2facade":
+            c = presets.resolve(presets.configure(options))
+            assert SMALLEST <= (c.data.image_size or 64) <= LARGEST, name
 
 
 def test_a_stand_in_is_taken_only_where_the_set_is_not_here(monkeypatch):
