@@ -6,8 +6,8 @@ import io
 import pytest
 import tiny
 
-from gantrain import presets
-from gantrain.config import FROM_NOISE
+from gantrain import evaluation, presets
+from gantrain.config import FROM_NOISE, TRANSLATION
 from gantrain.data.datasets import find
 from gantrain.data.facades import LARGEST, SMALLEST
 from gantrain.errors import UserError
@@ -16,6 +16,7 @@ from gantrain.experiments.table import SCALES, Arm, Cell, Experiment, Request, R
 from gantrain.main import main
 from gantrain.nets import build_pair
 from gantrain.run_directory import RunDirectory
+from gantrain.session import Session
 
 RUNS = [(n, s) for n, e in EXPERIMENTS.items() if not e.computed for s in SCALES]
 
@@ -67,6 +68,17 @@ def test_what_is_drawn_is_drawn_large_enough():
         if options["dataset"] == "plan2facade":
             c = presets.resolve(presets.configure(options))
             assert SMALLEST <= (c.data.image_size or 64) <= LARGEST, name
+
+
+@pytest.mark.parametrize("gan_type", TRANSLATION)
+def test_rows_of_translators_are_measured(tmp_path, gan_type):
+    session = Session(tiny.config(tmp_path, gan_type=gan_type))
+    e = evaluation.Evaluation(session, 2, 0)
+    found = evaluation.measure(e, ["pixels"])
+    asked = {row.key.format(*e.names) for x in EXPERIMENTS.values() for row in x.rows
+             if x.scales and x.scales["cpu"].get("gan_type") == gan_type}
+    asked = {key for key in asked if key.startswith("pixels/")}
+    assert len(asked) >= 3 and asked <= found.keys()
 
 
 def test_a_stand_in_is_taken_only_where_the_set_is_not_here(monkeypatch):
