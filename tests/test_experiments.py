@@ -153,6 +153,15 @@ def test_columns_can_be_trained_apart(tmp_path):
     assert result.cells["score", "A"] == Cell((), "seed 0 not trained")
     result = table.run(ring(), Request("smoke", runs=str(tmp_path), arms=()), evaluate=measured)
     assert result.cells["score", "A"].values == (0.0,)
+    # What is there counts, whichever seed is missing.
+    (tmp_path / "smoke" / "ring-b-seed0" / "summary.json").unlink()
+    some = Request("smoke", seeds=2, runs=str(tmp_path), arms=("B",))
+    table.run(two, some, evaluate=lambda *asked: {"score/ring": 1.0},
+              train=lambda config, say: "diverged" if config.run.seed == 0 else table._train(
+                  config, say))
+    result = table.run(two, Request("smoke", seeds=2, runs=str(tmp_path), arms=("A",)),
+                       evaluate=lambda *asked: {"score/ring": 1.0})
+    assert result.cells["score", "B"] == Cell((1.0,), "seed 0 not trained")
     with pytest.raises(UserError, match="--arms C: choose from A, B"):
         table.run(two, Request("smoke", arms=("C",)))
 

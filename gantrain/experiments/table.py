@@ -220,7 +220,7 @@ def run(experiment, request, say=lambda line: None, train=_train, evaluate=None)
     evaluate = evaluate or _evaluator(request)
     cells, runs, datasets = {}, {}, []
     for arm in experiment.arms:
-        values, reason = [], ""
+        values, reasons = [], []
         for seed in range(request.seeds):
             wanted = presets.resolve(presets.configure(options(experiment, arm, request, seed)))
             path = wanted.run.run_dir
@@ -230,14 +230,15 @@ def run(experiment, request, say=lambda line: None, train=_train, evaluate=None)
             if reason and (not request.arms or arm.name in request.arms):
                 reason = train(wanted, say)
             if reason:
-                break
+                reasons.append(reason)
+                continue
             runs.setdefault(arm.name, []).append(path)
             values.append(_measured(experiment, request, path, evaluate))
             # The graphs and weights of a run that is done.
             keras.utils.clear_session()
             gc.collect()
         for row in experiment.rows:
-            cells[row.label, arm.name] = _cell(values, row.label, reason)
+            cells[row.label, arm.name] = _cell(values, row.label, reasons)
     return Result(cells, runs, tuple(dict.fromkeys(datasets)))
 
 
@@ -295,7 +296,7 @@ def _reads_lpips(metric):
     return metric in METRICS and METRICS[metric].weights == "lpips"
 
 
-def _cell(values, label, reason):
+def _cell(values, label, reasons):
     numbers = tuple(v[label] for v in values if not isinstance(v[label], str))
     texts = [v[label] for v in values if isinstance(v[label], str)]
-    return Cell(numbers, "; ".join(dict.fromkeys([*texts, *([reason] if reason else [])])))
+    return Cell(numbers, "; ".join(dict.fromkeys(texts + reasons)))
