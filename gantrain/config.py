@@ -52,6 +52,8 @@ PAIRS = ("cogan", "scogan")
 TRANSLATION = PIX2PIX + CYCLEGAN
 SEGMENTATION = ("segmenter",)
 FROM_NOISE = ("gan", "cogan", "scogan")
+# What a run can be measured by, as `option` takes a registry.
+METRICS = "gantrain.evaluation:METRICS"
 # Samples of a measurement, and the seed of their latent vectors: the same for every run.
 MEASURED, MEASURED_SEED = 2_000, 12_345
 
@@ -76,12 +78,12 @@ class Run:
         resumable=True, alias="every")
     evaluate_metrics: str = option(
         "coherence", "what --evaluate_every measures, comma separated",
-        registry="gantrain.evaluation:METRICS", several=True, resumable=True)
+        registry=METRICS, several=True, resumable=True)
     evaluate_num: int = option(MEASURED, "samples of a measurement while training", low=10,
                                resumable=True)
     keep_best: str | None = option(
         None, "keep the state at which this metric of --evaluate_metrics was best, and end with "
-        "it; default: the run ends with its last state", registry="gantrain.evaluation:METRICS")
+        "it; default: the run ends with its last state", registry=METRICS)
     keep: int = option(2, "checkpoints kept; older ones are deleted", low=1, resumable=True)
     time_limit: float = option(
         0.0, "minutes after which the run saves and exits with code 75 (0: none)", low=0.0,
@@ -426,9 +428,14 @@ def names_of(metadata) -> list[str] | None:
     if metadata["choices"]:
         return list(metadata["choices"])
     if metadata["registry"]:
-        module, table = metadata["registry"].split(":")
-        return sorted(getattr(importlib.import_module(module), table))
+        return sorted(_registry(metadata["registry"]))
     return None
+
+
+def _registry(name):
+    """The dict behind "module:DICT", imported now."""
+    module, table = name.split(":")
+    return getattr(importlib.import_module(module), table)
 
 
 def validate_field(f, value):
@@ -460,11 +467,6 @@ def _unknown(what, name, allowed) -> str:
     return f"{what} {name}: unknown; {hint}"
 
 
-def _metric(name):
-    from gantrain.evaluation import METRICS
-    return METRICS[name]
-
-
 def validate(config: Config) -> Config:
     """Checks every option and every rule between two of them. Returns the config.
 
@@ -494,7 +496,7 @@ def validate(config: Config) -> Config:
     if c.vgg_weights and c.lpips_weights:
         raise UserError("--vgg_weights and --lpips_weights exclude each other; give one")
     measured = config.run.evaluate_metrics.split(",") if config.run.evaluate_every else []
-    reads_lpips = "lpips" in [_metric(name).weights for name in measured]
+    reads_lpips = any(_registry(METRICS)[name].weights == "lpips" for name in measured)
     if (c.vgg_weights or c.lpips_weights and not reads_lpips) and not any(c.perceptual_loss):
         raise UserError("--vgg_weights and --lpips_weights are used by --perceptual_loss; add it")
     if config.run.keep_best and config.run.keep_best not in measured:
