@@ -67,7 +67,8 @@ def test_what_is_drawn_is_drawn_large_enough():
     for name, options in all_options():
         if options["dataset"] == "plan2facade":
             c = presets.resolve(presets.configure(options))
-            assert SMALLEST <= (c.data.image_size or 64) <= LARGEST, name
+            size = c.data.image_size or find(c.data.dataset).image_size
+            assert SMALLEST <= size <= LARGEST, name
 
 
 @pytest.mark.parametrize("gan_type", TRANSLATION)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import keras
-import tensorflow as tf
 
 from gantrain import presets
 from gantrain.config import MEASURED_SEED
@@ -212,11 +211,10 @@ def run(experiment, request, say=lambda line: None, train=_train, evaluate=None)
     Raises:
         UserError: a run directory holds a run with other options, or there is no such arm.
     """
+    names = [arm.name for arm in experiment.arms]
     for name in request.arms:
-        if name not in (names := [arm.name for arm in experiment.arms]):
+        if name not in names:
             raise UserError(f"--arms {name}: choose from {', '.join(names) or 'none, no runs'}")
-    # TensorFlow counts the first trace of every run's program as one trace too many.
-    tf.get_logger().setLevel("ERROR")
     evaluate = evaluate or _evaluator(request)
     cells, runs, datasets = {}, {}, []
     for arm in experiment.arms:
