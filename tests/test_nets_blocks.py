@@ -11,6 +11,8 @@ from gantrain.nets.blocks import (
     BatchNorm,
     ConvPool2D,
     ConvTranspose2D,
+    Dropout,
+    MaxPool2x2,
     MinibatchStd,
     PReLU,
     ResizeConv2D,
@@ -258,3 +260,45 @@ def test_no_bias_in_front_of_batch_statistics():
     kernels = [v for v in discriminators[0].trainable_variables if v.name == "kernel"]
     assert len(kernels) == len([v for v in discriminators[0].trainable_variables
                                 if v.name == "bias"])
+
+
+@pytest.mark.parametrize("height, width", ((4, 6), (5, 7)))
+def test_max_pool_equals_keras(height, width):
+    x = tf.random.stateless_normal((2, height, width, 3), (1, 2))
+    made = MaxPool2x2()(x)
+    np.testing.assert_array_equal(made, keras.layers.MaxPooling2D(2, 2)(x))
+
+
+@pytest.mark.parametrize("precision", ("float32", "bfloat16", "float16"))
+def test_gradient_penalty_through_a_pool_compiles(precision):
+    """XLA's second derivative of its own max pool exists in float32 alone, and is inexact there."""
+    pool, kernel = MaxPool2x2(dtype=precision), tf.constant([[1.0, -2.0], [0.5, 3.0]])
+    x = tf.random.stateless_normal((2, 4, 4, 2), (1, 2))
+
+    def penalty(kernel):
+        with tf.GradientTape() as outer:
+            outer.watch(kernel)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                hidden = tf.cast(tf.matmul(x, kernel), precision)
+                out = tf.reduce_sum(tf.square(tf.cast(pool(hidden), tf.float32)))
+            squares = tf.reduce_sum(tf.square(inner.gradient(out, x)))
+        return outer.gradient(squares, kernel)
+
+    plain = penalty(kernel).numpy()
+    fused = tf.function(penalty, jit_compile=True)(kernel).numpy()
+    tolerance = {"float32": 1e-5, "bfloat16": 5e-2, "float16": 1e-2}[precision]
+    np.testing.assert_allclose(plain, fused, rtol=tolerance, atol=tolerance * abs(plain).max())
+
+
+def test_dropout_draws_the_same_under_xla():
+    x, made = tf.ones((3, 50)), []
+    for xla in (False, True):
+        drop = Dropout(0.3, seed=5)
+        drop.build(x.shape)
+        made.append(tf.function(lambda x, drop=drop: drop(x, training=True),
+                                jit_compile=xla)(x).numpy())
+    np.testing.assert_allclose(*made, rtol=1e-6)
+    assert np.allclose(np.unique(made[0]), (0.0, 1 / 0.7))
+    assert 0.15 < np.mean(made[0] == 0) < 0.45
+    np.testing.assert_array_equal(Dropout(0.3)(x, training=False), x)
