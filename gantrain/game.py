@@ -13,6 +13,8 @@ import copy
 import keras
 import tensorflow as tf
 
+from gantrain import noise
+
 Terms = dict  # {name: (weight, scalar value)}
 
 
@@ -175,16 +177,16 @@ class Draw:
 
     def everyone(self):
         """float32 [global batch], uniform on [0, 1): the same numbers on every replica."""
-        return tf.random.stateless_uniform((self._global,), self._seed())
+        return noise.uniform((self._global,), self._seed())
 
     def uniform(self, *shape, low=0.0, high=1.0):
         """float32 [B, *shape], uniform on [low, high); B is this replica's part of the batch."""
-        return self.mine(tf.random.stateless_uniform((self._global, *shape), self._seed(),
-                                                      low, high))
+        drawn = noise.uniform((self._global, *shape), self._seed())
+        return self.mine(low + (high - low) * drawn)
 
     def normal(self, *shape):
         """float32 [B, *shape], standard normal."""
-        return self.mine(tf.random.stateless_normal((self._global, *shape), self._seed()))
+        return self.mine(noise.normal((self._global, *shape), self._seed()))
 
 
 class Trainer(abc.ABC):
