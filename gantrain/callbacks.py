@@ -1,14 +1,13 @@
 """What happens between steps: guard, scalars, progress, samples, evaluation, checkpoints.
 
 A callback is `callback(step, logs)`; `logs` are host floats on a log step and None on any other.
-`close(step)` ends it. Order matters: an evaluation joins the logs before they are written, and the
-guard sees a value before a checkpoint could keep it.
+`close(step)` ends it. Order matters: the guard sees the terms of the losses alone, before a score
+joins them; an evaluation joins the logs before they are written; and all that before a checkpoint.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import json
 import math
 import sys
 import time
@@ -17,6 +16,7 @@ import numpy as np
 
 from gantrain import images
 from gantrain.errors import UserError
+from gantrain.run_directory import finite, to_json
 
 
 class Diverged(Exception):
@@ -34,7 +34,7 @@ class Callback:
 
 
 class Guard(Callback):
-    """Stops a run whose terms are no longer finite."""
+    """Stops a run whose terms are no longer finite; stands before what measures scores."""
 
     def __init__(self, run):
         self.run = run
@@ -62,7 +62,7 @@ class Scalars(Callback):
 
     def __call__(self, step, logs):
         if logs:
-            self.file.write(json.dumps({"step": step, **logs}) + "\n")
+            self.file.write(to_json({"step": step, **logs}))
 
     def close(self, step):
         self.file.close()
@@ -165,14 +165,17 @@ class Checkpoints(Callback):
 
 
 class Evaluation(Callback):
-    """Adds measured values to the logs of every K-th step; stands before what writes them."""
+    """Adds measured values to the logs of every K-th step; stands before what writes them.
+
+    A score that is not finite is undefined and left out: it says nothing of the training.
+    """
 
     def __init__(self, every, measure):
         self.every, self.measure = every, measure
 
     def __call__(self, step, logs):
         if logs is not None and step % self.every == 0:
-            logs |= self.measure()
+            logs |= finite(self.measure())
 
 
 class Best(Callback):

@@ -32,6 +32,7 @@ from gantrain.metrics.pixels import map_agreement
 from gantrain.metrics.segmentation import fcn_score
 from gantrain.nets.classifiers import penultimate
 from gantrain.nets.inception import inception
+from gantrain.run_directory import finite
 from gantrain.runtime import environment
 from gantrain.trainers.classifier import logits_of
 
@@ -446,7 +447,7 @@ def require(e, names, flag="--metrics"):
 
 
 def measure(e, names):
-    """The values of some metrics, {"name/domain": float}.
+    """The values of some metrics, {"name/domain": float}, without those that are undefined.
 
     Args:
         e: `Evaluation`.
@@ -459,7 +460,7 @@ def measure(e, names):
     values = {}
     for name in names:
         values |= METRICS[name].measure(e)
-    return values
+    return finite(values)
 
 
 def evaluate(run_dir, metrics=None, num=MEASURED, seed=MEASURED_SEED, weights=Weights(),

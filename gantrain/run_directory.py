@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -58,6 +59,25 @@ def write_text(path, text):
         temporary.write_text(text)
 
 
+def finite(value):
+    """A JSON value without what JSON cannot hold: a score that is NaN or infinite is undefined, and
+    left out of its dict; in a list it is None."""
+    if isinstance(value, dict):
+        return {k: finite(v) for k, v in value.items() if not _undefined(v)}
+    if isinstance(value, (list, tuple)):
+        return [None if _undefined(v) else finite(v) for v in value]
+    return value
+
+
+def _undefined(value):
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def to_json(value, indent=None):
+    """The text of a JSON value, `finite`: what every file of a run is written by."""
+    return json.dumps(finite(value), indent=indent, allow_nan=False) + "\n"
+
+
 def sha256(path):
     """Hash of a file, in hexadecimal: what a number that rests on a file is stored with."""
     digest = hashlib.sha256()
@@ -95,7 +115,7 @@ class RunDirectory:
                             f"the command again") from None
 
     def write_json(self, name, value):
-        write_text(self.path / name, json.dumps(value, indent=2) + "\n")
+        write_text(self.path / name, to_json(value, indent=2))
 
     def begin(self, config, environment, domains):
         """Writes what the run is: options of the latest start, environment and domains."""
@@ -204,7 +224,7 @@ class RunDirectory:
         """Drops what was logged after `step`: a resumed run logs it again."""
         if self.metrics_path.exists():
             kept = [line for line in self.metrics() if line["step"] <= step]
-            write_text(self.metrics_path, "".join(json.dumps(line) + "\n" for line in kept))
+            write_text(self.metrics_path, "".join(map(to_json, kept)))
 
 
 def _write_state(path, step, variables):

@@ -173,9 +173,9 @@ class Session:
 
     def _callbacks(self, start):
         run, options = self.run, self.config.run
-        chosen = []
+        chosen = [callbacks.Guard(run)]
         chosen += [callbacks.Evaluation(*entry) for entry in self._measurements()]
-        chosen += [callbacks.Guard(run), callbacks.Scalars(run)]
+        chosen.append(callbacks.Scalars(run))
         if options.tensorboard:
             chosen.append(callbacks.TensorBoard(run))
         chosen += [

@@ -362,6 +362,24 @@ def test_a_sum_is_named_where_no_term_is_to_blame():
         callbacks.Guard(RunDirectory("nowhere"))(1, {"b/adv": 1.0, "b/grad_norm": np.inf})
 
 
+@pytest.mark.parametrize("undefined", [np.nan, np.inf, -np.inf])
+def test_an_undefined_score_ends_no_run_and_is_left_out(tmp_path, monkeypatch, undefined):
+    """The guard judges the terms of the losses; no file of a run holds NaN or infinity."""
+    monkeypatch.setattr(Session, "measure", lambda self: {"modes/near/ring": 0.5,
+                                                          "modes/covered/ring": undefined})
+    monkeypatch.setattr(Session, "score", lambda self: {"accuracy/ring": float(undefined)})
+    session = Session(tiny.ring_config(tmp_path / "run", steps=4, evaluate_every=2,
+                                       evaluate_metrics="modes", keep_best="modes"))
+    session.fit()
+    lines = session.run.metrics()
+    assert lines[1]["modes/near/ring"] == 0.5 and "modes/covered/ring" not in lines[1]
+    for name in ("metrics.jsonl", "summary.json"):
+        text = (tmp_path / "run" / name).read_text()
+        assert "NaN" not in text and "Infinity" not in text
+    summary = json.loads(text)
+    assert "accuracy/ring" not in summary and summary["last"]["modes/near/ring"] == 0.5
+
+
 # ---------------------------------------------------------------------------------------- callbacks
 
 

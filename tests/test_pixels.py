@@ -19,19 +19,54 @@ def pair(channels=3, side=32, noise=0.2):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_scores_are_those_of_scikit_image(channels):
-    made, target = pair(channels)
+@pytest.mark.parametrize("side", [11, 12, 16, 32])
+def test_scores_are_those_of_scikit_image(channels, side):
+    made, target = pair(channels, side)
     scores = {k: float(v) for k, v in pixel_scores(made, target).items()}
     assert scores["l1"] == pytest.approx(np.abs(made - target).mean(), rel=1e-5)
-    assert scores["psnr"] == pytest.approx(
-        peak_signal_noise_ratio(target[0], made[0], data_range=2.0), rel=1e-4)
+    assert scores["psnr"] == pytest.approx(peak_signal_noise_ratio(
+        intensities(target[0]), intensities(made[0]), data_range=1.0), rel=1e-4)
     assert scores["ssim"] == pytest.approx(similarity(made[0], target[0]), abs=1e-5)
+
+
+def intensities(images):
+    """What [-1, 1] stands for, from 0 to 1."""
+    return (np.asarray(images, np.float64) + 1) / 2
 
 
 def similarity(made, target):
     """SSIM as Wang et al. 2004 define it; the mean leaves out the border of five pixels."""
-    return structural_similarity(target, made, data_range=2.0, channel_axis=-1,
-                                 gaussian_weights=True, sigma=1.5, use_sample_covariance=False)
+    return structural_similarity(intensities(target), intensities(made), data_range=1.0,
+                                 channel_axis=-1, gaussian_weights=True, sigma=1.5,
+                                 use_sample_covariance=False)
+
+
+@pytest.mark.parametrize("one, other", [(121, 134), (0, 255), (0, 30), (250, 220), (60, 60)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_flat_images_leave_the_luminance_of_intensities_from_zero(one, other, channels):
+    """Neither symmetric around mid-gray nor around anything else: (2ab + C1) / (a^2 + b^2 + C1)."""
+    images = [to_float(np.full((1, 16, 16, channels), v, np.uint8)) for v in (one, other)]
+    a, b, c1 = one / 255, other / 255, 0.01 ** 2
+    expected = (2 * a * b + c1) / (a * a + b * b + c1)
+    assert float(pixel_scores(*images)["ssim"]) == pytest.approx(expected, abs=1e-6)
+    error = max((a - b) ** 2, 1e-10)
+    assert float(pixel_scores(*images)["psnr"]) == pytest.approx(-10 * np.log10(error), rel=1e-5)
+
+
+def test_a_scaled_and_shifted_texture_by_its_statistics():
+    """Scikit-image on 8-bit pixels as they lie in files, bright and dark halves unlike."""
+    rng = np.random.default_rng(4)
+    target = rng.integers(10, 90, (40, 32, 3)).astype(np.uint8)
+    target[:20] += 150
+    made = (target * 0.6 + 12).astype(np.uint8)
+    expected = structural_similarity(target, made, data_range=255, channel_axis=-1,
+                                     gaussian_weights=True, sigma=1.5, use_sample_covariance=False)
+    scores = pixel_scores(to_float(made[None]), to_float(target[None]))
+    assert float(scores["ssim"]) == pytest.approx(expected, abs=1e-5)
+    assert float(scores["psnr"]) == pytest.approx(
+        peak_signal_noise_ratio(target, made, data_range=255), rel=1e-5)
+    negative = pixel_scores(to_float(255 - target[None]), to_float(target[None]))
+    assert float(negative["ssim"]) < -0.3
 
 
 @pytest.mark.parametrize("side", [11, 48])
@@ -55,7 +90,13 @@ def test_equal_images_score_best():
     made, _ = pair()
     scores = pixel_scores(made, made)
     assert float(scores["l1"]) == 0 and float(scores["ssim"]) == pytest.approx(1)
-    assert np.isinf(scores["psnr"])
+    assert float(scores["psnr"]) == pytest.approx(100)  # the floor under the error, not infinity
+    almost = made + np.float32(1e-6)
+    assert float(pixel_scores(almost, made)["psnr"]) == pytest.approx(100)
+    # One image of two that is hit exactly does not make the mean infinite.
+    black, gray = -np.ones((2, 12, 12, 1), np.float32), np.zeros((1, 12, 12, 1), np.float32)
+    mixed = pixel_scores(np.concatenate([black[:1], gray]), black)
+    assert float(mixed["psnr"]) == pytest.approx((100 + 10 * np.log10(4)) / 2)
 
 
 def test_small_images_have_no_ssim():

@@ -163,6 +163,14 @@ def test_rewinding_drops_what_will_be_logged_again(tmp_path, torn):
 # ---------------------------------------------------------------------------------- the directory
 
 
+def test_what_json_cannot_hold_is_left_out(tmp_path):
+    run = RunDirectory(tmp_path)
+    run.write_json("metrics.json", {"a": np.nan, "b": {"c": np.inf, "d": 1.5}, "e": [1, -np.inf],
+                                    "f": None, "g": np.float64("nan")})
+    stored = json.loads((tmp_path / "metrics.json").read_text(), parse_constant=pytest.fail)
+    assert stored == {"b": {"d": 1.5}, "e": [1, None], "f": None}
+
+
 def test_moving_aside_never_overwrites(tmp_path):
     for number in range(3):
         (tmp_path / "run").mkdir()
