@@ -101,8 +101,8 @@ class List:
 
 @dataclass(frozen=True)
 class Reproduce:
-    # The flag that a bare word after the command's name is for.
-    positional = "table"
+    # The flags that bare words are for.
+    positional = ("table",)
 
     table: str = option("", "table or figure of the source documents",
                         registry="gantrain.experiments:EXPERIMENTS")

@@ -74,16 +74,15 @@ def parse(program, commands, default, argv):
     """
     if not argv or (argv[0].startswith("-") and argv[0] not in ("-h", "--help", "--version")):
         argv = [default, *argv]
-    bare = getattr(commands.get(argv[0], (None, None))[1], "positional", None)
-    if bare and len(argv) > 1 and not argv[1].startswith("-"):
-        argv = [argv[0], f"--{bare}", *argv[1:]]
     help_wanted = "-h" in argv or "--help" in argv
     top = Parser(prog=program, description=f"No COMMAND means {default}; "
                  f"`{program} COMMAND --help` lists its flags.")
     top.add_argument("--version", action="version", version=_version(program))
     subparsers = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for name, (text, of) in commands.items():
-        sub = subparsers.add_parser(name, help=text, description=text)
+        bare = " ".join(n.upper() for n in getattr(of, "positional", ()))
+        sub = subparsers.add_parser(name, help=text, description=text,
+                                    usage=f"%(prog)s {bare} [options]" if bare else None)
         if name != argv[0]:
             continue
         for title, section in _sections(of):
@@ -93,8 +92,10 @@ def parse(program, commands, default, argv):
     known, unknown = top.parse_known_args(argv)
     values = vars(known)
     command = values.pop("command")
-    if unknown:
+    bare = [n for n in getattr(commands[command][1], "positional", ()) if n not in values]
+    if len(unknown) > len(bare) or any(word.startswith("-") for word in unknown):
         subparsers.choices[command].error(f"unrecognized arguments: {' '.join(unknown)}")
+    values |= zip(bare, unknown, strict=False)
     fields = {f.name: f for f in cfg.options(commands[command][1])}
     for name, value in values.items():
         if fields[name].metadata["pair"]:
