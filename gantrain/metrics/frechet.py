@@ -117,7 +117,7 @@ def _distance(shift, trace_x, trace_y, root):
 def _mean(x):
     if len(x) < 2:
         raise UserError("a distance of distributions needs two images of each kind or more; give "
-                        "a larger --num")
+                        "more images or a larger --num")
     return np.mean(x, axis=0, dtype=np.float64)
 
 
@@ -247,14 +247,17 @@ def distances(real, fake, network, seed=0, most=MANIFOLD):
         `<network>_precision`, `<network>_recall`, and the counts: `<network>_real` and
         `<network>_fake` images, `<network>_kernel_images` in a subset,
         `<network>_precision_images` of each kind (the smaller of both sets, at most `most`).
+        With two or three images of a kind the Frechet distance alone is defined.
 
     Raises:
-        UserError: there are too few images for a measure.
+        UserError: there are less than two images of a kind.
     """
-    near = min(len(real), len(fake), most)
-    kernel, spread = kernel_distance(real, fake, seed=seed)
-    precision, recall = precision_recall(real[:near], fake[:near])
-    values = {"frechet": frechet_distance(real, fake), "kernel": kernel, "kernel_std": spread,
-              "precision": precision, "recall": recall, "real": len(real), "fake": len(fake),
-              "kernel_images": subset_size(real, fake), "precision_images": near}
+    values = {"frechet": frechet_distance(real, fake), "real": len(real), "fake": len(fake)}
+    near, size = min(len(real), len(fake), most), subset_size(real, fake)
+    if size > 1:
+        kernel, spread = kernel_distance(real, fake, seed=seed)
+        values |= {"kernel": kernel, "kernel_std": spread, "kernel_images": size}
+    if near > NEIGHBOURS:
+        precision, recall = precision_recall(real[:near], fake[:near])
+        values |= {"precision": precision, "recall": recall, "precision_images": near}
     return {f"{network}_{name}": float(value) for name, value in values.items()}
