@@ -9,6 +9,8 @@ from pathlib import Path
 from gantrain.config import MEASURED, MEASURED_SEED, Config, option
 from gantrain.errors import EXIT_SKIPPED, EXIT_USER, UserError
 
+LONG = 1_000  # images whose reading is worth a line about its progress
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -45,6 +47,34 @@ class Evaluate:
                                            "or download")
     fcn_weights: str | None = option(None, "segmentation network (.keras) for the FCN score; "
                                      "default: train one on the real pairs and keep it")
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Two folders; the flags that bare words are for are named as in `Reproduce`."""
+
+    positional = ("reference", "images")
+
+    reference: str = option("", "folder of the real images or targets, .npz archive of `images`, "
+                            "or what --save_features wrote")
+    images: str = option("", "folder or archive of the images that are judged")
+    metrics: str | None = option(
+        None, "what is measured, comma separated; default: what can be without a download",
+        registry="gantrain.compare:COMPARISONS", several=True)
+    num: int = option(0, "most images of each, and most pairs, taken at random (0: all)", low=0)
+    image_size: int | None = option(None, "scale all images to this square first", low=8, high=2048)
+    seed: int = option(MEASURED_SEED, "seed of what --num takes and of the kernel distance's "
+                       "subsets", low=0, high=2**31 - 1)
+    lpips_weights: str | None = option(
+        None, "LPIPS weights: .npz, a folder with the official files, or BACKBONE.pth,LINEAR.pth")
+    inception_weights: str | None = option(None, "InceptionV3 weights of Keras; default: its cache")
+    classifier: str | None = option(None, "classifier (.keras, or a finished run) for set "
+                                    "distances on its features")
+    batch_size: int = option(50, "images per call of a network", low=1, high=10_000)
+    output: str | None = option(None, "JSON file for the values and all they depend on")
+    save_features: str | None = option(
+        None, "file (.npz) for the reference's features, which then stands for the folder")
+    offline: bool = option(False, "never touch the network")
 
 
 @dataclass(frozen=True)
@@ -96,7 +126,8 @@ class DataSet:
 class List:
     what: str | None = option(None, "only this table", choices=(
         "datasets", "nets", "classifiers", "losses", "penalties", "couplings", "presets",
-        "trainers", "augmentations", "translators", "patches", "metrics", "tables"))
+        "trainers", "augmentations", "translators", "patches", "metrics", "comparisons",
+        "tables"))
 
 
 @dataclass(frozen=True)
@@ -298,11 +329,45 @@ def evaluate(explicit) -> int:
         o.run_dir, o.metrics.split(",") if o.metrics else None, o.num, o.seed,
         evaluation.Weights(o.lpips_weights, o.inception_weights, o.fcn_weights), again=True,
         command=_command_line("evaluate", explicit))
-    for name, value in result["values"].items():
-        print(f"{name:40s} {value:.4f}")
+    _print_values(result["values"])
     print(f"step {result['step']}, {result['num']} samples; with its provenance in "
           f"{Path(o.run_dir) / evaluation.STORED}")
     return 0
+
+
+def _print_values(values):
+    for name, value in values.items():
+        print(f"{name:40s} {value:.4f}")
+
+
+def compare(explicit) -> int:
+    """Metrics of two folders of images, without a run."""
+    from gantrain import compare as comparison
+    from gantrain.run_directory import to_json, write_text
+    o = Compare(**explicit)
+    if not (o.reference and o.images):
+        raise UserError("two folders are needed: gantrain compare REFERENCE IMAGES")
+    tell = _progress()
+    result = comparison.compare(
+        o.reference, o.images, o.metrics.split(",") if o.metrics else None,
+        save_features=o.save_features, command=_command_line("compare", explicit), num=o.num,
+        seed=o.seed, image_size=o.image_size, batch_size=o.batch_size, offline=o.offline,
+        weights=comparison.Weights(o.lpips_weights, o.inception_weights, o.classifier),
+        progress=lambda done, total: total >= LONG and tell(done, total))
+    _print_values(result["values"])
+    for note in result["notes"]:
+        print(f"note: {note}")
+    for name, reason in result["left_out"].items():
+        print(f"{name} left out: {reason}")
+    for message in result["skipped"]:
+        print(f"gantrain: skipped {message}", file=sys.stderr)
+    if o.output:
+        write_text(Path(o.output), to_json(result, indent=2))
+    where = [f"{what} in {path}" for what, path in (
+        ("values with their provenance", o.output), ("the reference's features", o.save_features))
+        if path]
+    print("; ".join(where) or "--output FILE keeps this with all it depends on")
+    return EXIT_SKIPPED if result["skipped"] else 0
 
 
 def _command_line(command, explicit):
@@ -343,6 +408,7 @@ def _named(dataset):
 def list_(explicit) -> int:
     """Names with one line each."""
     from gantrain import augment, losses, nets, penalties, presets, trainers
+    from gantrain.compare import COMPARISONS
     from gantrain.data.datasets import DATASETS
     from gantrain.evaluation import METRICS
     from gantrain.experiments import EXPERIMENTS
@@ -351,7 +417,7 @@ def list_(explicit) -> int:
               "penalties": penalties.DISCRIMINATOR_PENALTIES, "couplings": penalties.COUPLINGS,
               "translators": nets.TRANSLATORS, "patches": nets.PATCHES,
               "augmentations": augment.AUGMENTATIONS, "presets": presets.PRESETS,
-              "metrics": METRICS, "tables": EXPERIMENTS}
+              "metrics": METRICS, "comparisons": COMPARISONS, "tables": EXPERIMENTS}
     for title, table in tables.items():
         if explicit.get("what") in (None, title):
             print(title)
@@ -403,6 +469,7 @@ def reproduce(explicit) -> int:
 COMMANDS = {
     "train": ("train a model, or go on with a run", Config, train),
     "evaluate": ("metrics of a run", Evaluate, evaluate),
+    "compare": ("metrics of two folders of images, without a run", Compare, compare),
     "sample": ("a grid of samples of a run", Sample, sample),
     "interpolate": ("paths between latent vectors, all domains side by side", Interpolate,
                     interpolate),

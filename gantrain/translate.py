@@ -14,6 +14,7 @@ axis that varies), and would let reflections into what is normalised over the im
 from __future__ import annotations
 
 import math
+import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -78,7 +79,7 @@ def translate_files(translate, source, output, *, channels, multiple=1, tile=0, 
     done = 0
 
     def colours():
-        for path, result in _read_ahead(paths, channels):
+        for path, result in read_ahead(paths, lambda path: images.read_pixels(path, channels)):
             if isinstance(result, UserError):
                 skipped.append(str(result))
                 _tell(progress, done + len(skipped), len(paths))
@@ -256,22 +257,31 @@ def _name(path, result, taken):
     return name if name not in taken else f"{path.name}.png"
 
 
-def _read_ahead(paths, channels):
-    """Yields (path, `Pixels` or the UserError that names it), decoded by threads, in order."""
-    with ThreadPoolExecutor(AHEAD) as pool:
-        paths, reading = iter(paths), deque()
+def read_ahead(items, read, ahead=AHEAD):
+    """Reads images in threads, a few ahead of who asks for them.
+
+    Args:
+        items: what `read` takes, such as paths.
+        read: item -> image; it may raise UserError.
+        ahead: images that are being read or wait.
+
+    Yields:
+        (item, what `read` gives, or the UserError that it raised), in order.
+    """
+    with ThreadPoolExecutor(min(ahead, os.cpu_count() or 1)) as pool:
+        items, reading = iter(items), deque()
         while True:
-            while len(reading) < AHEAD and (path := next(paths, None)) is not None:
-                reading.append((path, pool.submit(_read, path, channels)))
+            while len(reading) < ahead and (item := next(items, None)) is not None:
+                reading.append((item, pool.submit(_attempt, read, item)))
             if not reading:
                 return
-            path, result = reading.popleft()
-            yield path, result.result()
+            item, result = reading.popleft()
+            yield item, result.result()
 
 
-def _read(path, channels):
+def _attempt(read, item):
     try:
-        return images.read_pixels(path, channels)
+        return read(item)
     except UserError as error:
         return error
 

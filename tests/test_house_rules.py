@@ -9,6 +9,7 @@ import pytest
 
 import gantrain
 from gantrain import augment, losses, nets, penalties, presets, stylize, trainers
+from gantrain.compare import COMPARISONS
 from gantrain.data.datasets import DATASETS
 from gantrain.evaluation import METRICS
 from gantrain.experiments import EXPERIMENTS
@@ -22,7 +23,8 @@ REGISTRIES = {
     "penalties": penalties.DISCRIMINATOR_PENALTIES, "couplings": penalties.COUPLINGS,
     "semantic forms": penalties.SEMANTIC_FORMS, "augmentations": augment.AUGMENTATIONS,
     "presets": presets.PRESETS, "translators": nets.TRANSLATORS, "patches": nets.PATCHES,
-    "styles": stylize.OPTIMIZERS, "metrics": METRICS, "tables": EXPERIMENTS,
+    "styles": stylize.OPTIMIZERS, "metrics": METRICS,
+    "comparisons": COMPARISONS, "tables": EXPERIMENTS,
 }
 
 

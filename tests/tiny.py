@@ -158,9 +158,9 @@ class After(Stop):
         return self.reason
 
 
-def write_lpips(path):
+def write_lpips(path, seed=0):
     """Random AlexNet weights under the names of the LPIPS file."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     arrays, channels = {}, 3
     for i, (kernel, size) in enumerate([(11, 64), (5, 192), (3, 384), (3, 256), (3, 256)]):
         scale = np.sqrt(2 / (kernel * kernel * channels))

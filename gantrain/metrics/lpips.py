@@ -133,7 +133,7 @@ def pair_distances(lpips, left, right, runtime, keep=0):
         lpips.check(one.shape)
         size = size or len(one)
         made = np.concatenate([
-            np.asarray(program(_filled(one[i:i + size], size), _filled(other[i:i + size], size)))
+            np.asarray(program(filled(one[i:i + size], size), filled(other[i:i + size], size)))
             [:len(one) - i] for i in range(0, len(one), size)])
         values.append(made)
         if keep:
@@ -147,8 +147,8 @@ def pair_distances(lpips, left, right, runtime, keep=0):
     return Distances(np.concatenate(values), nearest, furthest)
 
 
-def _filled(images, size):
-    """A batch of `size` images: a short one would be compiled anew."""
+def filled(images, size):
+    """A batch of at most `size` images with blank ones behind: a short one is compiled anew."""
     return np.pad(images, [(0, size - len(images))] + [(0, 0)] * 3)
 
 

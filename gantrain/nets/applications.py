@@ -72,10 +72,15 @@ def load(application: Application, path=None, offline=False) -> tuple[keras.Mode
     raise UserError(f"{flag} {path}: not a weights file of {application.name} in Keras ({reason})")
 
 
+def cached(application: Application) -> Path:
+    """Where the weights are in the Keras cache, once they were downloaded."""
+    home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
+    return home / "models" / application.file
+
+
 def _cached(application, offline):
     """Path of the weights in the Keras cache, after a download if need be."""
-    home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
-    path = home / "models" / application.file
+    path = cached(application)
     if offline:
         if not path.exists():
             raise UserError(
@@ -83,8 +88,9 @@ def _cached(application, offline):
                 f"{application.flag} PATH or put {application.file} under {path.parent}")
         return path
     try:
-        return Path(keras.utils.get_file(application.file, application.url, cache_dir=home,
-                                         cache_subdir="models", file_hash=application.md5))
+        return Path(keras.utils.get_file(
+            application.file, application.url, cache_dir=path.parent.parent,
+            cache_subdir=path.parent.name, file_hash=application.md5))
     except Exception as error:  # Keras raises a bare Exception when a download fails.
         raise UserError(
             f"cannot download the {application.name} weights ({_first_line(error)}): give "

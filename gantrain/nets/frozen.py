@@ -189,6 +189,20 @@ def lpips(path: str | os.PathLike, net: str | None = None) -> FeatureNet:
                       LPIPS_NETS[net].smallest, description)
 
 
+def pooled(net):
+    """The mean over space of a network's last output, for distances between sets of images.
+
+    Args:
+        net: `FeatureNet`.
+
+    Returns:
+        images [B, H, W, 3] in [-1, 1] -> float32 [B, D].
+    """
+    last = net.model.output[net.content[-1]]
+    model = keras.Model(net.model.input, layers.GlobalAveragePooling2D(dtype="float32")(last))
+    return lambda images: model(images, training=False)
+
+
 def _convolved(x, weights, stride=1, padding=0):
     kernel, bias = weights
     if stride > 1 and padding:

@@ -23,6 +23,11 @@ INCEPTION = Application(
     {"input_shape": (SIDE, SIDE, 3)})
 
 
+def resized(images):
+    """Images [b, H, W, C] in [-1, 1] at the size of the network; those of that size as they are."""
+    return tf.image.resize(images, (SIDE, SIDE), antialias=True)
+
+
 class Inception(NamedTuple):
     """A frozen feature network and what has to be stored with every number made of it.
 
@@ -66,7 +71,7 @@ def inception(path: str | os.PathLike | None = None, offline: bool = False) -> I
         if images.shape[-1] == 1:
             images = tf.repeat(images, 3, axis=-1)
         # Keras's own preprocessing of this network ends in [-1, 1] too.
-        return model(tf.image.resize(images, (SIDE, SIDE), antialias=True), training=False)
+        return model(resized(images), training=False)
 
     return Inception(features, {
         "network": "InceptionV3, Keras ImageNet weights (not the 2015 TensorFlow graph of the "
