@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gantrain.data import digits, folders, npz, paired_folders
+from gantrain.data import digits, folders, npz, paired_folders, raster
 from gantrain.data.domain import FITS, Domain
 from gantrain.data.pairs import paired
 from gantrain.data.ring import COUNT as RING_POINTS
@@ -311,7 +311,7 @@ def _generated(request, name, number, counts, module, generate):
     """Images drawn by the program, kept under the data directory for the next run.
 
     They are drawn at the size that they are used at, never scaled. The file's name holds a hash of
-    the generator's code, so that a change of it is never missed.
+    all that decides pixels, so that a change of it is never missed.
 
     Args:
       request: a Request.
@@ -326,7 +326,8 @@ def _generated(request, name, number, counts, module, generate):
     """
     seed = _draw(request, number)
     count = counts[request.split]
-    code = hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest()[:12]
+    parts = (module.__file__, raster.__file__, digits.GLYPHS)
+    code = hashlib.sha256(b"".join(Path(part).read_bytes() for part in parts)).hexdigest()[:12]
     path = request.data_dir / "generated" / f"{name}-{count}-{request.side}-{seed}-{code}.npz"
     if path.is_file():
         return npz.read_npz(path, request.split)

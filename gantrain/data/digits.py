@@ -7,12 +7,13 @@ made in chunks of fixed size, each from its own random stream.
 from __future__ import annotations
 
 import functools
-import os
+from pathlib import Path
 
-import cv2
 import numpy as np
 
-CHUNK = 250  # images per random stream; a multiple of ten, to hold each class equally often
+from gantrain.data import raster
+
+CHUNK = 50  # images per random stream; a multiple of ten, to hold each class equally often
 
 # --------------------------------------------------------------------------- pen: the skeletons
 # One entry per digit: a list of (relative frequency, width / height, strokes). A stroke is a list
@@ -125,39 +126,34 @@ SKELETONS = {
 }  # fmt: skip
 
 SPLINE_STEPS = 5  # straight segments per knot interval
-FRACTION = 4  # fractional bits of the coordinates that OpenCV draws at
-SUPERSAMPLE = 5  # the pen draws two-valued ink on a grid this much finer than MNIST's
 PEN_BOX, PEN_FRAME = 20, 28  # MNIST: fit a 20x20 box, then centre by mass in 28x28
+EDGE = 0.63  # the ink of a pen fades over this far inside and outside of its rim, in pixels
+PEN_MARGIN = 8  # room around the box for the patches that segments are drawn in
 MAX_KNOTS, MAX_SAMPLES = 16, 80  # upper bounds over all skeletons
 
 
 def _spline(strokes):
-    """Catmull-Rom as a matrix from distinct knots to samples, and the slice of each stroke."""
+    """Distinct knots; per sample the four knots it is made of and their Catmull-Rom weights."""
     knots = sorted({p for s in strokes for p in s})
-    rows, slices = [], []
+    places, weights, starts = [], [], []
     for stroke in strokes:
         index = [knots.index(p) for p in stroke]
-        start = len(rows)
         for k in range(len(index) - 1):
-            before, a = index[max(k - 1, 0)], index[k]
-            b, after = index[k + 1], index[min(k + 2, len(index) - 1)]
+            around = index[max(k - 1, 0)], index[k], index[k + 1], index[min(k + 2, len(index) - 1)]
+            starts.extend(len(places) + j for j in range(SPLINE_STEPS))
             for t in np.arange(SPLINE_STEPS) / SPLINE_STEPS:
-                row = np.zeros(len(knots))
-                row[before] += 0.5 * (-t + 2 * t**2 - t**3)
-                row[a] += 0.5 * (2 - 5 * t**2 + 3 * t**3)
-                row[b] += 0.5 * (t + 4 * t**2 - 3 * t**3)
-                row[after] += 0.5 * (-(t**2) + t**3)
-                rows.append(row)
-        last = np.zeros(len(knots))
-        last[index[-1]] = 1
-        rows.append(last)
-        slices.append((start, len(rows)))
-    return np.array(knots), np.array(rows), slices
+                t2, t3 = t * t, t * t * t
+                places.append(around)
+                weights.append((-t + 2 * t2 - t3, 2 - 5 * t2 + 3 * t3, t + 4 * t2 - 3 * t3,
+                                t3 - t2))
+        places.append((index[-1],) * 4)
+        weights.append((0, 2, 0, 0))
+    return np.array(knots), np.array(places), np.array(weights) / 2, np.array(starts)
 
 
 @functools.cache
 def _pens():
-    """Per digit: cumulative frequencies, and (aspect, knots, spline matrix, slices) of each."""
+    """Per digit: cumulative frequencies, and (aspect, *spline) of each."""
     pens = {}
     for digit, variants in SKELETONS.items():
         weight = np.array([v[0] for v in variants], float)
@@ -173,17 +169,15 @@ def _chunks(domain, seed, count):
     always whole: whatever the count, the same numbers meet the same arithmetic.
     """
     for first in range(0, count, CHUNK):
-        uniform, normal = (
-            np.random.Generator(np.random.PCG64(stream))
-            for stream in np.random.SeedSequence([domain, seed, first // CHUNK]).spawn(2)
-        )
+        seeds = np.random.SeedSequence([domain, seed, first // CHUNK]).spawn(2)
+        uniform, normal = raster.Stream(seeds[0]).uniform, raster.Stream(seeds[1]).normal
         # A permutation of the ten classes per ten images: balanced in every prefix.
-        labels = uniform.random((CHUNK // 10, 10)).argsort(axis=1).reshape(-1)
+        labels = uniform(CHUNK // 10, 10).argsort(axis=1).reshape(-1)
         yield (
             first,
             labels.astype(np.int32),
-            lambda *k, draw=uniform.random: draw((CHUNK, *k)),
-            lambda *k, draw=normal.standard_normal: draw((CHUNK, *k)),
+            functools.partial(uniform, CHUNK),
+            functools.partial(normal, CHUNK),
         )
 
 
@@ -191,15 +185,10 @@ def _scale(u, low, high):
     return low + (high - low) * u
 
 
-def _resize(image, size):
-    mode = cv2.INTER_AREA if size < len(image) else cv2.INTER_LINEAR
-    return cv2.resize(image, (size, size), interpolation=mode)
-
-
 # ------------------------------------------------------------------------------------------- pen
 def _strokes(labels, u, g):
-    """Sampled stroke points of each image in the unit of box heights, and where strokes end."""
-    points, slices = [None] * CHUNK, [None] * CHUNK
+    """Stroke points [N, 2] of each image in the unit of box heights; starts of its segments."""
+    points, starts = [None] * CHUNK, [None] * CHUNK
     variant, sloppiness, frays = u(), _scale(u() ** 1.5, 0.015, 0.065), _scale(u(), 0.003, 0.011)
     jitters, tremors = g(MAX_KNOTS, 2), g(MAX_SAMPLES, 2)
     warps = 0.07 * g(4)
@@ -207,7 +196,7 @@ def _strokes(labels, u, g):
     widths, slants, turns = np.exp(0.2 * g()), 0.2 + 0.22 * g(), 0.09 * g()
     for digit, (cumulative, variants) in _pens().items():
         chosen = np.minimum(np.searchsorted(cumulative, variant), len(variants) - 1)
-        for v, (aspect, knots, matrix, parts) in enumerate(variants):
+        for v, (aspect, knots, places, weights, segments) in enumerate(variants):
             rows = np.flatnonzero((labels == digit) & (chosen == v))
             p = knots - 0.5 + jitters[rows, : len(knots)] * sloppiness[rows, None, None]
             # A slow warp of the whole figure: bulges that neighbouring knots share.
@@ -217,41 +206,64 @@ def _strokes(labels, u, g):
                 x + warp[..., 0] * (4 * y * y - 0.5) + warp[..., 1] * np.sin(2 * np.pi * y),
                 y + warp[..., 2] * (4 * x * x - 0.5) + warp[..., 3] * 2 * x * y,
             )
-            p = matrix @ np.stack([x, y], axis=-1)
+            p = np.stack([x, y], axis=-1)
+            p = sum(p[:, places[:, k]] * weights[:, k, None] for k in range(4))
             # The hand trembles and the scanner frays the edge.
-            p += tremors[rows, : len(matrix)] * frays[rows, None, None]
+            p += tremors[rows, : len(places)] * frays[rows, None, None]
             x = p[..., 0] * aspect * widths[rows, None] - p[..., 1] * slants[rows, None]
             y = p[..., 1]
             c, s = np.cos(turns[rows, None]), np.sin(turns[rows, None])
             p = np.stack([c * x - s * y, s * x + c * y], axis=-1)
             for row, sampled in zip(rows, p, strict=True):
-                points[row], slices[row] = sampled, parts
-    return points, slices
+                points[row], starts[row] = sampled, segments
+    return points, starts
 
 
-def _draw_pen(points, slices, width, pressure, phase):
-    """One pen image, uint8 [28, 28]: two-valued ink, boxed, softened and centred by mass."""
-    low, high = points.min(0), points.max(0)
-    side = PEN_BOX * SUPERSAMPLE
-    ink = width * SUPERSAMPLE
-    scale = (side - ink) / max((high - low).max(), 1e-3)
-    pts = (points - (low + high) / 2) * scale + side / 2
-    along = np.arange(len(pts)) * (2 * np.pi / 24) + phase
-    thick = np.maximum(np.rint(ink * (1 + pressure * np.sin(along))), 2).astype(int).tolist()
-    xy = np.rint(pts * 2**FRACTION).astype(int).tolist()
-    canvas = np.zeros((side, side), np.uint8)
-    for start, stop in slices:
-        for k in range(start, stop - 1):
-            cv2.line(canvas, xy[k], xy[k + 1], 255, thick[k], cv2.LINE_8, FRACTION)
-    small = cv2.resize(canvas, (PEN_BOX, PEN_BOX), interpolation=cv2.INTER_AREA)
-    m = cv2.moments(small)
-    mass = max(m["m00"], 1.0)
+def _ink(points, starts, width, pressure, phase):
+    """Pen images in MNIST's box, uint8 [CHUNK, 20, 20], each of strokes of varying width."""
+    ends, radii, owner = [], [], []
+    for k, (sampled, segments) in enumerate(zip(points, starts, strict=True)):
+        low, high = sampled.min(0), sampled.max(0)
+        scale = (PEN_BOX - width[k]) / max((high - low).max(), 1e-3)
+        sampled = (sampled - (low + high) / 2) * scale + (PEN_BOX / 2 - 0.5)
+        ends.append(np.concatenate([sampled[segments], sampled[segments + 1]], axis=1))
+        along = segments * (2 * np.pi / 24) + phase[k]
+        radii.append(0.5 * np.maximum(width[k] * (1 + pressure[k] * np.sin(along)), 0.4))
+        owner.append(np.full(len(segments), k))
+    ends, radii, owner = map(np.concatenate, (ends, radii, owner))
+    # Each segment inks the pixels of a patch around its middle, as large as it needs.
+    vector = ends[:, 2:] - ends[:, :2]
+    sides = np.ceil(np.abs(vector).max(1) + 2 * radii + 2 * EDGE).astype(int)
+    corner = np.ceil((ends[:, 2:] + ends[:, :2] - sides[:, None]) / 2).astype(int)
+    length = np.maximum((vector * vector).sum(1), 1e-12)
+    extent = PEN_BOX + 2 * PEN_MARGIN
+    canvas = np.zeros(CHUNK * extent * extent)
+    for side in np.unique(sides):
+        of = np.flatnonzero(sides == side)
+        column, row = (corner[of, k, None, None] + steps
+                       for k, steps in enumerate((np.arange(side), np.arange(side)[:, None])))
+        x, y = column - ends[of, 0, None, None], row - ends[of, 1, None, None]
+        dx, dy = vector[of, :, None, None].swapaxes(0, 1)
+        near = np.clip((x * dx + y * dy) / length[of, None, None], 0, 1)
+        distance = np.sqrt((x - near * dx) ** 2 + (y - near * dy) ** 2)
+        place = (owner[of, None, None] * extent + row + PEN_MARGIN) * extent + column + PEN_MARGIN
+        np.maximum.at(canvas, place.ravel(), (radii[of, None, None] + EDGE - distance).ravel())
+    inner = slice(PEN_MARGIN, PEN_MARGIN + PEN_BOX)
+    return raster.to_bytes(255 * canvas.reshape(CHUNK, extent, extent)[:, inner, inner])
+
+
+def _centred(ink):
+    """The boxes in frames of 28x28, float64, the centre of mass in the middle."""
+    steps = np.arange(PEN_BOX)
     margin = PEN_FRAME - PEN_BOX
-    left = min(max(round((PEN_FRAME - 1) / 2 - m["m10"] / mass), 0), margin)
-    top = min(max(round((PEN_FRAME - 1) / 2 - m["m01"] / mass), 0), margin)
-    frame = np.zeros((PEN_FRAME, PEN_FRAME), np.uint8)
-    frame[top : top + PEN_BOX, left : left + PEN_BOX] = small
-    return frame
+    ink = ink.astype(np.int64)
+    mass = np.maximum(ink.sum((1, 2)), 1)
+    shifts = ((PEN_FRAME - 1) / 2 - (ink.sum(axis) * steps).sum(1) / mass for axis in (2, 1))
+    top, left = (np.clip(raster.rounded(shift), 0, margin).astype(int)[:, None, None]
+                 for shift in shifts)
+    frames = np.zeros((len(ink), PEN_FRAME, PEN_FRAME))
+    frames[np.arange(len(ink))[:, None, None], top + steps[:, None], left + steps] = ink
+    return frames
 
 
 def pen_digits(count, seed, size=32):
@@ -272,18 +284,18 @@ def pen_digits(count, seed, size=32):
     labels = np.empty(count, np.int32)
     for first, classes, u, g in _chunks(1, seed, count):
         n = min(CHUNK, count - first)
-        points, slices = _strokes(classes, u, g)
+        points, starts = _strokes(classes, u, g)
         width = np.clip(2.1 * np.exp(0.25 * g()), 1.2, 4.2)
         pressure, phase = _scale(u(), 0.0, 0.3), _scale(u(), 0.0, 2 * np.pi)
+        frames = _centred(_ink(points, starts, width, pressure, phase))
+        images[first : first + n, :, :, 0] = raster.to_bytes(raster.resize(frames[:n], size, size))
         labels[first : first + n] = classes[:n]
-        for k in range(n):
-            frame = _draw_pen(points[k], slices[k], width[k], pressure[k], phase[k])
-            images[first + k, :, :, 0] = _resize(frame, size)
     return images, labels
 
 
 # ---------------------------------------------------------------------------------------- street
-# File in matplotlib's font folder -> relative frequency; house numbers are mostly bold and sans.
+# Where the masks of the digits come from -> relative frequency; house numbers are mostly bold and
+# sans. Fonts of matplotlib's folder, and Hershey's strokes with the width of the pen.
 TYPEFACES = {
     "DejaVuSans-Bold.ttf": 6,
     "DejaVuSans.ttf": 5,
@@ -301,19 +313,19 @@ TYPEFACES = {
     "cmr10.ttf": 1,
     "cmss10.ttf": 4,
     "cmti10.ttf": 1,
+    "hershey simplex 9": 3,
+    "hershey simplex 5": 2,
+    "hershey duplex 7": 2,
+    "hershey complex 5": 1,
+    "hershey triplex 4": 1,
 }
-# Stroke typefaces inside OpenCV: (font, pen width) -> relative frequency.
-HERSHEY = {
-    (cv2.FONT_HERSHEY_SIMPLEX, 9): 3,
-    (cv2.FONT_HERSHEY_SIMPLEX, 5): 2,
-    (cv2.FONT_HERSHEY_DUPLEX, 7): 2,
-    (cv2.FONT_HERSHEY_COMPLEX, 5): 1,
-    (cv2.FONT_HERSHEY_TRIPLEX, 4): 1,
-}
-GLYPH = 56  # height of a digit in the atlas
+GLYPHS = Path(__file__).with_name("glyphs.npz")  # drawn by docs/glyphs.py
+LEVELS = 7  # the masks hold 0 ... LEVELS
+GLYPH = 56  # height of a digit in the file
+SHOWN = GLYPH // 2  # and in a number
 STREET = 32  # SVHN's own size
-STRIP_MARGIN = 4
-STRIP = (GLYPH + 2 * STRIP_MARGIN, 7 * GLYPH)  # canvas of a number before it is seen
+GROWN = 1  # margin around each mask, for bolder ones
+STRIP = (SHOWN + 2 * GROWN, 4 * SHOWN)  # canvas of a number before it is seen
 STRIP_CENTRE = (STRIP[1] / 2 - 0.5, STRIP[0] / 2 - 0.5)
 
 # Grounds and paints, RGB, with relative frequency: plaster and stone, enamel plates, brick, wood,
@@ -332,80 +344,54 @@ TINTS = [
 
 @functools.cache
 def _atlas():
-    """Glyph masks, uint8 [typeface][digit], GLYPH high, and cumulative typeface frequencies."""
-    import matplotlib
-    from PIL import Image, ImageDraw, ImageFont
-
-    folder = os.path.join(matplotlib.get_data_path(), "fonts", "ttf")
-    faces = []
-    for file in TYPEFACES:
-        font = ImageFont.truetype(os.path.join(folder, file), 2 * GLYPH)
-        sheet = []
-        for digit in "0123456789":
-            image = Image.new("L", (4 * GLYPH, 4 * GLYPH))
-            ImageDraw.Draw(image).text((GLYPH, GLYPH), digit, fill=255, font=font)
-            sheet.append(np.asarray(image))
-        faces.append(sheet)
-    for font, pen in HERSHEY:
-        sheet = []
-        for digit in "0123456789":
-            image = np.zeros((4 * GLYPH, 4 * GLYPH), np.uint8)
-            cv2.putText(image, digit, (GLYPH, 3 * GLYPH), font, 3.4, 255, 2 * pen, cv2.LINE_AA)
-            sheet.append(image)
-        faces.append(sheet)
+    """Masks, uint8 [typeface][digit][boldness] with GROWN around them; cumulative frequencies."""
+    with np.load(GLYPHS) as file:
+        sheet, widths = file["sheet"], file["widths"]
     masks = []
-    for sheet in faces:
-        # Old-style figures differ in height; every glyph is cut and brought to one height.
-        cut = []
-        for image in sheet:
-            x, y, w, h = cv2.boundingRect((image > 64).astype(np.uint8))
-            width = max(round(w * GLYPH / h), 6)
-            glyph = image[y : y + h, x : x + w]
-            cut.append(cv2.resize(glyph, (width, GLYPH), interpolation=cv2.INTER_AREA))
-        masks.append(cut)
-    weight = np.array([*TYPEFACES.values(), *HERSHEY.values()], float)
-    return masks, np.cumsum(weight / weight.sum())
+    for glyph in np.split(sheet, np.cumsum(widths)[:-1]):
+        mask = np.pad(glyph.T * (255 / LEVELS), 2 * GROWN)[:, len(glyph) % 2 :]  # even width
+        bold = -raster.dilate(-mask, 1), mask, raster.dilate(mask, 1), raster.dilate(mask, 2)
+        masks.append([raster.to_bytes(raster.resize(m, STRIP[0], m.shape[1] // 2)) for m in bold])
+    weight = np.array([*TYPEFACES.values()], float)
+    return [masks[k : k + 10] for k in range(0, len(masks), 10)], np.cumsum(weight / weight.sum())
 
 
 @functools.cache
 def _textures():
-    """Tiles of surface, float32 [8, 128, 128], mean 0 and deviation 1; half carry courses."""
-    rng = np.random.Generator(np.random.PCG64(20))
+    """Tiles of surface, [8][1, 128, 128], mean 0 and deviation 1; half carry courses."""
+    stream = raster.Stream(20)
     tiles = []
     for k in range(8):
-        tile = np.zeros((128, 128), np.float32)
+        tile = np.zeros((1, 128, 128))
         for blur, weight in ((1, 0.5), (3, 0.8), (9, 1.2)):
-            layer = rng.standard_normal((128, 128)).astype(np.float32)
-            layer = cv2.GaussianBlur(layer, None, blur, borderType=cv2.BORDER_REFLECT)
+            layer = raster.lens(stream.normal(1, 1, 128, 128), blur)[0]
             tile += weight * layer / layer.std()
         if k % 2:
             pitch = (10, 14, 20, 27)[k // 2]
-            line = (np.arange(128) % pitch < 2).astype(np.float32)
+            line = np.arange(128) % pitch < 2
             tile += 3 * (line[:, None] if k != 3 else line[None, :])
         tiles.append((tile - tile.mean()) / tile.std())
-    return np.stack(tiles)
+    return tiles
 
 
 @functools.cache
 def _grain():
-    """Sensor noise to cut from, float32 [256, 256, 3], deviation 1."""
-    rng = np.random.Generator(np.random.PCG64(21))
-    fine = rng.standard_normal((256, 256, 3)).astype(np.float32)
-    fine = cv2.GaussianBlur(fine, None, 0.6)
+    """Sensor noise to cut from, [3, 256, 256], deviation 1."""
+    fine = raster.lens(raster.Stream(21).normal(1, 3, 256, 256), 0.6)[0]
     return fine / fine.std()
 
 
-def _windows(u, extent):
-    """Row and column indices [CHUNK, STREET, 1] and [CHUNK, 1, STREET] of windows at random."""
-    top, left = (u(2) * (extent - STREET)).astype(int).T
-    steps = np.arange(STREET)
-    return top[:, None, None] + steps[:, None], left[:, None, None] + steps
+def _windows(tiles, u):
+    """A window at random of each tile [C, H, H], [CHUNK, C, STREET, STREET]."""
+    top, left = (u(2) * (tiles[0].shape[-1] - STREET)).astype(int).T
+    places = zip(tiles, top.tolist(), left.tolist(), strict=True)
+    return np.stack([tile[:, y : y + STREET, x : x + STREET] for tile, y, x in places])
 
 
 def _views(middle, u, g):
-    """Perspective [CHUNK, 3, 3] from the strip of glyphs to the doubled window of the crop."""
+    """Perspective [CHUNK, 3, 3] from the strip of glyphs to the crop, twice as wide as it is."""
     side = 2 * STREET
-    tall = side * _scale(u(), 0.64, 0.94) / GLYPH
+    tall = side * _scale(u(), 0.64, 0.94) / SHOWN
     # A crop is square around the digit's box: what is wider than the window is brought into it.
     wide = np.minimum(tall * _scale(u(), 0.52, 1.0), 0.95 * side / middle)
     turn, shear = 0.07 * g(), 0.12 * g()
@@ -417,70 +403,60 @@ def _views(middle, u, g):
     view[:, :2, 2] = 1.5 * g(2) - view[:, :2, :2] @ np.array(STRIP_CENTRE)
     tilt = np.tile(np.eye(3), (CHUNK, 1, 1))
     tilt[:, 2, :2] = 0.0009 * g(2)
-    shift = np.array([[1, 0, side / 2], [0, 1, side / 2], [0, 0, 1.0]])
+    shift = np.array([[1, 0, side / 2], [0, 0.5, side / 4], [0, 0, 1.0]])
     return shift @ tilt @ view
 
 
-def _number(glyphs, gap, weight, view):
-    """Mask of a house number seen through the crop's window, uint8 [64, 64].
-
-    Args:
-        glyphs: masks of the left neighbour or None, the digit, the right neighbour or None.
-    """
-    before, digit, after = glyphs
-    strip = np.zeros(STRIP, np.uint8)
-    band = strip[STRIP_MARGIN : STRIP_MARGIN + GLYPH]
-    left = STRIP[1] // 2 - digit.shape[1] // 2
-    right = left + digit.shape[1]
-    band[:, left:right] = digit
-    if before is not None:
-        area = band[:, left - gap - before.shape[1] : left - gap]
-        np.maximum(area, before, out=area)
-    if after is not None:
-        area = band[:, right + gap : right + gap + after.shape[1]]
-        np.maximum(area, after, out=area)
-    if weight < 0.16:
-        strip = cv2.erode(strip, np.ones((3, 3), np.uint8))
-    elif weight > 0.72:
-        strip = cv2.dilate(strip, np.ones((3, 3) if weight < 0.88 else (5, 5), np.uint8))
-    return cv2.warpPerspective(strip, view, (2 * STREET, 2 * STREET), flags=cv2.INTER_LINEAR)
-
-
 def _masks(labels, u, g):
-    """Coverage of each pixel by the figures of a house number, float32 [CHUNK, 32, 32]."""
+    """Coverage of each pixel by the figures of a house number, [CHUNK, 1, 32, 32]."""
     sheets, edges = _atlas()
     faces = [sheets[k] for k in np.minimum(np.searchsorted(edges, u()), len(sheets) - 1)]
     neighbour, present = (u(2) * 10).astype(int), u(2) < 0.6
-    gap, weight = np.rint(_scale(u(), -2, 11)).astype(int), u()
-    middle = np.array([face[digit].shape[1] for face, digit in zip(faces, labels, strict=True)])
+    gap, weight = raster.rounded(_scale(u(), -1, 5.5)).astype(int), u()
+    bold = np.searchsorted([0.16, 0.72, 0.88], weight)
+    middle = np.array([face[digit][0].shape[1] - 2 * GROWN
+                       for face, digit in zip(faces, labels, strict=True)])
     views = _views(middle, u, g)
-    masks = np.empty((CHUNK, STREET, STREET), np.float32)
-    for k, face in enumerate(faces):
-        before, after = (face[neighbour[k, j]] if present[k, j] else None for j in range(2))
-        big = _number((before, face[labels[k]], after), gap[k], weight[k], views[k])
-        masks[k] = cv2.resize(big, (STREET, STREET), interpolation=cv2.INTER_AREA)
-    return masks / 255
+    strips = np.zeros((CHUNK, *STRIP), np.uint8)
+    for k, (strip, face) in enumerate(zip(strips, faces, strict=True)):
+        left = STRIP[1] // 2 - middle[k] // 2
+        before, after = (face[digit][bold[k]] for digit in neighbour[k])
+        places = [(left - GROWN, face[labels[k]][bold[k]])]
+        if present[k, 0]:
+            places.append((left - gap[k] - before.shape[1] + GROWN, before))
+        if present[k, 1]:
+            places.append((left + middle[k] + gap[k] - GROWN, after))
+        for x, mask in places:
+            area = strip[:, x : x + mask.shape[1]]
+            np.maximum(area, mask, out=area)
+    seen = raster.warp(strips, views, STREET, 2 * STREET)
+    return raster.resize(seen, STREET, STREET)[:, None] / 255
 
 
 def _paint(brightness, u, g):
-    """RGB float32 [CHUNK, 3] of a given brightness; dark paints are the more colourful ones."""
+    """RGB [CHUNK, 3, 1, 1] of a given brightness; dark paints are the more colourful ones."""
     weight = np.array([t[0] for t in TINTS])
     index = np.minimum(np.searchsorted(np.cumsum(weight / weight.sum()), u()), len(TINTS) - 1)
     strength = _scale(u(), 0.3, 1.0) * np.interp(brightness, [40, 110, 190], [1.2, 0.62, 0.22])
     colour = np.array([t[1] for t in TINTS])[index]
     colour = (1 + (colour - 1) * strength[:, None]) * np.exp(0.02 * g(3))
-    luma = colour @ np.array([0.299, 0.587, 0.114])
-    return (colour * (brightness / luma)[:, None]).astype(np.float32)
+    luma = (colour * [0.299, 0.587, 0.114]).sum(1)
+    return (colour * (brightness / luma)[:, None])[..., None, None]
 
 
 def _along(angle):
-    """Coordinate along a direction over the crop, from about -0.5 to 0.5, [CHUNK, 32, 32]."""
+    """Coordinate along a direction over the crop, from about -0.5 to 0.5, [CHUNK, 1, 32, 32]."""
     axis = (np.arange(STREET) + 0.5) / STREET - 0.5
-    return np.cos(angle)[:, None, None] * axis + np.sin(angle)[:, None, None] * axis[:, None]
+    return _each(np.cos(angle)) * axis + _each(np.sin(angle)) * axis[:, None]
+
+
+def _each(values):
+    """One number for each image, [CHUNK, 1, 1, 1]."""
+    return values[:, None, None, None]
 
 
 def _wall(mask, u, g):
-    """Wall or plate with its number, float32 RGB [CHUNK, 32, 32, 3], evenly lit."""
+    """Wall or plate with its number, RGB [CHUNK, 3, 32, 32], evenly lit."""
     brightness = np.clip(116 + 56 * g(), 22, 250)
     # Dark grounds carry light figures and light grounds dark ones; between, either.
     light_ink = u() < np.interp(brightness, [50, 110, 170], [1.0, 0.58, 0.0])
@@ -489,75 +465,60 @@ def _wall(mask, u, g):
     contrast = np.maximum(contrast, 0.35 * brightness)
     ink = np.clip(np.where(light_ink, brightness + contrast, brightness - contrast), 18, 250)
     ground_rgb, ink_rgb = _paint(brightness, u, g), _paint(ink, u, g)
-    wall = np.tile(ground_rgb[:, None, None, :], (1, STREET, STREET, 1))
 
     # The border of a plate or a door frame: beyond a straight edge another ground begins.
     across = _along((u() * 4).astype(int) * (np.pi / 2) + 0.08 * g())
-    beyond = np.clip((across - _scale(u(), 0.36, 0.48)[:, None, None]) * STREET, 0, 1)
-    beyond *= (u() < 0.38)[:, None, None]
-    other = (ground_rgb * np.exp(0.5 * g())[:, None]).astype(np.float32)
-    wall += beyond.astype(np.float32)[..., None] * (other[:, None, None, :] - wall)
+    beyond = np.clip((across - _each(_scale(u(), 0.36, 0.48))) * STREET, 0, 1)
+    beyond *= _each(u() < 0.38)
+    wall = ground_rgb + beyond * (ground_rgb * _each(np.exp(0.5 * g())) - ground_rgb)
 
     tiles = _textures()
-    which = (u() * len(tiles)).astype(int)[:, None, None]
-    surface = tiles[(which, *_windows(u, tiles.shape[1]))]
-    surface *= (1 + 11 * u() ** 2.5).astype(np.float32)[:, None, None]
-    wall += surface[..., None]
+    surface = _windows([tiles[int(k)] for k in u() * len(tiles)], u)
+    surface *= _each(1 + 11 * u() ** 2.5)
+    wall += surface
 
     # Raised figures cast a shadow, a copy of the mask moved by whole pixels.
     raised = u() < 0.3
-    right = np.where(raised, np.rint(_scale(u(), -2.4, 2.4)), 0).astype(int)[:, None, None]
-    down = np.where(raised, np.rint(_scale(u(), 0.6, 2.4)), 0).astype(int)[:, None, None]
+    right = np.where(raised, raster.rounded(_scale(u(), -2.4, 2.4)), 0).astype(int)[:, None, None]
+    down = np.where(raised, raster.rounded(_scale(u(), 0.6, 2.4)), 0).astype(int)[:, None, None]
     steps = np.arange(STREET)
     rows, columns = (
         np.clip(steps[:, None] - down, 0, STREET - 1),
         np.clip(steps - right, 0, STREET - 1),
     )
-    shade = mask[np.arange(CHUNK)[:, None, None], rows, columns]
-    shade *= (raised * _scale(u(), 0.2, 0.6)).astype(np.float32)[:, None, None]
-    wall *= (1 - shade)[..., None]
+    shade = mask[np.arange(CHUNK)[:, None, None], 0, rows, columns][:, None]
+    wall *= 1 - shade * _each(raised * _scale(u(), 0.2, 0.6))
 
-    worn = ink_rgb[:, None, None, :] + 0.35 * surface[..., None]
-    wall += mask[..., None] * (worn - wall)
+    worn = ink_rgb + 0.35 * surface
+    worn -= wall
+    worn *= mask
+    wall += worn
     return wall
 
 
 def _light(u, g):
-    """Factor of the light on each pixel and channel, float32 [CHUNK, 32, 32, 3]."""
+    """Factor of the light on each pixel and channel, [CHUNK, 3, 32, 32]."""
     slope = 0.16 * g(2)
     angle = np.arctan2(slope[:, 1], slope[:, 0])
-    light = 1 + np.hypot(slope[:, 0], slope[:, 1])[:, None, None] * _along(angle)
-    light *= np.exp(0.03 + 0.12 * g())[:, None, None]
+    light = 1 + _each(np.hypot(slope[:, 0], slope[:, 1])) * _along(angle)
+    light *= _each(np.exp(0.03 + 0.12 * g()))
     # Now and then the soft edge of a shadow crosses the crop.
-    across = _along(2 * np.pi * u()) - _scale(u(), -0.4, 0.4)[:, None, None]
-    depth = np.where(u() < 0.14, _scale(u(), 0.2, 0.5), 0)[:, None, None]
-    light = light * (1 - depth / (1 + np.exp(-14 * across)))
+    across = _along(2 * np.pi * u()) - _each(_scale(u(), -0.4, 0.4))
+    depth = _each(np.where(u() < 0.14, _scale(u(), 0.2, 0.5), 0))
+    light *= 1 - depth / (1 + np.exp(-14 * across))
     # White balance moves along blue against yellow; shaded walls are bluish.
     balance = np.exp((0.03 + 0.04 * g())[:, None] * np.array([-1.0, -0.2, 1.2]))
-    return light.astype(np.float32)[..., None] * balance.astype(np.float32)[:, None, None, :]
+    return light * balance[..., None, None]
 
 
 def _photograph(scene, u):
-    """What a camera makes of a scene: lens blur, sharpening halos, grain and JPEG; uint8."""
-    blur = _scale(u() ** 1.4, 0.55, 1.9).tolist()
-    halo = u()
-    halo = np.where(halo < 0.5, 1.6 * halo, 0).tolist()
-    for k in range(CHUNK):
-        image = cv2.GaussianBlur(scene[k], None, blur[k], borderType=cv2.BORDER_REFLECT)
-        if halo[k]:
-            soft = cv2.GaussianBlur(image, None, 1.6, borderType=cv2.BORDER_REFLECT)
-            image = cv2.addWeighted(image, 1 + halo[k], soft, -halo[k], 0)
-        scene[k] = image
-    grain = _grain()
-    noise = _scale(u() ** 2, 0.6, 5.0).astype(np.float32)
-    scene += grain[_windows(u, len(grain))] * noise[:, None, None, None]
-    images = np.clip(np.rint(scene), 0, 255).astype(np.uint8)
-    quality = _scale(u(), 45, 95).astype(int).tolist()
-    for k in range(CHUNK):
-        # OpenCV takes the red channel for blue, both ways: the images come back as RGB.
-        _, code = cv2.imencode(".jpg", images[k], (cv2.IMWRITE_JPEG_QUALITY, quality[k]))
-        images[k] = cv2.imdecode(code, cv2.IMREAD_COLOR)
-    return images
+    """What a camera makes of a scene: lens blur, sharpening halos, grain and JPEG."""
+    blur, halo = _scale(u() ** 1.4, 0.55, 1.9), u()
+    scene = raster.lens(scene, blur, np.where(halo < 0.5, 1.6 * halo, 0), 1.6)
+    noise = _windows([_grain()] * CHUNK, u)
+    noise *= _each(_scale(u() ** 2, 0.6, 5.0))
+    scene += noise
+    return raster.jpeg(np.clip(scene, 0, 255, out=scene), _scale(u(), 45, 95).astype(int))
 
 
 def street_digits(count, seed, size=32):
@@ -581,7 +542,7 @@ def street_digits(count, seed, size=32):
     for first, classes, u, g in _chunks(2, seed, count):
         n = min(CHUNK, count - first)
         scene = _wall(_masks(classes, u, g), u, g) * _light(u, g)
+        photographs = raster.resize(_photograph(scene, u)[:n], size, size)
+        images[first : first + n] = raster.to_bytes(photographs).transpose(0, 2, 3, 1)
         labels[first : first + n] = classes[:n]
-        for k, image in enumerate(_photograph(scene, u)[:n]):
-            images[first + k] = image if size == STREET else _resize(image, size)
     return images, labels
