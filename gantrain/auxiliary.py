@@ -16,7 +16,7 @@ from keras import ops
 from gantrain.adaptation import source_of
 from gantrain.config import Config
 from gantrain.data.datasets import find
-from gantrain.data.palettes import find_palette
+from gantrain.data.palettes import label_palette
 from gantrain.errors import UserError
 from gantrain.nets import CLASSIFIERS, frozen
 from gantrain.presets import resolve
@@ -180,8 +180,7 @@ class Auxiliaries:
         """
         maps, photos = domains
         dataset = self.config.data.dataset
-        palette = find_palette(dataset, self.config.data.data_dir)
-        palette.check(maps, dataset)
+        palette = label_palette(maps, dataset, self.config.data.data_dir)
         if weights:
             path, version = model_path(weights, "segmenter"), "given"
         else:
@@ -229,8 +228,9 @@ def segmenter_config(config, domains, direction, palette) -> Config:
         **_inherited(config), gan_type="segmenter", fit=config.data.fit, direction=direction,
         **SEGMENTER)
     name = re.sub(r"[^A-Za-z0-9_.]+", "_", config.data.dataset)
+    # The last word is of how label maps are scaled: a judge of other maps is another judge.
     return _in_own_directory(config, own, [name, "segmenter"], domains, palette.classes,
-                             palette.colours.tolist())
+                             palette.colours.tolist(), "majority")
 
 
 def _inherited(config):

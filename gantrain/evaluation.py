@@ -18,7 +18,7 @@ import numpy as np
 from gantrain import images
 from gantrain.config import FROM_NOISE, MEASURED, MEASURED_SEED
 from gantrain.data.pairs import examples, pair_count
-from gantrain.data.palettes import find_palette
+from gantrain.data.palettes import label_palette
 from gantrain.data.ring import DEVIATION, centres
 from gantrain.data.transforms import TRANSFORMS
 from gantrain.errors import UserError
@@ -352,7 +352,7 @@ def _fcn(e):
     """FCN score of photographs made of label maps, and its ceiling: the real photographs."""
     way = e.config.translation.direction
     network, e.networks["fcn"] = e.session.auxiliaries.segmenter(e.domains, way, e.weights.fcn)
-    palette = find_palette(e.config.data.dataset, e.config.data.data_dir)
+    palette = label_palette(e.domains[0], e.config.data.dataset, e.config.data.data_dir)
     read = e.session.runtime.function(lambda photos: network(photos, training=False))
     made = fcn_score(read, ((out, x) for x, out, _ in e.translations()), palette)
     numbers = range(min(e.num, pair_count(e.test)))

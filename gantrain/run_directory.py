@@ -24,6 +24,7 @@ import numpy as np
 
 from gantrain.config import Config
 from gantrain.data.domain import Domain
+from gantrain.data.palettes import Palette
 from gantrain.errors import UserError
 
 
@@ -123,7 +124,8 @@ class RunDirectory:
         self.write_json("domains.json", [
             {"name": d.name, "shape": d.shape, "size": d.size, "classes": d.classes,
              "multi_label": d.multi_label,
-             "targets": 0 if d.rows is None else d.rows.shape[1]} for d in domains])
+             "targets": 0 if d.rows is None else d.rows.shape[1],
+             "palette": d.palette and d.palette.to_json()} for d in domains])
         # Last: a directory with a config is a run.
         write_text(self.path / "config.json", config.to_json())
 
@@ -233,11 +235,12 @@ def _write_state(path, step, variables):
             np.savez(file, step=step, **{name: np.asarray(v) for name, v in _named(variables)})
 
 
-def _blank(name, shape, size, classes, multi_label, targets):
+def _blank(name, shape, size, classes, multi_label, targets, palette=None):
     images = np.zeros((1, *shape), np.uint8 if len(shape) == 3 else np.float32)
     labels = np.zeros((1, len(classes)), np.uint8) if multi_label else np.zeros(1, np.int32)
     rows = np.zeros((1, targets), np.int32) if targets else None
-    return Domain(name, images, labels if classes else None, tuple(classes), rows)
+    palette = palette and Palette.from_json(palette)
+    return Domain(name, images, labels if classes else None, tuple(classes), rows, palette=palette)
 
 
 def _named(variables):

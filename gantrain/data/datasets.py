@@ -10,6 +10,7 @@ import numpy as np
 from gantrain.data import digits, folders, npz, paired_folders, raster
 from gantrain.data.domain import FITS, Domain
 from gantrain.data.pairs import paired
+from gantrain.data.palettes import PALETTES, find_palette
 from gantrain.data.ring import COUNT as RING_POINTS
 from gantrain.data.ring import MODES, ring
 from gantrain.data.sources import CYCLEGAN_LICENCES, DIGITS, PIX2PIX_LICENCES, SOURCES
@@ -43,6 +44,8 @@ class Request:
       load_size: what images are scaled to before they are cropped to `image_size`; None is
         `image_size`.
       fit: a name in `gantrain.data.domain.FITS`, how they are scaled.
+      as_they_lie: True leaves the scaling to who asks, for whom label maps among the images may
+        not be scaled like the others.
     """
 
     data_dir: Path
@@ -52,6 +55,7 @@ class Request:
     seed: int
     load_size: int | None = None
     fit: str = "squeeze"
+    as_they_lie: bool = False
 
     @property
     def side(self):
@@ -64,8 +68,8 @@ class Request:
 
     @property
     def reader_side(self):
-        """What a reader scales to; None leaves the scaling to `fitted`, which keeps the aspect."""
-        return self.side if self.fit == "squeeze" else None
+        """What a reader scales to; None leaves the scaling to `fitted`."""
+        return self.side if self.fit == "squeeze" and not self.as_they_lie else None
 
     def open(self, source):
         """The domains of a source, fitted."""
@@ -75,6 +79,8 @@ class Request:
 
     def fitted(self, domain):
         """A domain scaled to `load_size`: cropped at random for training, centrally for tests."""
+        if self.as_they_lie:
+            return domain
         return domain.fitted(self.fit, self.side, self.image_size, self.split == "train")
 
 
@@ -140,11 +146,31 @@ def load(name, *, data_dir, offline=False, image_size=None, load_size=None, fit=
             "it; give a larger one or leave it out"
         )
     request = Request(Path(data_dir), offline, size, split, seed, load_size, fit)
-    domains = [request.fitted(domain) for domain in dataset.load(request)]
+    domains = [request.fitted(domain) for domain in _label_maps(name, dataset, request)]
     if same_channels:
         channels = max(domain.shape[-1] for domain in domains)
         domains = [domain.with_channels(channels) for domain in domains]
     return [domain.in_memory() for domain in domains]
+
+
+def _label_maps(name, dataset, request):
+    """The domains of a request, those of label maps with their palette and not yet scaled.
+
+    Which these are the training part decides, for the test part too.
+    """
+    palette = find_palette(name, request.data_dir)
+    if palette is None:
+        return dataset.load(request)
+    request = dataclasses.replace(request, as_they_lie=True)
+    domains = dataset.load(request)
+    if any(domain.palette for domain in domains):
+        return domains
+    training = dataclasses.replace(request, split="train")
+    looked_at = domains if request.split == "train" else dataset.load(training)
+    return [
+        domain.with_palette(palette) if palette.fits(of_training) else domain
+        for domain, of_training in zip(domains, looked_at, strict=True)
+    ]
 
 
 def find(name):
@@ -304,7 +330,9 @@ def _plan2facade(request):
     # One file holds both: the plans, then the renderings.
     both, _ = _generated(request, "plan2facade", 0, FACADE_COUNT, facades, generate)
     plans, renderings = np.split(both, 2)
-    return paired(Domain("plan", plans), Domain("facade", renderings))
+    return paired(
+        Domain("plan", plans, palette=PALETTES["plan2facade"]), Domain("facade", renderings)
+    )
 
 
 def _generated(request, name, number, counts, module, generate):

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from gantrain import images
+from gantrain.data.palettes import Palette
 from gantrain.data.transforms import resized
 from gantrain.errors import UserError
 
@@ -14,21 +15,20 @@ from gantrain.errors import UserError
 IN_MEMORY_BYTES = 4 << 30
 
 
-def _squeeze(pixels, size, least):
+def _squeeze(shape, size, least):
     """Both axes scaled to `size`; what is not square is squeezed."""
-    return images.resize(pixels, size)
+    return size, size
 
 
-def _short_side(pixels, size, least):
+def _short_side(shape, size, least):
     """The shorter side scaled to `size`, the aspect kept."""
-    height, width = pixels.shape[-3:-1]
-    factor = size / min(height, width)
-    return resized(pixels, round(height * factor), round(width * factor))
+    factor = size / min(shape)
+    return tuple(round(side * factor) for side in shape)
 
 
-def _none(pixels, size, least):
+def _none(shape, size, least):
     """Pixels as they are; an image with a side below the crop is enlarged until it holds it."""
-    return pixels if min(pixels.shape[-3:-1]) >= least else _short_side(pixels, least, least)
+    return shape if min(shape) >= least else _short_side(shape, least, least)
 
 
 FITS = {"squeeze": _squeeze, "short_side": _short_side, "none": _none}
@@ -39,19 +39,25 @@ def squeezed(pixels, size):
     return pixels if size is None else images.resize(pixels, size)
 
 
-def scale(pixels, fit, size, least):
+def scale(pixels, fit, size, least, palette=None):
     """Scale images before a square is cut out of them.
 
     Args:
       pixels: uint8 [..., H, W, C].
       fit: a name in FITS.
-      size: the size in pixels that `fit` speaks of.
+      size: the size in pixels that `fit` speaks of; None leaves that of the images.
       least: no side is left smaller than this by a fit that keeps pixels as they are.
+      palette: the `gantrain.data.palettes.Palette` of label maps, which become its exact colours
+        and are scaled as classes; None for other images.
 
     Returns:
       uint8 [..., H', W', C].
     """
-    return FITS[fit](pixels, size, least)
+    shape = pixels.shape[-3:-1]
+    height, width = shape if size is None else FITS[fit](shape, size, least)
+    if palette is not None:
+        return palette.scaled(pixels, height, width)
+    return resized(pixels, height, width)
 
 
 def cut(pixels, side, place=(0.5, 0.5)):
@@ -98,10 +104,11 @@ class FileImages:
         raises ValueError for an image that it cannot use.
       derive: what is made of a scaled image, such as its edges: uint8 [H, W, C] to [H, W, C'].
       crop: side of the square that is cut out, where `fit` keeps the aspect; None is `size`.
+      palette: the `Palette` of label maps, or None; see `scale`.
     """
 
     def __init__(self, sources, size, channels, name="image", fit="squeeze", pick=None,
-                 derive=None, crop=None):  # fmt: skip
+                 derive=None, crop=None, palette=None):  # fmt: skip
         self._sources = tuple(sources)
         self._size = size
         self._channels = channels
@@ -110,6 +117,7 @@ class FileImages:
         self._pick = pick
         self._derive = derive
         self._crop = crop or size
+        self._palette = palette
 
     @property
     def crops(self):
@@ -158,8 +166,7 @@ class FileImages:
                 raise UserError(f"{name}: {error}") from None
         if self._derive is None:
             pixels = images.to_channels(pixels, self._channels)
-        if self._size is not None:
-            pixels = scale(pixels, self._fit, self._size, self._crop)
+        pixels = scale(pixels, self._fit, self._size, self._crop, self._palette)
         if self._derive is not None:
             pixels = images.to_channels(self._derive(pixels), self._channels)
         return cut(pixels, self._crop, place) if self.crops else pixels
@@ -176,6 +183,10 @@ class FileImages:
         """The same images, scaled and cut out in another way."""
         return self._with(fit=fit, size=size, crop=crop)
 
+    def with_palette(self, palette):
+        """The same images as label maps in the colours of a palette."""
+        return self._with(palette=palette)
+
     def picked(self, pick):
         """The same images, of which only what `pick` takes is used."""
         return self._with(pick=pick)
@@ -189,6 +200,7 @@ class FileImages:
         arguments = dict(
             sources=self._sources, size=self._size, channels=self._channels, name=self._name,
             fit=self._fit, pick=self._pick, derive=self._derive, crop=self._crop,
+            palette=self._palette,
         )  # fmt: skip
         return FileImages(**(arguments | changes))
 
@@ -239,6 +251,8 @@ class Domain:
         T is the number of targets of one input, else 1; P is that of every domain of the set.
       crop: side of the squares that are trained on, cut out of the images at random; None trains
         on whole images.
+      palette: the `gantrain.data.palettes.Palette` of a domain of label maps, whose images then
+        hold its exact colours only; None for other images.
     """
 
     name: str
@@ -247,6 +261,7 @@ class Domain:
     classes: tuple[str, ...] = ()
     rows: np.ndarray | None = None
     crop: int | None = None
+    palette: Palette | None = None
 
     @property
     def shape(self):
@@ -316,7 +331,7 @@ class Domain:
             return dataclasses.replace(self, images=fitted, crop=crop)
         if len(self.images.shape) != 4:
             return self
-        scaled = scale(self.images, fit, size, side)
+        scaled = scale(self.images, fit, size, side, self.palette)
         whole = scaled.shape[1:3] == (side, side)
         if not (random or whole):
             scaled = cut(scaled, side)
@@ -339,7 +354,17 @@ class Domain:
             )
         else:
             made = function(self.images)
-        return dataclasses.replace(self, name=name, images=made)
+        return dataclasses.replace(self, name=name, images=made, palette=None)
+
+    def with_palette(self, palette):
+        """The same domain as label maps in the colours of a palette, at the size that it has."""
+        encoded = isinstance(self.images, FileImages)
+        held = (
+            self.images.with_palette(palette)
+            if encoded
+            else palette.scaled(self.images, *self.images.shape[1:3])
+        )
+        return dataclasses.replace(self, images=held, palette=palette)
 
     def with_channels(self, channels):
         """The same domain with `channels` channels: gray is repeated, colour becomes luma."""

@@ -1,11 +1,17 @@
-"""Which colour of a label map means which class."""
+"""Which colour of a label map means which class.
+
+A label map is no photograph: between two colours lies no class. Its files become classes at their
+own size, and classes are scaled, never colours.
+"""
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import tensorflow as tf
 
@@ -15,10 +21,15 @@ from gantrain.images import to_float
 
 FILE, VOID = "palette.json", "void"
 
-# A label map shows a colour of its palette in most pixels, as near as this in every channel of 255;
-# what scaling and JPEG leave between two colours is further from both.
-_NEAR = 24
-_LOOKED_AT = 8
+# A pixel is surely of a class if no channel is further from its colour than JPEG moves a flat area;
+# between classes whose colours are nearer to each other than that, no noise can be told apart.
+NEAR, APART = 24, 16
+# How far the blur of an edge reaches in pixels, and how far off a colour may be that lies in none.
+REACH, FAR = 4, 72
+# Most pixels of label maps are as near as this, which those of few photographs are.
+_FLAT, _LOOKED_AT = 8, 8
+_KEY = np.array([65536, 256, 1])
+_EVEN = 1e-4  # shares of an area that differ by less are equal
 
 
 class Palette(NamedTuple):
@@ -28,23 +39,49 @@ class Palette(NamedTuple):
         classes: names of the K classes.
         colours: uint8 RGB [K + V, 3], that of each class, then V colours of pixels that belong to
             none and are neither learned nor scored.
+        ids: True if the colours are gray levels that a file holds as such, or as the indices of
+            its own palette.
     """
 
     classes: tuple[str, ...]
     colours: np.ndarray
+    ids: bool = False
+
+    @property
+    def noise(self):
+        """How far a channel may be off a colour in a label map; 0 where colours lie too close."""
+        apart = np.abs(self.colours[:, None].astype(int) - self.colours).max(-1)
+        np.fill_diagonal(apart, 255)
+        return NEAR if apart.min() >= APART else 0
+
+    @property
+    def shown(self):
+        """uint8 [K + 1, 3]: the colour of every class, and last the one that void is shown in."""
+        used = self.colours.astype(int)
+        gray = not np.ptp(used, axis=1).any()
+        free = [[v] * 3 for v in (0, *range(255, 0, -1))]
+        free += [] if gray else list(itertools.product((255, 0), repeat=3))
+        void = self.colours[len(self.classes):].tolist() or [
+            c for c in free if (np.abs(used - c).max(-1) > 2 * self.noise).all()] or free
+        return np.array([*self.colours[:len(self.classes)].tolist(), void[0]], np.uint8)
+
+    def to_json(self):
+        """What `domains.json` keeps."""
+        return self._replace(colours=self.colours.tolist())._asdict()
+
+    @classmethod
+    def from_json(cls, stored):
+        """The inverse of `to_json`."""
+        return cls(tuple(stored["classes"]), np.array(stored["colours"], np.uint8), stored["ids"])
 
     def indices(self, pictures):
-        """The class whose colour is nearest in RGB, of every pixel.
-
-        Label maps are scaled like photographs, so that a pixel on a border is a mixture and gets
-        the class that its mixture is nearest to: of CMP's maps at 128 pixels, 7 % of the pixels
-        have another class than most of what they cover, at 64 pixels 11 %.
+        """The class of every pixel of label maps: its colour's, as near as JPEG leaves it.
 
         Args:
             pictures: float32 [..., H, W, 3 or 1] in [-1, 1]; gray is three equal channels.
 
         Returns:
-            int32 [..., H, W] in [0, K]; K is void.
+            int32 [..., H, W] in [0, K]; K is void, and so is a colour that no class has.
         """
         # |p - c|^2 without |p|^2, which is the same for all colours.
         colours = to_float(self.colours)
@@ -53,77 +90,224 @@ class Palette(NamedTuple):
         squares = tf.reduce_sum(tf.square(colours), axis=-1)
         distances = squares - 2.0 * tf.tensordot(pictures, tf.transpose(colours), 1)
         nearest = tf.argmin(distances, axis=-1, output_type=tf.int32)
-        return tf.minimum(nearest, len(self.classes))
+        off = tf.reduce_max(tf.abs(pictures - tf.gather(colours, nearest)), axis=-1)
+        known = off <= (self.noise + 0.5) / 127.5
+        return tf.where(known, tf.minimum(nearest, len(self.classes)), len(self.classes))
 
     def pictures(self, indices):
-        """Label maps, float32 [..., H, W, 3] in [-1, 1], of classes [..., H, W]; void is black."""
-        colours = np.concatenate([self.colours[:len(self.classes)], np.zeros((1, 3), np.uint8)])
-        return tf.gather(to_float(colours), indices)
+        """Label maps, float32 [..., H, W, 3] in [-1, 1], of classes [..., H, W] in [0, K]."""
+        return tf.gather(to_float(self.shown), indices)
 
-    def check(self, domain, dataset):
-        """Refuses a domain that does not look like label maps in these colours.
+    def classify(self, pixels):
+        """The class of every pixel of one label map, at the size at which its file holds it.
+
+        A pixel near a colour is of its class. Where all that are near are exact, the map is taken
+        at its word, and any other colour is void. Else JPEG or a scaling has blurred the edges, and
+        the blend of two colours may be nearest to a third that is not there: a pixel between the
+        colours that surely are within REACH pixels is of the nearest of them; any other is of the
+        nearest colour, or void if that is far.
+
+        Args:
+            pixels: uint8 [H, W, 3 or 1].
+
+        Returns:
+            int64 [H, W] in [0, K]; K is void.
+        """
+        pixels = np.broadcast_to(pixels, (*pixels.shape[:2], 3)).astype(np.int32)
+        codes = self.colours @ _KEY
+        order = np.argsort(codes)
+        place = np.searchsorted(codes, pixels @ _KEY, sorter=order)
+        found = order[np.minimum(place, len(order) - 1)]
+        exact = codes[found] == pixels @ _KEY
+        found = np.where(exact, found, len(codes))
+        if not exact.all() and self.noise:
+            rest = pixels[~exact]
+            nearest, off = self._nearest(rest)
+            found[~exact] = np.where(off <= self.noise, nearest, len(codes))
+            unsure = found == len(codes)
+            if (off <= self.noise).any() and unsure.any():
+                chosen = self._nearby(found, unsure, pixels[unsure])
+                alone, far = chosen == len(codes), off[off > self.noise] > FAR
+                chosen[alone & ~far] = nearest[off > self.noise][alone & ~far]
+                found[unsure] = chosen
+        return np.minimum(found, len(self.classes))
+
+    def _nearest(self, pixels):
+        """The nearest colour of pixels [n, 3], and the largest difference of a channel from it."""
+        nearest, least = np.zeros(len(pixels), int), np.full(len(pixels), np.iinfo(np.int32).max)
+        for number, colour in enumerate(self.colours.astype(np.int32)):
+            distance = _squares(pixels - colour)
+            nearest[distance < least] = number
+            np.minimum(least, distance, out=least)
+        return nearest, np.abs(pixels - self.colours[nearest]).max(1)
+
+    def _nearby(self, found, unsure, pixels):
+        """The nearest of the colours around every unsure pixel, if it lies between them."""
+        chosen, least = (np.full(len(pixels), v) for v in (len(self.colours), 2**31 - 1))
+        low, high = np.full(pixels.shape, 255), np.full(pixels.shape, 0)
+        around = np.ones((2 * REACH + 1,) * 2, np.uint8)
+        for number in np.unique(found[~unsure]):
+            there = cv2.dilate((found == number).astype(np.uint8), around)[unsure] > 0
+            colour = self.colours[number].astype(np.int32)
+            distance = _squares(pixels - colour)
+            chosen[there & (distance < least)] = number
+            least = np.where(there, np.minimum(least, distance), least)
+            low[there] = np.minimum(low[there], colour)
+            high[there] = np.maximum(high[there], colour)
+        between = (pixels >= low - self.noise) & (pixels <= high + self.noise)
+        return np.where(between.all(1), chosen, len(self.colours))
+
+    def scaled(self, pixels, height, width):
+        """Label maps in exact colours, by `classify` and `majority`; the channels stay.
+
+        Args:
+            pixels: uint8 [..., H, W, 3 or 1].
+            height, width: the new size in pixels; that of `pixels` leaves it.
+
+        Returns:
+            uint8 [..., height, width, 3 or 1].
+        """
+        *leading, old_height, old_width, channels = pixels.shape
+        maps = [majority(self.classify(p), height, width)
+                for p in pixels.reshape(-1, old_height, old_width, channels)]
+        return self.shown[np.stack(maps)][..., :channels].reshape(
+            *leading, height, width, channels)
+
+    def share(self, domain):
+        """The share of a domain's pixels that have a colour of the palette: high of label maps.
 
         Args:
             domain: `gantrain.data.domain.Domain`; its first images are looked at.
-            dataset: what `--dataset` says.
-
-        Raises:
-            UserError: fewer than half of the pixels are near a colour.
         """
-        if domain.size == 1:  # what a run that is opened without its data has in their place
-            return
-        pixels = domain.pixels(range(min(_LOOKED_AT, domain.size))).astype(np.int32)
-        off = np.abs(pixels[..., None, :] - self.colours.astype(np.int32)).max(-1).min(-1)
-        share = float((off <= _NEAR).mean())
-        if share < 0.5:
-            raise UserError(
-                f"--direction: domain {domain.name} of --dataset {dataset} is no label map (only "
-                f"{share:.0%} of its pixels have a colour of the palette); take the other "
-                f"--direction, from label maps to photos, or put its colours in {FILE}")
+        looked_at = range(min(_LOOKED_AT, domain.size))
+        pixels = np.concatenate([np.broadcast_to(p, (*p.shape[:2], 3)).reshape(-1, 3)
+                                 for p in (domain.images[i] for i in looked_at)])
+        _, off = self._nearest(pixels.astype(np.int32))
+        return float((off <= min(_FLAT, self.noise)).mean())
+
+    def fits(self, domain):
+        """Whether a domain's images look like label maps in these colours."""
+        return len(domain.images.shape) == 4 and self.share(domain) >= 0.5
 
 
-def find_palette(dataset, data_dir) -> Palette:
-    """The palette of a data set: `palette.json` in its folder, else the one in PALETTES.
+def _squares(differences):
+    return np.einsum("nc,nc->n", differences, differences)
+
+
+def majority(classes, height, width):
+    """Scale a map of classes: a pixel gets the class that most of the area that it covers has.
+
+    Of classes that cover equal areas the one wins that plain sampling would pick, at the corner of
+    the area nearest to the origin. An axis that grows is sampled at the pixels' middles.
 
     Args:
-        dataset: what `--dataset` says, a name or `pairs:PATH`.
+        classes: integers [H, W].
+        height, width: the new size in pixels.
+
+    Returns:
+        Integers [height, width].
+    """
+    for axis, size in enumerate((height, width)):
+        if size > classes.shape[axis]:
+            middles = (2 * np.arange(size) + 1) * classes.shape[axis] // (2 * size)
+            classes = classes.take(middles, axis)
+    if classes.shape == (height, width):
+        return classes
+    rows, columns = (np.arange(new) * old // new
+                     for new, old in zip((height, width), classes.shape, strict=True))
+    picked = classes[np.ix_(rows, columns)]
+    won, most = picked.copy(), np.zeros((height, width), np.float32)
+    of_picked = np.zeros_like(most)
+    for number in np.unique(classes):
+        share = cv2.resize((classes == number).astype(np.float32), (width, height),
+                           interpolation=cv2.INTER_AREA)
+        won[share > most + _EVEN] = number
+        of_picked[picked == number] = share[picked == number]
+        most = np.maximum(most, share)
+    return np.where(of_picked > most - _EVEN, picked, won)
+
+
+def label_palette(domain, dataset, data_dir) -> Palette:
+    """The palette of a domain of label maps.
+
+    Args:
+        domain: `gantrain.data.domain.Domain`.
+        dataset: what `--dataset` says.
         data_dir: folder with one folder per named set.
 
     Raises:
-        UserError: there is none, or the file is not a palette.
+        UserError: the set has no palette, or the domain does not look like label maps.
     """
-    kind, colon, rest = dataset.partition(":")
-    folder = Path(data_dir) / dataset if not colon else Path(rest) if kind == "pairs" else None
-    if folder is not None and (folder / FILE).is_file():
-        return read_palette(folder / FILE)
-    if dataset in PALETTES:
-        return PALETTES[dataset]
-    named = ", ".join(sorted(PALETTES))
-    remedy = f"put {folder / FILE} there" if folder is not None else "take a paired set"
+    if domain.palette is not None:
+        return domain.palette
+    palette = find_palette(dataset, data_dir)
+    # One image is what a run that is opened without its data has in its place.
+    if palette is not None and (domain.size == 1 or palette.fits(domain)):
+        return palette
+    if palette is not None:
+        raise UserError(
+            f"--direction: domain {domain.name} of --dataset {dataset} is no label map (only "
+            f"{palette.share(domain):.0%} of its pixels have a colour of the palette); take the "
+            f"other --direction, from label maps to photos, or put its colours in {FILE}")
+    folders, named = _folders(dataset, data_dir), ", ".join(sorted(PALETTES))
+    remedy = f"put {folders[0] / FILE} there" if folders else "take a paired set"
     raise UserError(f'--dataset {dataset}: the colours of its label maps are not known; {remedy}, '
                     f'{{"class": [r, g, b], ...}}, or use {named}')
 
 
+def find_palette(dataset, data_dir) -> Palette | None:
+    """The palette of a data set: `palette.json` in its folder, else the one in PALETTES, or None.
+
+    Args:
+        dataset: what `--dataset` says, a name, `pairs:PATH` or `folder:PATH[,PATH...]`.
+        data_dir: folder with one folder per named set.
+
+    Raises:
+        UserError: the file is not a palette.
+    """
+    for folder in _folders(dataset, data_dir):
+        if (folder / FILE).is_file():
+            return read_palette(folder / FILE)
+    return PALETTES.get(dataset)
+
+
+def _folders(dataset, data_dir):
+    """Where the palette of a data set may lie."""
+    kind, colon, rest = dataset.partition(":")
+    if not colon:
+        return [Path(data_dir) / dataset]
+    return [Path(path) for path in rest.split(",")] if kind in ("pairs", "folder") else []
+
+
 def read_palette(path) -> Palette:
     """Reads `{"class": [r, g, b], ...}`; the colours of "void", one or a list, are left out.
+
+    A gray level may stand for three equal channels: `{"road": 7, "void": 255}`.
 
     Raises:
         UserError: the file is not of this form, or two classes have one colour.
     """
     try:
         entries = json.loads(Path(path).read_text(encoding="utf-8"))
-        void = np.array(entries.pop(VOID, []), int).reshape(-1, 3)
-        colours = np.array([*entries.values(), *void], int)
+        void = entries.pop(VOID, [])
+        ids = all(isinstance(colour, int) for colour in entries.values())
+        # A colour alone, or a list of several; of gray levels three may be such a list.
+        one = isinstance(void, int) or (len(void) == 3 and isinstance(void[0], int)
+                                        and not (ids and len(set(void)) > 1))
+        void = [void] if one else void
+        colours = np.array([[c] * 3 if isinstance(c, int) else c
+                            for c in (*entries.values(), *void)])
         wrong = colours.ndim != 2 or colours.shape[1] != 3 or len(entries) < 2
-        wrong = wrong or colours.min() < 0 or colours.max() > 255
+        wrong = wrong or colours.dtype.kind != "i" or colours.min() < 0 or colours.max() > 255
     except (OSError, ValueError, TypeError, AttributeError):
         wrong = True
     if wrong:
-        raise UserError(f'{path}: not a palette; {{"class": [r, g, b], ...}} with two or more '
-                        f'classes and values from 0 to 255 is expected')
+        raise UserError(f'{path}: not a palette; {{"class": [r, g, b], ...}} or, of gray levels, '
+                        f'{{"class": 7, ...}} with two or more classes and values from 0 to 255 is '
+                        f'expected')
     if len(np.unique(colours, axis=0)) < len(colours):
         raise UserError(f"{path}: a colour stands for two classes; give each its own")
-    return Palette(tuple(entries), colours.astype(np.uint8))
+    return Palette(tuple(entries), colours.astype(np.uint8), ids)
 
 
 def _palette(classes, void=()):

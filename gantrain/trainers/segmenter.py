@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from gantrain.data.pairs import examples, pair_count
-from gantrain.data.palettes import find_palette
+from gantrain.data.palettes import label_palette
 from gantrain.errors import UserError
 from gantrain.game import Player, Trainer, watch
 from gantrain.images import to_float
@@ -21,7 +21,7 @@ class Segmenter(Trainer):
 
     for t = 1, 2, ..., steps do
         m, x ~ p_data                                        label maps and their photographs
-        y_p <- argmin_c |m_p - colour_c|                     the class of every pixel p
+        y_p = the class whose colour m_p is                  of every pixel p
         S <- descend  mean_p cross_entropy(y_p, S(x)_p)      over the pixels that have a class
 
     It goes against the translation that it shall judge: with the `--direction` of a pix2pix run
@@ -45,8 +45,7 @@ class Segmenter(Trainer):
             raise UserError(f"--gan_type segmenter needs one label map for every photograph, and "
                             f"--dataset {dataset} has none; use a paired set: plan2facade, "
                             f"facades in pix2pix's layout, pairs:PATH")
-        self.palette = find_palette(dataset, config.data.data_dir)
-        self.palette.check(domains[0], dataset)
+        self.palette = label_palette(domains[0], dataset, config.data.data_dir)
         n, o, t = config.nets, config.optimisation, config.translation
         self.side, _, channels = domains[1].shape
         self.S = build_fcn(self.side, channels, len(self.palette.classes), width=n.width,
