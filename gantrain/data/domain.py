@@ -331,7 +331,8 @@ class Domain:
             return dataclasses.replace(self, images=fitted, crop=crop)
         if len(self.images.shape) != 4:
             return self
-        scaled = scale(self.images, fit, size, side, self.palette)
+        fits = FITS[fit](self.images.shape[1:3], size, side) == self.images.shape[1:3]
+        scaled = self.images if fits else scale(self.images, fit, size, side, self.palette)
         whole = scaled.shape[1:3] == (side, side)
         if not (random or whole):
             scaled = cut(scaled, side)
