@@ -261,7 +261,7 @@ def translate(explicit) -> int:
     report = translate_files(
         translator.apply, o.input, o.output, channels=translator.channels,
         multiple=translator.multiple, tile=translator.tile or o.tile,
-        batch_size=translator.batch_size, progress=_progress())
+        batch_size=translator.batch_size, palette=translator.palette, progress=_progress())
     for message in report.skipped:
         print(f"gantrain: skipped {message}", file=sys.stderr)
     print(f"{o.output}: {report.done} written, {len(report.skipped)} skipped")

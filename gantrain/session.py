@@ -18,6 +18,7 @@ from gantrain.data.batches import Batches
 from gantrain.data.datasets import find, load
 from gantrain.data.domain import prune
 from gantrain.data.pairs import examples, pair_count
+from gantrain.data.palettes import Palette
 from gantrain.errors import UserError
 from gantrain.game import Draw
 from gantrain.inversion import Inverter
@@ -48,6 +49,7 @@ class Translator(NamedTuple):
         tile: side of the tiles it needs; 0 leaves that to the caller.
         errors: of the images translated so far, where the run translates by latent inversion:
             RMSE in units of [-1, 1].
+        palette: of the images it takes, where these are label maps: only its exact colours.
     """
 
     apply: Callable
@@ -56,6 +58,7 @@ class Translator(NamedTuple):
     batch_size: int
     tile: int = 0
     errors: list | None = None
+    palette: Palette | None = None
 
 
 class Session:
@@ -302,7 +305,7 @@ class Session:
         return Translator(
             self.runtime.function(applies[own]), self.domains[source].shape[-1],
             nets.multiple(t.generator, self.domains[source].shape[0]),
-            int(t.test_mode == "training"))
+            int(t.test_mode == "training"), palette=self.domains[source].palette)
 
     def _directions(self):
         """{name of a direction: (number of the source domain, of the target)}."""
@@ -320,18 +323,19 @@ class Session:
         encode = self.runtime.function(encoder) if encoder else None
         generate = self.runtime.function(generators[target])
         size, channels = self.domains[source].shape[1:]
-        errors = []
+        palette, errors = self.domains[source].palette, []
 
         def apply(x):
             """The networks know one size, to which images are squeezed and from which back."""
             height, width = x.shape[1:3]
-            x = np.stack([images.scale(image, size, size) for image in x])
+            x = palette.exact(x, size, size) if palette else np.stack(
+                [images.scale(image, size, size) for image in x])
             found = invert(x, encode(x) if encode else None)
             errors.extend(found.error.tolist())
             return np.stack([images.scale(image, height, width)
                              for image in np.asarray(generate(found.z))])
 
-        return Translator(apply, channels, 1, INVERTED_TOGETHER, WHOLE, errors)
+        return Translator(apply, channels, 1, INVERTED_TOGETHER, WHOLE, errors, palette)
 
     def generators(self):
         """z -> images float32 [-1, 1] of every domain, by the averaged weights."""

@@ -46,7 +46,7 @@ class Report(NamedTuple):
 
 
 def translate_files(translate, source, output, *, channels, multiple=1, tile=0, batch_size=0,
-                    pixels=PIXELS, progress=None):
+                    pixels=PIXELS, palette=None, progress=None):
     """Translate one image file, or every image of a folder, to files of the same name and size.
 
     Sizes are padded by reflection to the network's multiple and cropped back. Alpha and 16 bits
@@ -64,6 +64,8 @@ def translate_files(translate, source, output, *, channels, multiple=1, tile=0, 
             Give 1 for a network that normalises over its batch, as Pix2Pix does at test time:
             else the neighbours in the folder change an image.
         pixels: most pixels per call, over the batch; one tile of `tile` is always allowed.
+        palette: `gantrain.data.palettes.Palette` of label maps, whose pixels become its exact
+            colours, as in training; None for other images.
         progress: called as progress(number of files finished, number of files).
 
     Returns:
@@ -78,8 +80,14 @@ def translate_files(translate, source, output, *, channels, multiple=1, tile=0, 
     accepted, skipped, writing = deque(), [], deque()
     done = 0
 
+    def read(path):
+        found = images.read_pixels(path, channels)
+        if palette is None:
+            return found
+        return found._replace(colour=palette.exact(found.colour, *found.colour.shape[:2]))
+
     def colours():
-        for path, result in read_ahead(paths, lambda path: images.read_pixels(path, channels)):
+        for path, result in read_ahead(paths, read):
             if isinstance(result, UserError):
                 skipped.append(str(result))
                 _tell(progress, done + len(skipped), len(paths))

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from gantrain.data import facades
 from gantrain.errors import UserError
-from gantrain.images import to_float
+from gantrain.images import to_float, to_uint8
 
 FILE, VOID = "palette.json", "void"
 
@@ -172,6 +172,11 @@ class Palette(NamedTuple):
                 for p in pixels.reshape(-1, old_height, old_width, channels)]
         return self.shown[np.stack(maps)][..., :channels].reshape(
             *leading, height, width, channels)
+
+    def exact(self, pictures, height, width):
+        """`scaled` of float32 pictures in [-1, 1]."""
+        with tf.device("CPU:0"):
+            return np.asarray(to_float(self.scaled(to_uint8(pictures), height, width)))
 
     def share(self, domain):
         """The share of a domain's pixels that have a colour of the palette: high of label maps.
