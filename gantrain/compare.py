@@ -63,15 +63,18 @@ class ImageSet:
     Attributes:
         images: image number -> uint8 [H, W, 3]; raises UserError where a file is damaged.
         names: of the files, without the suffix; None in an archive.
+        remark: a line about where the images lie, or "".
 
     Raises:
         UserError: there is no such folder, or it holds no images.
     """
 
     def __init__(self, path, image_size=None):
-        self.path = Path(path)
+        self.path, self.remark = Path(path), ""
         if self.path.is_dir():
             paths = _listed(self.path)
+            if inside := sorted({p.parent.name for p in paths if p.parent != self.path}):
+                self.remark = f"{path}: the images of its folders {', '.join(inside)} together"
             self.names = [p.relative_to(self.path).with_suffix("").as_posix() for p in paths]
             self.images = FileImages(paths, image_size, 3)
         elif not self.path.exists():
@@ -106,7 +109,7 @@ class SavedFeatures:
         provenance: what they depend on, as that comparison stored it.
     """
 
-    names = None
+    names, remark = None, ""
 
     def __init__(self, path, arrays):
         self.path = Path(path)
@@ -194,7 +197,8 @@ class Comparison:
         self.progress = progress
         self.runtime = Runtime(RuntimeOptions(), seed)
         self.networks, self.counts, self.features = {}, {}, {}
-        self.notes, self.skipped = [], {}
+        self.notes = [part.remark for part in self.sets if part.remark]
+        self.skipped = {}
 
     def note(self, line):
         """Keeps a line that has to be read with the values, once."""

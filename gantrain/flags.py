@@ -92,10 +92,11 @@ def parse(program, commands, default, argv):
     known, unknown = top.parse_known_args(argv)
     values = vars(known)
     command = values.pop("command")
-    bare = [n for n in getattr(commands[command][1], "positional", ()) if n not in values]
-    if len(unknown) > len(bare) or any(word.startswith("-") for word in unknown):
+    for name in getattr(commands[command][1], "positional", ()):
+        if name not in values and unknown and not unknown[0].startswith("-"):
+            values[name] = unknown.pop(0)
+    if unknown:
         subparsers.choices[command].error(f"unrecognized arguments: {' '.join(unknown)}")
-    values |= zip(bare, unknown, strict=False)
     fields = {f.name: f for f in cfg.options(commands[command][1])}
     for name, value in values.items():
         if fields[name].metadata["pair"]:

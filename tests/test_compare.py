@@ -133,6 +133,16 @@ def test_measures_are_those_of_the_modules(tmp_path, looks):
     assert any("classifier_frechet is far too high" in note for note in stored["notes"])
 
 
+def test_features_of_lpips_are_the_mean_of_its_last_layer(tmp_path, alexnet):
+    x = pixels(6, 224)
+    c = Comparison(folder(tmp_path / "a", x), tmp_path / "a", batch_size=4,
+                   weights=Weights(lpips=alexnet))
+    maps = c.lpips_net.model(x / np.float32(127.5) - 1)["relu5"]
+    assert c.lpips_features.name == "alexnet"
+    np.testing.assert_allclose(c.features_of(1, c.lpips_features),
+                               np.mean(maps, axis=(1, 2))[c.order(6)], rtol=1e-4, atol=1e-4)
+
+
 def test_precision_is_of_the_second_folder_and_recall_of_the_first(tmp_path, looks):
     """The second folder shows one of the two kinds of images that the first has."""
     rng = np.random.default_rng(0)
@@ -211,6 +221,7 @@ def test_folders_of_folders_pair_by_folder_and_name(tmp_path):
             folder(tmp_path / name / kind, part)
     stored = measured(tmp_path, tmp_path / "one", tmp_path / "other")
     assert stored["counts"]["pairs"] == 4 and stored["values"]["pixels/l1"] == 0
+    assert stored["notes"][0] == f"{tmp_path / 'one'}: the images of its folders cat, dog together"
 
 
 def test_without_pairs_sets_are_still_compared(tmp_path, alexnet, capsys):

@@ -262,6 +262,15 @@ def test_every_name_says_whose_features_they_are():
         "real": 40, "fake": 36, "kernel_images": 18, "precision_images": 30}
 
 
+@pytest.mark.parametrize("count, absent", [(2, "kernel precision recall"),
+                                           (3, "kernel precision recall"), (4, "")])
+def test_few_images_leave_out_what_they_do_not_define(count, absent):
+    values = distances(normal((count, 6), 1), normal((9, 6), 2), "x")
+    assert np.isfinite(list(values.values())).all() and "x_frechet" in values
+    for name in ("kernel", "precision", "recall"):
+        assert (f"x_{name}" in values) == (name not in absent)
+
+
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_features_of_a_classifier_are_what_its_last_layer_reads(name):
     model = build_classifier(name, (32, 32, 1), 10, width=0.25, seed=0)
