@@ -11,6 +11,7 @@ from scipy.io import savemat
 from tiny import refused
 
 from gantrain.data import celeba, cifar, folders, idx, npz, paired_folders, sketches, svhn
+from gantrain.data.domain import held_out
 
 NAMES = ("Eyeglasses", "Smiling", "Young")
 
@@ -242,7 +243,6 @@ def test_truncated_npz(tmp_path, kept):
         {"images": pixels(4, 6, 6, 2)},
         {"images": pixels(0, 6, 6)},
         {"images": pixels(4, 6, 6), "labels": np.arange(3)},
-        {"images": pixels(4, 6, 6), "labels": np.arange(4) - 1},
         {"images": pixels(4, 6, 6), "labels": np.zeros(4)},
     ),
 )
@@ -278,10 +278,10 @@ def test_celeba(tmp_path):
     (test,) = celeba.read_celeba(tmp_path, "test", 16)
     assert train.classes == NAMES and train.multi_label and train.shape == (16, 16, 3)
     assert (train.size, test.size) == (11, 1)
-    together = np.concatenate([train.labels[:9], test.labels, train.labels[9:]])
-    np.testing.assert_array_equal(together, values)
-    levels = train.in_memory().images[:, 8, 8, 0]
-    np.testing.assert_array_equal(levels, [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12])
+    for domain, split in ((train, "train"), (test, "test")):
+        chosen = held_out(12, split)
+        np.testing.assert_array_equal(domain.labels, values[chosen])
+        np.testing.assert_array_equal(domain.in_memory().images[:, 8, 8, 0], chosen + 1)
 
 
 def test_celeba_has_its_official_test_part(tmp_path):
@@ -348,8 +348,9 @@ def test_folder_with_every_kind_of_file(tmp_path):
     train = folders.read_folder(tmp_path, "train", 8, "all").in_memory()
     test = folders.read_folder(tmp_path, "test", 8, "all").in_memory()
     assert train.labels is None and train.shape == (8, 8, 3)
-    np.testing.assert_allclose(train.images[:, 0, 0, 0], np.arange(6) * 10, atol=1)
-    np.testing.assert_allclose(test.images[:, 0, 0, 0], [60], atol=1)
+    for domain, split in ((train, "train"), (test, "test")):
+        levels = domain.images[:, 0, 0, 0]
+        np.testing.assert_allclose(levels, 10 * held_out(7, split), atol=1)
 
 
 def test_folder_of_mixed_sizes_kinds_and_depths(tmp_path):
@@ -522,8 +523,8 @@ def test_pairs_side_by_side(tmp_path):
 
 def test_the_test_part_of_pairs_side_by_side(tmp_path):
     write_pairs(tmp_path / "train", [f"{n:02}.jpg" for n in range(20)])
-    held_out = paired_folders.read_side_by_side(tmp_path, "test", 8)
-    np.testing.assert_allclose(levels(held_out[0]), [90, 190], atol=2)
+    test = paired_folders.read_side_by_side(tmp_path, "test", 8)
+    np.testing.assert_allclose(levels(test[0]), 10 * held_out(20, "test"), atol=2)
     assert_paired(paired_folders.read_side_by_side(tmp_path, "train", 8), 18)
     write_pairs(tmp_path / "val", ("1.jpg",))
     assert_paired(paired_folders.read_side_by_side(tmp_path, "test", 8), 1)
@@ -563,7 +564,8 @@ def test_parallel_folders(tmp_path, layout):
     assert_paired(train, 20 if own else 18)
     assert_paired(test, 3 if own else 2)
     np.testing.assert_allclose(levels(train[0]), levels(train[1]), atol=1)
-    np.testing.assert_allclose(levels(test[0]), [0, 10, 20] if own else [90, 190], atol=1)
+    numbers = np.arange(3) if own else held_out(20, "test")
+    np.testing.assert_allclose(levels(test[0]), 10 * numbers, atol=1)
 
 
 def test_parallel_folders_match_by_name_and_not_by_place(tmp_path):
@@ -571,8 +573,9 @@ def test_parallel_folders_match_by_name_and_not_by_place(tmp_path):
     write_images(tmp_path / "B", ("c.jpg", "b.bmp", "a.tif"))
     left, right = paired_folders.read_parallel(tmp_path, "train", 8)
     assert len(left.rows) == 2  # One of three is held out.
-    np.testing.assert_allclose(levels(left), [0, 10], atol=1)
-    np.testing.assert_allclose(levels(right), [20, 10], atol=1)
+    kept = held_out(3, "train")
+    np.testing.assert_allclose(levels(left), 10 * kept, atol=1)
+    np.testing.assert_allclose(levels(right), 20 - 10 * kept, atol=1)
 
 
 def test_cyclegans_names_match(tmp_path):
@@ -601,9 +604,8 @@ def test_several_targets_by_number(tmp_path):
     write_images(tmp_path / "B", ["b_1_1.png", "a_10.png", "a_2.png", "a_9.png", "c_3.png"])
     left, right = paired_folders.read_pairs(tmp_path, "train", 8)
     assert left.rows.tolist() == [[0], [1]] and right.rows.shape == (2, 3)
-    np.testing.assert_array_equal(levels(right)[right.rows], [[20, 30, 10], [0, 0, 0]])
-    (held_out,) = paired_folders.read_pairs(tmp_path, "test", 8)[1].rows.tolist()
-    assert held_out == [0]
+    together = np.array([[20, 30, 10], [0, 0, 0], [40, 40, 40]])
+    np.testing.assert_array_equal(levels(right)[right.rows], together[held_out(3, "train")])
 
 
 def test_a_folder_without_pairs_says_all_layouts(tmp_path):
@@ -649,11 +651,13 @@ def test_photo_sketch_without_lists_or_with_damage(tmp_path):
     assert_paired(sketches.read_photo_sketch(tmp_path, "train", 8), 18, 5)
     assert_paired(sketches.read_photo_sketch(tmp_path, "test", 8), 2, 5)
     drawings = tmp_path / "sketch-rendered" / "width-5"
-    for name in ("0003_02.png", "0004_05.png"):
+    one, other = held_out(20, "train")[3:5]
+    for name in (f"{one:04}_02.png", f"{other:04}_05.png"):
         (drawings / name).unlink()
     refused(
-        lambda: sketches.read_photo_sketch(tmp_path, "train", 8), "0003_02.png", "2 of 108 files"
-    )
+        lambda: sketches.read_photo_sketch(tmp_path, "train", 8), f"{one:04}_02.png",
+        "2 of 108 files",
+    )  # fmt: skip
     for content in ("../secret\n", "\n", "\xff"):
         (tmp_path / "list" / "train.txt").write_text(content, encoding="latin-1")
         (tmp_path / "list" / "val.txt").write_text("0001\n")
@@ -674,7 +678,8 @@ def test_sketchy(tmp_path):
     photo, sketch = test
     np.testing.assert_array_equal(photo.labels, np.arange(10))
     np.testing.assert_array_equal(sketch.labels[sketch.rows], photo.labels[:, None].repeat(5, 1))
-    np.testing.assert_allclose(levels(photo), 20 * np.arange(10) + 9, atol=1)
+    drawn = held_out(100, "test", np.repeat(np.arange(10), 10))
+    np.testing.assert_allclose(levels(photo), 20 * np.arange(10) + drawn % 10, atol=1)
     # Of eleven drawings the first five by number, not by name.
     np.testing.assert_array_equal(levels(sketch)[sketch.rows], [[254, 253, 252, 251, 250]] * 10)
 

@@ -27,7 +27,7 @@ import gantrain.data
 from gantrain.data import datasets, digits, tfds, transforms
 from gantrain.data.check import check, prepare
 from gantrain.data.datasets import ATTRIBUTES, DATASETS, load
-from gantrain.data.domain import Domain, FileImages, prune
+from gantrain.data.domain import Domain, FileImages, held_out, prune
 from gantrain.data.ring import centres
 from gantrain.data.sources import CYCLEGAN_LICENCES, PIX2PIX_LICENCES, SOURCES
 
@@ -185,11 +185,11 @@ def test_faces_without_and_with_an_attribute(originals, name, attribute):
     has = values[:, ALL_ATTRIBUTES.index(attribute)]
     assert train[0].size + test[0].size == (has == 0).sum()
     assert train[1].size + test[1].size == (has == 1).sum()
-    held_out = np.arange(40) % 10 == 9
+    held = np.isin(np.arange(40), held_out(40, "test"))
     columns = [ALL_ATTRIBUTES.index(label) for label in ATTRIBUTES]
     for domain, value in zip(train, (0, 1), strict=True):
         assert domain.classes == ATTRIBUTES and len(ATTRIBUTES) == 13
-        chosen = (has == value) & ~held_out
+        chosen = (has == value) & ~held
         np.testing.assert_array_equal(domain.labels, values[chosen][:, columns])
         # Every face has its number as its brightness.
         np.testing.assert_array_equal(domain.images[:, 4, 4, 0], np.arange(1, 41)[chosen])
@@ -244,8 +244,8 @@ def test_facades_are_pairs_drawn_at_the_size_they_are_used_at(tmp_path, quick_fa
     np.testing.assert_array_equal(plans.images, expected[0])
     np.testing.assert_array_equal(renderings.images, expected[1])
     np.testing.assert_array_equal(plans.rows, renderings.rows)
-    held_out = load_facades(image_size=16, load_size=20, split="test")
-    assert [domain.images.shape for domain in held_out] == [(5, 16, 16, 3)] * 2
+    tested = load_facades(image_size=16, load_size=20, split="test")
+    assert [domain.images.shape for domain in tested] == [(5, 16, 16, 3)] * 2
     middle = load_facades(image_size=16, load_size=20, fit="short_side", split="test")
     np.testing.assert_array_equal(
         middle[0].images, facade_pairs(5, 1, 20)[0][:, 2:18, 2:18]

@@ -18,9 +18,10 @@ def read_celeba(folder, split, size):
     is held out, and the two parts together have the numbers of the table.
 
     Args:
-      folder: pathlib.Path with `img_align_celeba/` and `list_attr_celeba.txt`.
+      folder: pathlib.Path with `img_align_celeba/`, as its archive or Kaggle's packs it, and
+        `list_attr_celeba.txt` or `.csv`.
       split: "train" (the official training and validation parts) or "test". If the numbers of the
-        images do not tell, every tenth image is test.
+        images do not tell, a tenth of the images is test.
       size: side the faces are scaled to.
 
     Returns:
@@ -29,8 +30,14 @@ def read_celeba(folder, split, size):
     Raises:
       UserError: a file is missing, the list is damaged, or list and images disagree.
     """
-    files, attributes, names = read_attributes(folder / "list_attr_celeba.txt")
+    listed = folder / "list_attr_celeba.txt"
+    if not listed.exists() and listed.with_suffix(".csv").exists():
+        listed = listed.with_suffix(".csv")
+    files, attributes, names = read_attributes(listed)
     directory = folder / "img_align_celeba"
+    # Kaggle's archive has a folder of the same name in the folder.
+    nested = directory / directory.name
+    directory = nested if nested.is_dir() else directory
     try:
         present = {entry.name for entry in os.scandir(directory)}
     except OSError as error:
@@ -40,18 +47,22 @@ def read_celeba(folder, split, size):
     absent = [file for file in files if file not in present]
     if absent:
         raise UserError(
-            f"{directory}: {len(absent)} of the {len(files)} images in list_attr_celeba.txt are "
+            f"{directory}: {len(absent)} of the {len(files)} images in {listed.name} are "
             f"missing, the first is {absent[0]}; unpack img_align_celeba.zip again"
         )
     faces = FileImages([directory / file for file in files], size, channels=3)
-    return [part(Domain("celeba", faces, attributes, names), split, files)]
+    strangers = sum(not name.startswith(".") for name in present - set(files))
+    left_out = {f"not in {listed.name}": strangers} if strangers else {}
+    domain = Domain("celeba", faces, attributes, names, left_out=left_out)
+    return [part(domain, split, files)]
 
 
 def read_attributes(path):
-    """Read `list_attr_celeba.txt`: a count, the names, then a file and 1 or -1 per attribute.
+    """Read the list of attributes: the names, then a file and 1 or -1 per attribute in each line.
 
     Args:
-      path: pathlib.Path of the list.
+      path: pathlib.Path of `list_attr_celeba.txt`, which begins with the number of its lines and
+        has spaces, or of Kaggle's `.csv`, which has commas.
 
     Returns:
       File names, attributes uint8 [N, A] that are 0 or 1, and names of the attributes.
@@ -63,14 +74,18 @@ def read_attributes(path):
         lines = path.read_text(encoding="ascii").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error}); download it again") from None
-    rows = [line.split() for line in lines[2:] if line.strip()]
-    names = tuple(lines[1].split()) if len(lines) > 1 else ()
-    if not rows or lines[0].strip() != str(len(rows)):
+    comma = "," if path.suffix == ".csv" else None
+    head = 0 if comma else 1
+    rows = [[value.strip() for value in line.split(comma)]
+            for line in lines[head + 1 :] if line.strip()]  # fmt: skip
+    names = tuple(lines[head].split(comma))[1 if comma else 0 :] if len(lines) > head else ()
+    names = tuple(name.strip() for name in names)
+    if not rows or head and lines[0].strip() != str(len(rows)):
         raise UserError(
             f"{path}: says it lists {lines[0].strip()[:20] if lines else 'nothing'} images and "
             f"lists {len(rows)}; download it again"
         )
-    for number, row in enumerate(rows, start=3):
+    for number, row in enumerate(rows, start=head + 2):
         if len(row) != len(names) + 1 or not set(row[1:]) <= {"1", "-1"}:
             raise UserError(
                 f"{path}: line {number} is not a file name and {len(names)} values 1 or -1; "
@@ -81,7 +96,7 @@ def read_attributes(path):
 
 
 def part(domain, split, files):
-    """The official split by the numbers in the file names, or every tenth where they do not tell.
+    """The official split by the numbers in the file names, or a tenth of the images.
 
     Args:
       domain: the whole set.

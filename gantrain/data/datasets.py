@@ -1,14 +1,16 @@
 """Data sets by name: which domains, from which sources, at which size."""
 
 import dataclasses
+import functools
 import hashlib
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from gantrain.data import digits, folders, npz, paired_folders, raster
-from gantrain.data.domain import FITS, Domain
+from gantrain.data.domain import FITS, Domain, FileImages, content_hash, of_array
 from gantrain.data.pairs import paired
 from gantrain.data.palettes import PALETTES, find_palette
 from gantrain.data.ring import COUNT as RING_POINTS
@@ -145,8 +147,11 @@ def load(name, *, data_dir, offline=False, image_size=None, load_size=None, fit=
             f"--load_size {load_size} is smaller than --image_size {size}, which is cropped from "
             "it; give a larger one or leave it out"
         )
-    request = Request(Path(data_dir), offline, size, split, seed, load_size, fit)
-    domains = [request.fitted(domain) for domain in _label_maps(name, dataset, request)]
+    request = Request(Path(data_dir).expanduser(), offline, size, split, seed, load_size, fit)
+    domains = [
+        request.fitted(_with_fingerprint(domain))
+        for domain in _label_maps(name, dataset, request)
+    ]
     if same_channels:
         channels = max(domain.shape[-1] for domain in domains)
         domains = [domain.with_channels(channels) for domain in domains]
@@ -171,6 +176,15 @@ def _label_maps(name, dataset, request):
         domain.with_palette(palette) if palette.fits(of_training) else domain
         for domain, of_training in zip(domains, looked_at, strict=True)
     ]
+
+
+def _with_fingerprint(domain):
+    """The domain with a hash of its content; a reader that scales arrays has taken it before."""
+    if domain.fingerprint is not None:
+        return domain
+    files = isinstance(domain.images, FileImages)
+    found = domain.images.fingerprint if files else functools.partial(content_hash, domain.images)
+    return dataclasses.replace(domain, fingerprint=found(domain.labels))
 
 
 def find(name):
@@ -200,7 +214,7 @@ def find(name):
 
 def _in_folders(rest):
     """`folder:PATH[,PATH...]`: one domain per folder or archive, or CycleGAN's layout."""
-    paths = [Path(path) for path in rest.split(",")]
+    paths = _paths(rest)
     return Dataset(
         f"images in {', '.join(map(str, paths))}",
         lambda request: folders.read_paths(paths, request.split, request.reader_side),
@@ -212,9 +226,31 @@ def _in_pairs(rest):
     """`pairs:PATH`: any of the paired layouts."""
     return Dataset(
         f"pairs in {rest}",
-        lambda request: paired_folders.read_pairs(Path(rest), request.split, request.reader_side),
+        lambda request: paired_folders.read_pairs(
+            _path(rest), request.split, request.reader_side
+        ),
         image_size=128,
     )
+
+
+def _paths(rest):
+    """The paths of a list with commas, of which some may be part of a name."""
+    words = rest.split(",")
+    paths = []
+    while words:
+        # The longest that is there; else the first word, which is then named as missing.
+        joined = itertools.accumulate(words, lambda left, right: f"{left},{right}")
+        there = [(number, path) for number, path in enumerate(map(_path, joined), 1)
+                 if path.exists()]  # fmt: skip
+        count, path = there[-1] if there else (1, _path(words[0]))
+        paths.append(path)
+        words = words[count:]
+    return paths
+
+
+def _path(text):
+    """A path that may begin with `~`, which no shell has expanded behind a colon."""
+    return Path(text).expanduser()
 
 
 def _made_of(kind, names, function):
@@ -282,7 +318,7 @@ def _attribute(name):
 
     def load_domains(request):
         (faces,) = request.open("celeba")
-        has = faces.labels[:, faces.classes.index(name)] == 1
+        has = faces.labels[:, _column(faces, name)] == 1
         if has.all() or not has.any():
             raise UserError(
                 f"{request.data_dir / 'celeba'}: all faces are alike in {name}; use more images"
@@ -298,8 +334,15 @@ def _attribute(name):
 
 def _with_attributes(faces):
     """The faces, labelled with the thesis's 13 of their attributes."""
-    columns = [faces.classes.index(name) for name in ATTRIBUTES]
+    columns = [_column(faces, name) for name in ATTRIBUTES]
     return dataclasses.replace(faces, labels=faces.labels[:, columns], classes=ATTRIBUTES)
+
+
+def _column(faces, attribute):
+    """The place of an attribute among the labels."""
+    if attribute not in faces.classes:
+        raise UserError(f"celeba: the list of attributes has no {attribute}; download it again")
+    return faces.classes.index(attribute)
 
 
 def _ring(request):
@@ -317,7 +360,7 @@ def _street(request):
 
 def _digits(request, name, number, generate):
     images, labels = _generated(request, name, number, EMBEDDED_COUNT, digits, generate)
-    return Domain(name, images, labels, DIGITS)
+    return of_array(name, images, None, labels, DIGITS)
 
 
 def _plan2facade(request):
@@ -330,9 +373,9 @@ def _plan2facade(request):
     # One file holds both: the plans, then the renderings.
     both, _ = _generated(request, "plan2facade", 0, FACADE_COUNT, facades, generate)
     plans, renderings = np.split(both, 2)
-    return paired(
-        Domain("plan", plans, palette=PALETTES["plan2facade"]), Domain("facade", renderings)
-    )
+    plans = of_array("plan", plans, None)
+    plans = dataclasses.replace(plans, palette=PALETTES["plan2facade"])
+    return paired(plans, of_array("facade", renderings, None))
 
 
 def _generated(request, name, number, counts, module, generate):

@@ -1,6 +1,8 @@
 """A domain: images from one marginal distribution, with labels where they exist."""
 
+import contextlib
 import dataclasses
+import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +15,10 @@ from gantrain.errors import UserError
 
 # Above this a set is read from its files while training; below it is decoded once.
 IN_MEMORY_BYTES = 4 << 30
+
+# Of a set of files the names and sizes of all, and the content of this many, evenly chosen, up to
+# this many bytes each: what a change of the data would not leave alone, quickly read.
+HASHED_FILES, HASHED_BYTES = 256, 1 << 20
 
 
 def _squeeze(shape, size, least):
@@ -79,15 +85,55 @@ def cut(pixels, side, place=(0.5, 0.5)):
     return pixels[..., top : top + side, left : left + side, :]
 
 
-def held_out(count, split):
-    """Indices of the train or test part of `count` examples: every tenth is test.
+# Of the draw of what is held out: never changed, so that a test part is never trained on.
+HELD_OUT_SEED = 5
 
-    A single example is in both parts.
+
+def held_out(count, split, labels=None):
+    """Indices of the train or test part of `count` examples: a tenth, drawn at random, is test.
+
+    The draw is always the same. Files often lie in a periodic order, of which every tenth would be
+    a poor sample.
+
+    Args:
+      count: number of examples; a single one is in both parts.
+      split: "train" or "test".
+      labels: None, or int [count]: each class then gives its share, and a class of one example
+        stays in training.
+
+    Returns:
+      int64 indices in ascending order.
     """
     if count == 1:
         return np.arange(1)
-    test = np.arange(count) % 10 == min(9, count - 1)
+    # NumPy keeps the numbers of this generator for ever, those of `default_rng` it may change.
+    order = np.random.RandomState(HELD_OUT_SEED).permutation(count)
+    if labels is not None:
+        order = order[np.argsort(labels[order], kind="stable")]
+        _, place, counts = np.unique(labels, return_inverse=True, return_counts=True)
+        several = counts[place][order] > 1
+        order = order[several] if several.any() else order
+    test = np.zeros(count, bool)
+    test[order[min(9, len(order) - 1) :: 10]] = True
     return np.flatnonzero(test if split == "test" else ~test)
+
+
+def content_hash(*parts):
+    """Hash of a set's content before it is scaled, 16 hexadecimal digits.
+
+    Args:
+      parts: arrays, of which type, shape and numbers count; bytes; or what has a `repr`. Floating
+        points are left out, since libraries round them differently.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(repr((part.dtype.str, part.shape)).encode())
+            if part.dtype.kind != "f":
+                digest.update(np.ascontiguousarray(part).data)
+        else:
+            digest.update(part if isinstance(part, bytes) else repr(part).encode())
+    return digest.hexdigest()[:16]
 
 
 class FileImages:
@@ -96,7 +142,7 @@ class FileImages:
     Args:
       sources: paths of image files, or encoded images as bytes.
       size: what the images are scaled to, as `fit` says; None leaves them as they are.
-      channels: 1 or 3.
+      channels: 1 or 3; None until `decided` says it.
       name: what to call images that have no path in an error message.
       fit: a name in FITS. `squeeze` scales both axes to `size`; the others keep the aspect and cut
         a square out of the image.
@@ -105,10 +151,12 @@ class FileImages:
       derive: what is made of a scaled image, such as its edges: uint8 [H, W, C] to [H, W, C'].
       crop: side of the square that is cut out, where `fit` keeps the aspect; None is `size`.
       palette: the `Palette` of label maps, or None; see `scale`.
+      levels: `gantrain.images.Levels`, the range of values that is spread over 16 bits; None gives
+        8 bits.
     """
 
-    def __init__(self, sources, size, channels, name="image", fit="squeeze", pick=None,
-                 derive=None, crop=None, palette=None):  # fmt: skip
+    def __init__(self, sources, size, channels=None, name="image", fit="squeeze", pick=None,
+                 derive=None, crop=None, palette=None, levels=None):  # fmt: skip
         self._sources = tuple(sources)
         self._size = size
         self._channels = channels
@@ -118,6 +166,17 @@ class FileImages:
         self._derive = derive
         self._crop = crop or size
         self._palette = palette
+        self.levels = levels
+
+    @property
+    def sources(self):
+        """Paths of image files, or encoded images as bytes."""
+        return self._sources
+
+    @property
+    def dtype(self):
+        """Type of the decoded images."""
+        return np.dtype(np.uint8 if self.levels is None else np.uint16)
 
     @property
     def crops(self):
@@ -133,7 +192,7 @@ class FileImages:
     @property
     def nbytes(self):
         """Bytes of the decoded array."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
 
     def __len__(self):
         return len(self._sources)
@@ -147,7 +206,7 @@ class FileImages:
             lie above it and left of it, in [0, 1].
 
         Returns:
-          uint8 [H, W, C].
+          [H, W, C] of the type `dtype`.
 
         Raises:
           UserError: the image cannot be read or is not of the expected form.
@@ -179,6 +238,27 @@ class FileImages:
         """The same images, decoded to `channels` channels."""
         return self._with(channels=channels)
 
+    def decided(self):
+        """The same images, gray if all files are."""
+        return self if self._channels else self.with_channels(_channels_of(self._sources))
+
+    def with_levels(self, levels):
+        """The same images, decoded to 16 bits over a range of values, or to 8 bits for None."""
+        return self._with(levels=levels)
+
+    def fingerprint(self, labels=None):
+        """Hash of the files and their labels: what a resumed run and its evaluation compare."""
+        chosen = self._sources[:: max(1, len(self) // HASHED_FILES)]
+        try:
+            return content_hash(
+                [len(s) if isinstance(s, bytes) else (s.name, s.stat().st_size)
+                 for s in self._sources],
+                *(s if isinstance(s, bytes) else _beginning(s) for s in chosen),
+                labels,
+            )  # fmt: skip
+        except OSError as error:
+            raise UserError(f"{error.filename}: cannot be read ({error.strerror})") from None
+
     def fitted(self, fit, size, crop):
         """The same images, scaled and cut out in another way."""
         return self._with(fit=fit, size=size, crop=crop)
@@ -200,13 +280,13 @@ class FileImages:
         arguments = dict(
             sources=self._sources, size=self._size, channels=self._channels, name=self._name,
             fit=self._fit, pick=self._pick, derive=self._derive, crop=self._crop,
-            palette=self._palette,
+            palette=self._palette, levels=self.levels,
         )  # fmt: skip
         return FileImages(**(arguments | changes))
 
     def decoded(self):
-        """Decode every image, in parallel: uint8 [N, H, W, C]."""
-        array = np.empty(self.shape, np.uint8)
+        """Decode every image, in parallel: [N, H, W, C] of the type `dtype`."""
+        array = np.empty(self.shape, self.dtype)
 
         def place(index):
             array[index] = self[index]
@@ -237,14 +317,29 @@ class FileImages:
                 raise
 
 
+def _beginning(path):
+    """The first bytes of a file."""
+    with open(path, "rb") as file:
+        return file.read(HASHED_BYTES)
+
+
+def _channels_of(sources):
+    """1 if all images are gray, else 3; an unreadable one is left for the decoder to name."""
+    for path in sources[:: max(1, len(sources) // 64)]:
+        with contextlib.suppress(UserError):
+            if images.read_image(path).shape[-1] == 3:
+                return 3
+    return 1
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Domain:
     """Images of one marginal distribution.
 
     Attributes:
       name: short name for logs and files, such as "mnist" or "svhn".
-      images: uint8 [N, H, W, C], or `FileImages` for a set too large for memory, or float32
-        [N, 2] for points in the plane.
+      images: uint8 or uint16 [N, H, W, C], or `FileImages` for a set too large for memory, or
+        float32 [N, 2] for points in the plane.
       labels: None, int32 [N] class numbers, or uint8 [N, A] attributes that are 0 or 1.
       classes: names of the classes or attributes; empty without labels.
       rows: None, or int32 [P, T] in a paired set: row p names the examples that belong to pair p.
@@ -253,6 +348,10 @@ class Domain:
         on whole images.
       palette: the `gantrain.data.palettes.Palette` of a domain of label maps, whose images then
         hold its exact colours only; None for other images.
+      left_out: {reason: files} of what lies beside the images and is not read.
+      fingerprint: hash of the content as it lies on the disk.
+      levels: `gantrain.images.Levels` of values that need more than 8 bits, which uint16 images
+        then spread over 16; None for 8 bits.
     """
 
     name: str
@@ -262,6 +361,9 @@ class Domain:
     rows: np.ndarray | None = None
     crop: int | None = None
     palette: Palette | None = None
+    left_out: dict[str, int] = dataclasses.field(default_factory=dict)
+    fingerprint: str | None = None
+    levels: tuple | None = None
 
     @property
     def shape(self):
@@ -295,7 +397,7 @@ class Domain:
           indices: integers [n].
 
         Returns:
-          uint8 [n, H, W, C]; float32 [n, 2] for points.
+          uint8 or uint16 [n, H, W, C]; float32 [n, 2] for points.
 
         Raises:
           UserError: an image cannot be read.
@@ -305,12 +407,14 @@ class Domain:
         return chosen if self.crop is None else cut(chosen, self.crop)
 
     def part(self, split):
-        """The train or test part of a set that comes without one: every tenth example is test.
+        """The train or test part of a set that comes without one, by `held_out`.
 
         Deviation: the thesis trains on whole sets; here every test part is held out, so that an
         accuracy on it means something. A single example is in both parts.
         """
-        return self if self.size == 1 else self.subset(held_out(self.size, split))
+        if self.size == 1:
+            return self
+        return self.subset(held_out(self.size, split, None if self.multi_label else self.labels))
 
     def fitted(self, fit, size, side, random):
         """The same domain, scaled, and cropped where `size` or `fit` leave more than `side`.
@@ -349,7 +453,7 @@ class Domain:
           A Domain with the labels of this one.
         """
         if isinstance(self.images, FileImages):
-            blank = np.zeros((1, 8, 8, self.shape[-1]), np.uint8)
+            blank = np.zeros((1, 8, 8, self.shape[-1]), self.images.dtype)
             made = self.images.derived(
                 lambda pixels: function(pixels[None])[0], function(blank).shape[-1]
             )
@@ -390,6 +494,12 @@ class Domain:
         if not encoded or frozen or self.images.nbytes > limit:
             return self
         return dataclasses.replace(self, images=self.images.decoded())
+
+
+def of_array(name, pixels, size, labels=None, classes=()):
+    """A Domain of decoded images [N, H, W, C], scaled to a square of `size` if that is given."""
+    fingerprint = content_hash(pixels, labels)
+    return Domain(name, squeezed(pixels, size), labels, classes, fingerprint=fingerprint)
 
 
 def prune(domain, confidence, threshold=0.4, batch_size=500):

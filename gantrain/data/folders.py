@@ -1,18 +1,17 @@
 """Reader of folders of images: one domain, labelled crops, or trainA/trainB/testA/testB."""
 
+import dataclasses
 import re
 import string
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from gantrain import images
-from gantrain.data import npz
-from gantrain.data.domain import Domain, FileImages, squeezed
+from gantrain.data import npz, parts
+from gantrain.data.domain import Domain, FileImages, of_array
 from gantrain.errors import UserError
-
-# Images looked at to tell a gray set from a colour set.
-_PROBES = 64
 
 _CROP_LABEL = re.compile(r"_class_(\d{1,4})$")
 
@@ -23,44 +22,30 @@ def list_images(folder):
     Raises:
       UserError: the folder cannot be read.
     """
-    try:
-        return sorted(
-            path
-            for path in Path(folder).iterdir()
-            if path.suffix.lower() in images.EXTENSIONS and not path.name.startswith(".")
-        )
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be read ({error.strerror})") from None
+    return parts.listing(Path(folder))[0]
 
 
-def read_folder(folder, split, size, name):
+def read_folder(folder, split, size, name, classes=()):
     """Read one domain from a folder or an .npz file.
 
-    The images lie in the folder itself, or in its folders `train` and `test`; without the latter
-    every tenth image is test. Labels come from names like `image_0000_class_0.png`, or from
-    folders inside, one per class.
+    The images lie in the folder itself, or in its folders (or archives) `train` and `test`, or
+    `val` where there is no `test`; without a test part a tenth of the images is. Labels come from
+    names like `image_0000_class_0.png`, or from folders inside, one per class.
 
     Args:
       folder: pathlib.Path.
       split: "train" or "test".
       size: side the images are scaled to; None leaves them as they are.
       name: name of the domain.
+      classes: the classes of a known set; else they are those of the training part.
 
     Returns:
-      A Domain, gray if its images are.
+      A Domain, gray if the images of its training part are.
 
     Raises:
       UserError: there are no images, or some have labels and some have none.
     """
-    if folder.suffix == ".npz":
-        pixels, labels = npz.read_npz(folder, split)
-        domain = _number_classes(Domain(name, squeezed(pixels, size), labels))
-        return domain.part(split)
-    if not (folder / "train").is_dir():
-        return _read_labelled(folder, size, name).part(split)
-    if (folder / "test").is_dir():
-        return _read_labelled(folder / split, size, name)
-    return _read_labelled(folder / "train", size, name).part(split)
+    return _asked([_parts(folder, "{part}", split, size, name, classes)])[0]
 
 
 def read_domains(folder, split, size):
@@ -68,8 +53,8 @@ def read_domains(folder, split, size):
 
     Args:
       folder: pathlib.Path with `trainA`, `trainB`, `testA`, `testB` (and C, D, ... for more
-        domains), each a folder of images or an .npz file. Without `testX`, every tenth image of
-        `trainX` is test.
+        domains), each a folder of images or an .npz file. Without `testX`, `valX` is the test
+        part, without that a tenth of `trainX`.
       split: "train" or "test".
       size: side the images are scaled to; None leaves them as they are.
 
@@ -79,20 +64,18 @@ def read_domains(folder, split, size):
     Raises:
       UserError: a domain is missing or empty.
     """
-    letters = [letter for letter in string.ascii_uppercase if _domain_part(folder, letter, "train")]
+    letters = [letter for letter in string.ascii_uppercase if _part(folder, "train", letter)]
     expected = list(string.ascii_uppercase[: max(2, len(letters))])
     if letters != expected:
         missing = next(letter for letter in expected if letter not in letters)
         raise UserError(
             f"{folder / ('train' + missing)}: missing; put the images of domain {missing} there"
         )
-    domains = []
-    for letter in letters:
-        whole = _domain_part(folder, letter, "test") is None
-        path = _domain_part(folder, letter, "train" if whole else split)
-        domain = _read_labelled(path, size, letter)
-        domains.append(domain.part(split) if whole else domain)
-    return domains
+    read = [_parts(folder, "{part}" + letter, split, size, letter) for letter in letters]
+    domains = _asked(read)
+    used = {path.name for letter in letters for part in ("train", "test")
+            if (path := _part(folder, part, letter))}  # fmt: skip
+    return [_with_left_out(domains[0], _beside(folder, used)), *domains[1:]]
 
 
 def read_paths(paths, split, size):
@@ -112,60 +95,89 @@ def read_paths(paths, split, size):
     for path in paths:
         if not path.exists():
             raise UserError(f"{path}: there is no such folder; check --dataset")
-    if len(paths) == 1 and any(_domain_part(paths[0], letter, "train") for letter in "AB"):
+    if len(paths) == 1 and any(_part(paths[0], "train", letter) for letter in "AB"):
         return read_domains(paths[0], split, size)
     names = [path.stem or "images" for path in paths]
     if len(set(names)) < len(names):
         names = list(string.ascii_uppercase[: len(paths)])
-    return [
-        read_folder(path, split, size, name) for path, name in zip(paths, names, strict=True)
-    ]
+    return _asked([
+        _parts(path, "{part}", split, size, name)
+        for path, name in zip(paths, names, strict=True)
+    ])  # fmt: skip
 
 
-def encoded(paths, size):
-    """Image files as `FileImages`, gray if all of a sample of them are.
-
-    Args:
-      paths: paths of the files.
-      size: side the images are scaled to; None leaves them as they are.
-
-    Returns:
-      FileImages.
-    """
-    step = max(1, len(paths) // _PROBES)
-    return FileImages(paths, size, channels=3 if any(map(_colour, paths[::step])) else 1)
+def _part(folder, split, letter=""):
+    """The folder or archive of one domain's part, or None."""
+    return (parts.find(folder, split, "{part}" + letter)
+            or parts.find(folder, split, "{part}" + letter + ".npz"))  # fmt: skip
 
 
-def _domain_part(folder, letter, split):
-    """The folder or archive of one domain's split, or None."""
-    for path in (folder / f"{split}{letter}", folder / f"{split}{letter}.npz"):
-        if path.exists():
-            return path
-    return None
+def _asked(read):
+    """The asked domains of a list of (training part, asked part)."""
+    return parts.conformed(*zip(*read, strict=True))
 
 
-def _read_labelled(folder, size, name):
-    """All images of one folder or archive, with the labels their names or folders give."""
-    if folder.suffix == ".npz":
-        pixels, labels = npz.read_npz(folder, "train")
-        return _number_classes(Domain(name, squeezed(pixels, size), labels))
-    paths = list_images(folder)
-    if paths:
-        return _number_classes(Domain(name, encoded(paths, size), _crop_labels(paths)))
-    groups = [
-        (entry.name, list_images(entry))
-        for entry in sorted(folder.iterdir())
-        if entry.is_dir() and not entry.name.startswith(".")
-    ]
-    groups = [(label, paths) for label, paths in groups if paths]
-    if not groups:
+def _parts(folder, pattern, split, size, name, classes=()):
+    """The training part of one domain and the asked part, which may be the same object."""
+    found = {}
+    if folder.is_dir():
+        found = {part: path for part in parts.PARTS for form in (pattern + ".npz", pattern)
+                 if (path := parts.find(folder, part, form))}  # fmt: skip
+    if "test" in found and "train" not in found:
         raise UserError(
-            f"{folder}: holds no images; put {' '.join(images.EXTENSIONS)} files there"
+            f"{folder}: holds {found['test'].name}/ and no train/; put the training part there"
         )
-    labels = np.repeat(np.arange(len(groups)), [len(paths) for _, paths in groups])
-    paths = [path for _, paths in groups for path in paths]
-    classes = tuple(label for label, _ in groups)
-    return Domain(name, encoded(paths, size), labels.astype(np.int32), classes)
+    place = found.get("train", folder)
+    whole = _read(place, "train", size, name, classes)
+    if pattern == "{part}" and found:
+        used = [path.name for path in found.values()]
+        whole = _with_left_out(whole, _beside(folder, used))
+    if "test" in found or npz.holds(place, "test"):
+        if split == "train":
+            return whole, whole
+        return whole, _read(found.get("test", place), "test", size, name, classes)
+    training = whole.part("train")
+    return training, training if split == "train" else whole.part("test")
+
+
+def _beside(folder, used):
+    """What lies beside the parts of a set."""
+    paths, left_out = parts.listing(folder, used)
+    return left_out + Counter({f"images beside {min(used)}/": len(paths)})
+
+
+def _with_left_out(domain, more):
+    return dataclasses.replace(domain, left_out=domain.left_out + more)
+
+
+def _read(place, split, size, name, classes):
+    """All images of one folder or archive, with the labels their names or folders give."""
+    if place.suffix == ".npz":
+        pixels, labels = npz.read_npz(place, split)
+        labels, classes = _by_number(labels, classes, place)
+        return of_array(name, pixels, size, labels, classes)
+    paths, left_out = parts.listing(place)
+    if paths:
+        labels, classes = _by_number(_crop_labels(paths), classes, place)
+        return Domain(name, FileImages(paths, size), labels, classes, left_out=left_out)
+    groups = {}
+    for folder in sorted(place.iterdir()):
+        if folder.is_dir() and not parts.is_litter(folder):
+            found, others = parts.listing(folder)
+            if found:
+                groups[folder.name] = found
+                del left_out[f"in {folder.name}/"]
+                left_out += others
+    if not groups:
+        raise UserError(f"{place}: holds no images; put {' '.join(images.EXTENSIONS)} files there")
+    names = classes or parts.in_order(groups)
+    if strangers := set(groups) - set(names):
+        raise UserError(f"{place / min(strangers)}: is no class of this set, which has "
+                        f"{', '.join(names)}; rename it or move it away")
+    counts = [len(groups.get(label, ())) for label in names]
+    labels = np.repeat(np.arange(len(names), dtype=np.int32), counts)
+    paths = [path for label in names for path in groups.get(label, ())]
+    return Domain(name, FileImages(paths, size), labels, names, left_out=left_out)
 
 
 def _crop_labels(paths):
@@ -182,17 +194,11 @@ def _crop_labels(paths):
     return np.array([int(match.group(1)) for match in matches], np.int32)
 
 
-def _number_classes(domain):
-    """The domain with its classes named by their numbers, if it is labelled."""
-    if domain.labels is None:
-        return domain
-    classes = tuple(str(number) for number in range(int(domain.labels.max()) + 1))
-    return Domain(domain.name, domain.images, domain.labels, classes)
-
-
-def _colour(path):
-    """Whether an image has colour channels; an unreadable one is left for the decoder to name."""
-    try:
-        return images.read_image(path).shape[-1] == 3
-    except UserError:
-        return False
+def _by_number(labels, classes, place):
+    """Labels in order from 0, and the classes' names: their numbers, or those of a known set."""
+    if labels is None:
+        return None, ()
+    if classes:
+        return npz.in_range(labels, len(classes), place), classes
+    numbers, labels = np.unique(labels, return_inverse=True)
+    return labels.astype(np.int32).ravel(), tuple(map(str, numbers))

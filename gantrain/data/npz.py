@@ -18,32 +18,76 @@ def find(folder, split):
     return None
 
 
+def holds(path, split):
+    """Whether an archive has a part of its own, by Keras's names."""
+    return path.suffix == ".npz" and f"x_{split}" in _opened(path, lambda archive: archive.files)
+
+
 def read_npz(path, split):
     """Read images and, where they exist, class numbers.
 
     Args:
-      path: pathlib.Path of an .npz file with the arrays `images` uint8 [N, H, W] or [N, H, W, C]
-        and optionally `labels` [N]; or Keras's names `x_train`, `y_train`, `x_test`, `y_test`.
+      path: pathlib.Path of an .npz file with the arrays `images` [N, H, W] or [N, H, W, C] and
+        optionally `labels` [N]; or Keras's names `x_train`, `y_train`, `x_test`, `y_test`.
       split: "train" or "test"; chooses between Keras's names.
 
     Returns:
-      Images uint8 [N, H, W, C], and labels int32 [N] or None.
+      Images uint8 or uint16 [N, H, W, C], and labels int32 [N] or None.
 
     Raises:
       UserError: the archive is damaged, pickled, or holds something else.
     """
+    def read(archive):
+        names = (f"x_{split}", f"y_{split}") if f"x_{split}" in archive else ("images", "labels")
+        if names[0] not in archive:
+            raise UserError(
+                f"{path}: holds the arrays {', '.join(archive.files) or 'nothing'}; "
+                f"save it with {LAYOUT}"
+            )
+        return names, *(archive[name] if name in archive else None for name in names)
+
+    (images_name, labels_name), images, labels = _opened(path, read)
+    if images.ndim == 3:
+        images = images[..., None]
+    deep = images.dtype == np.uint16
+    if not (deep or images.dtype == np.uint8) or images.ndim != 4 or images.shape[-1] not in (1, 3):
+        remedy = ""
+        if images.dtype.kind == "f" and images.size:
+            top = "(x + 1) * 127.5" if images.min() < 0 else "x * 255" if images.max() <= 1 else "x"
+            remedy = f"; save numpy.rint({top}).astype('uint8') of an array x of floating points"
+        raise UserError(
+            f"{path}: {images_name} is {images.dtype} {list(images.shape)}; it must be uint8 or "
+            f"uint16 [N, H, W], [N, H, W, 1] or [N, H, W, 3]{remedy}"
+        )
+    if not images.size:
+        raise UserError(f"{path}: {images_name} is empty; save at least one image")
+    # Files of other machines may have the other byte order.
+    images = images.astype(images.dtype.newbyteorder("="), copy=False)
+    if labels is None:
+        return images, None
+    labels = labels.ravel()
+    if len(labels) != len(images) or labels.dtype.kind not in "iu":
+        raise UserError(
+            f"{path}: {labels_name} must hold one whole number per image; found "
+            f"{len(labels)} {labels.dtype} values for {len(images)} images"
+        )
+    return images, labels.astype(np.int32)
+
+
+def in_range(labels, count, path):
+    """Labels of a known set, refused unless they are its class numbers from 0 on."""
+    if labels.min() < 0 or labels.max() >= count:
+        wrong = labels[(labels < 0) | (labels >= count)][0]
+        raise UserError(f"{path}: has a label {wrong}, and the classes of this set are 0 to "
+                        f"{count - 1}; number them so")
+    return labels
+
+
+def _opened(path, read):
+    """What `read` takes from an open archive."""
     try:
         with np.load(path, allow_pickle=False) as archive:
-            keras = f"x_{split}" in archive
-            images_name, labels_name = (f"x_{split}", f"y_{split}") if keras else (
-                "images", "labels")  # fmt: skip
-            if images_name not in archive:
-                raise UserError(
-                    f"{path}: holds the arrays {', '.join(archive.files) or 'nothing'}; "
-                    f"save it with {LAYOUT}"
-                )
-            images = archive[images_name]
-            labels = archive[labels_name] if labels_name in archive else None
+            return read(archive)
     except UserError:
         raise
     except Exception as error:  # NumPy meets a damaged archive with many kinds of exception.
@@ -52,24 +96,6 @@ def read_npz(path, split):
             f"{path}: not a readable .npz archive without pickled objects ({reason}); save it anew "
             "with numpy.savez"
         ) from None
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
-        raise UserError(
-            f"{path}: {images_name} is {images.dtype} {list(images.shape)}; it must be uint8 "
-            "[N, H, W], [N, H, W, 1] or [N, H, W, 3]"
-        )
-    if not images.size:
-        raise UserError(f"{path}: {images_name} is empty; save at least one image")
-    if labels is None:
-        return images, None
-    labels = labels.ravel()
-    if len(labels) != len(images) or labels.dtype.kind not in "iu" or labels.min() < 0:
-        raise UserError(
-            f"{path}: {labels_name} must hold one class number from 0 on per image; found "
-            f"{len(labels)} {labels.dtype} values for {len(images)} images"
-        )
-    return images, labels.astype(np.int32)
 
 
 def write_npz(path, images, labels):

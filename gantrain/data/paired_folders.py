@@ -1,12 +1,15 @@
 """Readers of paired images: side by side in one file, or in parallel folders by name."""
 
+import dataclasses
 import re
+from collections import Counter
 
 import numpy as np
 
 from gantrain import images
-from gantrain.data.domain import Domain, held_out
-from gantrain.data.folders import encoded, list_images
+from gantrain.data import parts
+from gantrain.data.domain import Domain, FileImages, held_out
+from gantrain.data.folders import list_images
 from gantrain.data.pairs import paired
 from gantrain.data.transforms import left_half, right_half
 from gantrain.errors import UserError
@@ -31,7 +34,7 @@ def read_pairs(folder, split, size):
 
     Args:
       folder: pathlib.Path.
-      split: "train" or "test"; without a test part, every tenth pair is test.
+      split: "train" or "test"; without a test part, a tenth of the pairs is test.
       size: side the images are scaled to; None leaves them as they are.
 
     Returns:
@@ -54,7 +57,7 @@ def read_side_by_side(folder, split, size):
 
     Args:
       folder: pathlib.Path with `train`, and `test` or else `val`; without either, or with images
-        in the folder itself, every tenth is test.
+        in the folder itself, a tenth is test.
       split: "train" or "test".
       size: side the halves are scaled to; None leaves them as they are.
 
@@ -64,18 +67,28 @@ def read_side_by_side(folder, split, size):
     Raises:
       UserError: there are no images.
     """
-    train = folder / "train" if (folder / "train").is_dir() else folder
-    own = next((folder / part for part in ("test", "val") if (folder / part).is_dir()), None)
-    place = own if own and split == "test" else train
-    paths = list_images(place)
-    if not paths:
-        raise UserError(f"{place}: holds no images; put {' '.join(images.EXTENSIONS)} files there")
-    if own is None:
-        paths = [paths[index] for index in held_out(len(paths), split)]
-    files = encoded(paths, size)
+    train, test = (parts.find(folder, split) for split in ("train", "test"))
+    used = [path.name for path in (train, test) if path]
+    beside, left_out = parts.listing(folder, used)
+    if train and beside:
+        left_out[f"images beside {train.name}/"] = len(beside)
+
+    def read(place):
+        paths, others = (beside, {}) if place is folder else parts.listing(place)
+        if not paths:
+            raise UserError(
+                f"{place}: holds no images; put {' '.join(images.EXTENSIONS)} files there"
+            )
+        files = Domain("A", FileImages(paths, size))
+        return dataclasses.replace(files, left_out=left_out + Counter(others))
+
+    whole = read(train or folder)
+    training = whole if test else whole.part("train")
+    asked = training if split == "train" else read(test) if test else whole.part("test")
+    (domain,) = parts.conformed([training], [asked])
     return paired(
-        Domain("A", files.picked(left_half)),
-        Domain("B", files.picked(right_half)),
+        dataclasses.replace(domain, images=domain.images.picked(left_half)),
+        dataclasses.replace(domain, name="B", images=domain.images.picked(right_half)),
     )
 
 
@@ -85,7 +98,7 @@ def read_parallel(folder, split, size):
     Args:
       folder: pathlib.Path in layout 2 or 3 of `LAYOUTS`. CycleGAN's facades and maps, named
         `1_A.jpg` and `1_B.jpg`, match too.
-      split: "train" or "test"; without a test part of both, every tenth pair is test.
+      split: "train" or "test"; without a test part of both, a tenth of the pairs is test.
       size: side the images are scaled to; None leaves them as they are.
 
     Returns:
@@ -95,15 +108,28 @@ def read_parallel(folder, split, size):
       UserError: a file has no partner.
     """
     layout = next(layout for layout in _PARALLEL if _both(folder, layout, "train"))
-    parts = () if layout == _PARALLEL[-1] else ("test", "val")
-    own = next(filter(None, (_both(folder, layout, part) for part in parts)), None)
-    left, right = own if own and split == "test" else _both(folder, layout, "train")
-    pairs = match(*_by_name(list_images(left), list_images(right)))
-    if not pairs:
-        raise UserError(f"{left}: holds no images; put {' '.join(images.EXTENSIONS)} files there")
-    if own is None:
-        pairs = [pairs[index] for index in held_out(len(pairs), split)]
-    return paired_files(pairs, size, ("A", "B"))
+    test = None if layout == _PARALLEL[-1] else _both(folder, layout, "test")
+    train = _both(folder, layout, "train")
+    # In every layout, what is read are folders of these.
+    used = {*train, *(test or ()), *(path.parent for path in train)}
+    left_out = sum((parts.listing(place, {path.name for path in used if path.parent == place})[1]
+                    for place in {folder, *(path.parent for path in train)}), Counter())
+
+    def read(both):
+        listed = [parts.listing(place) for place in both]
+        left_out.update(listed[0][1] + listed[1][1])
+        pairs = match(*_by_name(*(paths for paths, _ in listed)))
+        if not pairs:
+            raise UserError(
+                f"{both[0]}: holds no images; put {' '.join(images.EXTENSIONS)} files there"
+            )
+        return pairs
+
+    whole = read(train)
+    of = dict(size=size, names=("A", "B"), left_out=left_out)
+    if test is None:
+        return parted_files(whole, split, **of)
+    return paired_files(whole, whole if split == "train" else read(test), **of)
 
 
 def match(inputs, targets):
@@ -129,43 +155,75 @@ def match(inputs, targets):
     return [(path, targets[key]) for key, path in inputs.items()]
 
 
-def paired_files(pairs, size, names, labels=None, classes=()):
+def parted_files(pairs, split, test=None, labels=None, **of):
+    """`paired_files` of the train or test part of pairs.
+
+    Args:
+      pairs: all of them.
+      split: "train" or "test".
+      test: bool [P], which are of the test part; None holds out a tenth.
+      labels: None, or int32 [P].
+      of: further arguments of `paired_files`.
+
+    Returns:
+      List of two Domains.
+    """
+    if test is None:
+        test = np.isin(np.arange(len(pairs)), held_out(len(pairs), "test", labels))
+    chosen = {part: np.flatnonzero(test == (part == "test")) for part in parts.PARTS}
+    if len(pairs) == 1:
+        chosen = dict.fromkeys(chosen, [0])
+    training, asked = ([pairs[index] for index in chosen[part]] for part in ("train", split))
+    labels = None if labels is None else labels[chosen[split]]
+    return paired_files(training, asked, labels=labels, **of)
+
+
+def paired_files(training, pairs, size, names, labels=None, classes=(), left_out=()):
     """Two paired domains of image files.
 
     Args:
-      pairs: list of (path of the input, list of its targets). An input with fewer targets than
-        another repeats its own.
+      training: the pairs of the training part, which decide the channels and levels.
+      pairs: those that are read, a list of (path of the input, list of its targets). An input with
+        fewer targets than another repeats its own.
       size: side the images are scaled to; None leaves them as they are.
       names: names of the domains of inputs and of targets.
       labels: None, or int32 [P] class numbers, which a pair's images share.
       classes: names of the classes.
+      left_out: {reason: files} of what is not read.
 
     Returns:
       List of two Domains; the rows of the second have as many columns as an input has targets.
     """
-    inputs = [path for path, _ in pairs]
-    targets = [path for _, paths in pairs for path in paths]
     counts = np.array([len(paths) for _, paths in pairs])
     own = np.arange(counts.max()) % counts[:, None]
-    rows = (np.cumsum(counts) - counts)[:, None] + own
-    of_targets = None if labels is None else np.repeat(labels, counts)
+    rows = [np.arange(len(pairs))[:, None], (np.cumsum(counts) - counts)[:, None] + own]
+    labels = [labels, None if labels is None else np.repeat(labels, counts)]
+    decide, read = (
+        [
+            FileImages([path for path, _ in part], size),
+            FileImages([path for _, paths in part for path in paths], size),
+        ]
+        for part in (training, pairs)
+    )
     return [
-        Domain(names[0], encoded(inputs, size), labels, classes,
-               rows=np.arange(len(pairs), dtype=np.int32)[:, None]),
-        Domain(names[1], encoded(targets, size), of_targets, classes, rows=rows.astype(np.int32)),
+        dataclasses.replace(domain, rows=rows[number].astype(np.int32), labels=labels[number],
+                            classes=classes if labels[number] is not None else ())
+        for number, domain in enumerate(parts.conformed(
+            [Domain(name, files) for name, files in zip(names, decide, strict=True)],
+            [Domain(name, files, left_out=dict(left_out))
+             for name, files in zip(names, read, strict=True)]))
     ]  # fmt: skip
 
 
 def _both(folder, layout, part):
     """The folders of A and of B for a part, or None."""
-    both = [folder / layout.format(part=part, letter=letter) for letter in "AB"]
-    return both if all(path.is_dir() for path in both) else None
+    both = [parts.find(folder, part, layout.replace("{letter}", letter)) for letter in "AB"]
+    return both if all(path and path.is_dir() for path in both) else None
 
 
 def _looks_side_by_side(folder):
     """Whether a folder's images, or those of its training part, are twice as wide as high."""
-    train = folder / "train"
-    paths = list_images(train if train.is_dir() else folder)[:_PROBES]
+    paths = list_images(parts.find(folder, "train") or folder)[:_PROBES]
     shapes = []
     for path in paths:
         try:

@@ -6,7 +6,7 @@ import numpy as np
 
 from gantrain.data.domain import held_out
 from gantrain.data.folders import list_images
-from gantrain.data.paired_folders import match, paired_files
+from gantrain.data.paired_folders import match, paired_files, parted_files
 from gantrain.errors import UserError
 
 NAMES = ("photo", "sketch")
@@ -51,19 +51,22 @@ def read_photo_sketch(folder, split, size):
     """
     folder = folder / "ContourDrawing" if (folder / "ContourDrawing").is_dir() else folder
     drawings = _existing(folder / "sketch-rendered" / "width-5")
-    identities = _listed(folder, split)
-    pairs, missing = [], []
-    for identity in identities:
-        photo = folder / "image" / f"{identity}.jpg"
-        own = [drawings / f"{identity}_{number:02}.png" for number in range(1, DRAWINGS + 1)]
-        missing += [path for path in (photo, *own) if not path.is_file()]
-        pairs.append((photo, own))
-    if missing:
-        raise UserError(
-            f"{missing[0]}: missing, as {len(missing)} of {len(pairs) * (DRAWINGS + 1)} files; "
-            "unpack the archives again"
-        )
-    return paired_files(pairs, size, NAMES)
+
+    def read(part):
+        pairs, missing = [], []
+        for identity in _listed(folder, part):
+            photo = folder / "image" / f"{identity}.jpg"
+            own = [drawings / f"{identity}_{number:02}.png" for number in range(1, DRAWINGS + 1)]
+            missing += [path for path in (photo, *own) if not path.is_file()]
+            pairs.append((photo, own))
+        if missing:
+            raise UserError(
+                f"{missing[0]}: missing, as {len(missing)} of {len(pairs) * (DRAWINGS + 1)} files; "
+                "unpack the archives again"
+            )
+        return pairs
+
+    return paired_files(read("train"), read(split), size, NAMES)
 
 
 def read_sketchy(folder, split, size):
@@ -100,12 +103,11 @@ def read_sketchy(folder, split, size):
         for name, found in numbered.items():
             targets[category, name] = [path for _, path in sorted(found)[:DRAWINGS]]
     pairs = match(inputs, targets)
-    chosen = _sketchy_part(folder, list(inputs), split)
-    labels = [SKETCHY_CATEGORIES.index(category) for category, _ in inputs]
-    return paired_files(
-        [pairs[index] for index in chosen], size, NAMES,
-        np.array(labels, np.int32)[chosen], SKETCHY_CATEGORIES,
-    )  # fmt: skip
+    labels = np.array([SKETCHY_CATEGORIES.index(category) for category, _ in inputs], np.int32)
+    test = _sketchy_test(folder, list(inputs))
+    return parted_files(
+        pairs, split, test, labels, size=size, names=NAMES, classes=SKETCHY_CATEGORIES
+    )
 
 
 def read_faces(folder, split, size):
@@ -129,14 +131,11 @@ def read_faces(folder, split, size):
     """
     photos, sketches = (_faces(folder, kind) for kind in NAMES)
     pairs = match(photos, {key: [path] for key, path in sketches.items()})
-    test = np.zeros(len(pairs), bool)
-    if len(pairs) < 10 * FACES_HELD_OUT:
-        chosen = held_out(len(pairs), split)
-    else:
+    test = None
+    if len(pairs) >= 10 * FACES_HELD_OUT:
         places = (np.arange(FACES_HELD_OUT) + 0.5) * len(pairs) / FACES_HELD_OUT
-        test[places.astype(int)] = True
-        chosen = np.flatnonzero(test if split == "test" else ~test)
-    return paired_files([pairs[index] for index in chosen], size, NAMES)
+        test = np.isin(np.arange(len(pairs)), places.astype(int))
+    return parted_files(pairs, split, test, size=size, names=NAMES)
 
 
 def _existing(folder):
@@ -182,18 +181,18 @@ def _variant(folder):
     return next((path for path in sorted(folder.glob("tx_*")) if path.is_dir()), folder)
 
 
-def _sketchy_part(folder, keys, split):
-    """Indices of the photographs (category, name) of a part."""
+def _sketchy_test(folder, keys):
+    """Whether each photograph (category, name) is of the listed test part; None without a list."""
     listed = (folder / "info" / "testset.txt", folder / "info-06-04" / "info" / "testset.txt")
     path = next((path for path in listed if path.is_file()), None)
     if path is None:
-        return held_out(len(keys), split)
+        return None
     names = set(_lines(path))
     test = np.array([f"{category}/{name}.jpg" in names for category, name in keys])
     if test.all() or not test.any():
         raise UserError(f"{path}: names {'all' if test.all() else 'none'} of the photographs; "
                         "unpack the archive again, or remove the list")  # fmt: skip
-    return np.flatnonzero(test if split == "test" else ~test)
+    return test
 
 
 def _faces(folder, kind):

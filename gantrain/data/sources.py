@@ -16,7 +16,7 @@ from gantrain.data import (
     tfds,
     usps,
 )
-from gantrain.data.domain import Domain, squeezed
+from gantrain.data.domain import Domain, of_array
 from gantrain.errors import UserError
 
 DIGITS = tuple("0123456789")
@@ -102,11 +102,19 @@ def _labelled(name, read, classes):
     """Reader of one labelled domain from `read(folder, split)` or from an .npz file."""
 
     def read_domains(folder, split, size):
-        archive = npz.find(folder, split)
-        pixels, labels = npz.read_npz(archive, split) if archive else read(folder, split)
-        return [Domain(name, squeezed(pixels, size), labels, classes)]
+        if npz.find(folder, "train"):
+            return [_archives(folder, split, size, name, classes)]
+        pixels, labels = read(folder, split)
+        return [of_array(name, pixels, size, labels, classes)]
 
     return read_domains
+
+
+def _archives(folder, split, size, name, classes):
+    """`train.npz` and `test.npz`, or one archive of both parts, or one that is held out from."""
+    archive = npz.find(folder, "train")
+    place = folder if archive.stem == "train" else archive
+    return folders.read_folder(place, split, size, name, classes)
 
 
 def _labelled_tfds(name, classes):
@@ -119,7 +127,7 @@ def _svhn(folder, split, size):
     """SVHN's matrices, or a folder of labelled crops in their place."""
     matrices = next(folder.glob("*_32x32.mat"), None) or npz.find(folder, split)
     if not matrices:
-        return [folders.read_folder(folder, split, size, "svhn")]
+        return [folders.read_folder(folder, split, size, "svhn", DIGITS)]
     return _labelled("svhn", svhn.read_svhn, DIGITS)(folder, split, size)
 
 
@@ -257,7 +265,7 @@ SOURCES = {
         ),
         Source(
             name="celeba",
-            layout="img_align_celeba/ and list_attr_celeba.txt",
+            layout="img_align_celeba/ and list_attr_celeba.txt (or .csv)",
             licence="non-commercial research",
             homepage="http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
             marks=("img_align_celeba*", "list_attr_celeba*"),

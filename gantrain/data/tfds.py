@@ -70,6 +70,9 @@ def read_labelled(directory, split, size, name, classes):
       UserError: the files are damaged.
     """
     images, labels, _ = _read(directory, split, size, lambda example: example["label"])
+    if labels.min() < 0 or labels.max() >= len(classes):
+        raise UserError(f"{directory}: a label of split {split} is not 0 to {len(classes) - 1}; "
+                        "remove the folder and prepare it again")
     return Domain(name, images, labels.astype(np.int32), classes)
 
 

@@ -1,0 +1,153 @@
+"""What a set is, decided once by the training part of all its domains, and what is no part of it.
+
+A test part never decides anything: its images are converted to the training part's channels and
+levels, its classes are numbered as in training.
+"""
+
+import dataclasses
+import os
+from collections import Counter
+
+import numpy as np
+
+from gantrain import images
+from gantrain.data.domain import FileImages
+from gantrain.errors import UserError
+
+# Names of the parts, the first that is there being used.
+PARTS = {
+    "train": ("train", "training"),
+    "test": ("test", "testing", "val", "valid", "validation"),
+}
+
+# What systems put beside files; it is not worth a word.
+_LITTER = ("thumbs.db", "desktop.ini", "__macosx", "icon\r")
+
+
+def find(folder, split, pattern="{part}"):
+    """The file or folder of a part, or None.
+
+    Args:
+      folder: pathlib.Path that may hold it.
+      split: "train" or "test".
+      pattern: its name with `{part}` for the name of the part, such as "{part}A".
+
+    Returns:
+      pathlib.Path or None.
+    """
+    for part in PARTS[split]:
+        for name in (part, part.capitalize()):
+            path = folder / pattern.format(part=name)
+            if path.exists():
+                return path
+    return None
+
+
+def listing(folder, parts=()):
+    """The images of a folder, and what else is there.
+
+    Args:
+      folder: pathlib.Path.
+      parts: names inside that are read elsewhere.
+
+    Returns:
+      Paths of the image files, sorted by name, hidden files apart, and {reason: files} of what is
+      left out: files that are no images by their suffix, and folders.
+
+    Raises:
+      UserError: the folder cannot be read.
+    """
+    paths, left_out = [], Counter()
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be read ({error.strerror})") from None
+    for path in entries:
+        if is_litter(path) or path.name in parts:
+            continue
+        if path.is_dir():
+            left_out[f"in {path.name}/"] += count_files(path)
+        elif path.suffix.lower() in images.EXTENSIONS:
+            paths.append(path)
+        else:
+            left_out[path.suffix.lower() or "without suffix"] += 1
+    return paths, +left_out
+
+
+def is_litter(path):
+    """Whether a file is hidden or what systems put beside others."""
+    return path.name.startswith(".") or path.name.lower() in _LITTER
+
+
+def count_files(folder):
+    """Files in a folder and the folders inside, hidden ones apart."""
+    return sum(not name.startswith(".") for _, _, names in os.walk(folder) for name in names)
+
+
+def conformed(training, asked):
+    """The asked part of a set, as the training part of all its domains decides.
+
+    Args:
+      training: the domains of the training part.
+      asked: the same, or those of the test part, in the same order.
+
+    Returns:
+      The asked domains with the channels and levels of their training part, and one list of classes
+      for all: that of the training parts together, in numeric order if the names are numbers.
+
+    Raises:
+      UserError: a test part has a class that the training part has not, or no labels.
+    """
+    lists = {domain.classes for domain in training if domain.classes}
+    names = {name for classes in lists for name in classes}
+    together = in_order(names) if len(lists) > 1 else next(iter(lists), ())
+    return [
+        _numbered(_decoded(domain, own), own, together if own.classes else ())
+        for own, domain in zip(training, asked, strict=True)
+    ]
+
+
+def in_order(names):
+    """Class names in a fixed order: by number if all are numbers, else by the alphabet."""
+    numbers = all(name.isdecimal() for name in names)
+    return tuple(sorted(names, key=lambda name: (int(name), name) if numbers else name))
+
+
+def described(left_out):
+    """What is left out, in words: "7 .txt, 12 in val/"."""
+    return ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())
+
+
+def _decoded(domain, training):
+    """The domain in the channels of its training part."""
+    own = training.images
+    own = own.decided() if isinstance(own, FileImages) else own
+    if domain is training:
+        return dataclasses.replace(domain, images=own)
+    return domain.with_channels(own.shape[-1])
+
+
+def _numbered(domain, training, classes):
+    """The domain with its labels numbered by `classes`, of which its training part uses some."""
+    if not classes:
+        return dataclasses.replace(domain, labels=None, classes=())
+    if domain.labels is None:
+        raise UserError(
+            f"{place(domain, 0)}: has no label, while the training part has "
+            f"{', '.join(training.classes[:5])}; sort the test part alike"
+        )
+    for number, name in enumerate(domain.classes):
+        if name not in training.classes:
+            example = int(np.argmax(domain.labels == number))
+            raise UserError(
+                f"{place(domain, example)}: is of class {name}, which the training part of "
+                f"{domain.name} has not; give it images of that class, or move these away"
+            )
+    numbers = np.array([classes.index(name) for name in domain.classes], np.int32)
+    return dataclasses.replace(domain, labels=numbers[domain.labels], classes=classes)
+
+
+def place(domain, index):
+    """Where an example comes from, for a message."""
+    source = domain.images.sources[index] if isinstance(domain.images, FileImages) else b""
+    return f"{domain.name}, example {index}" if isinstance(source, bytes) else source
