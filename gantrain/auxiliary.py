@@ -236,14 +236,15 @@ def segmenter_config(config, domains, direction, palette) -> Config:
 def _inherited(config):
     """What every consulted network's run takes over from the run that consults it."""
     return dict(
-        dataset=config.data.dataset, data_dir=config.data.data_dir, offline=config.data.offline,
+        dataset=config.data.dataset, place=config.data.place, data_dir=config.data.data_dir,
+        offline=config.data.offline,
         image_size=config.data.image_size, devices=config.runtime.devices,
         gpu_mem_mb=config.runtime.gpu_mem_mb, log_every=500, sample_every=10**6,
         checkpoint_every=500, keep=1)
 
 
 def _in_own_directory(config, own, names, domains, *also):
-    places = dict(data_dir="", offline=False, devices=0, gpu_mem_mb=0)
+    places = dict(data_dir="", place=None, offline=False, devices=0, gpu_mem_mb=0)
     # Only what differs from the defaults: an option that is added later changes no name.
     usual, chosen = Config().flat(), own.with_options(**places).flat()
     what = repr(sorted((k, v) for k, v in chosen.items() if v != usual[k])

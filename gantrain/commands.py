@@ -47,6 +47,10 @@ class Evaluate:
                                            "or download")
     fcn_weights: str | None = option(None, "segmentation network (.keras) for the FCN score; "
                                      "default: train one on the real pairs and keep it")
+    data_dir: str | None = option(None, "folder that holds <name>/ with the original files, if not "
+                                  "where the run had them")
+    dataset: str | None = option(None, "where the run's folder:, pairs:, ... lies now, written as "
+                                 "for train; the content must be the same")
 
 
 @dataclass(frozen=True)
@@ -192,11 +196,14 @@ def train(explicit) -> int:
 
 
 def _fit(config) -> int:
+    from gantrain.data import parts
     from gantrain.session import Session
     session = Session(config)
     print(f"{config.run.gan_type} on {config.data.dataset} "
           f"({', '.join(f'{d.name} {d.size}' for d in session.domains)}), "
           f"{session.runtime.device}, in {session.run.path}", flush=True)
+    for line in parts.remarks(session.domains):
+        print(line, flush=True)
     if session.trainer.described():
         print(session.trainer.described(), flush=True)
     if config.run.dry_run:
@@ -328,7 +335,7 @@ def evaluate(explicit) -> int:
     result = evaluation.evaluate(
         o.run_dir, o.metrics.split(",") if o.metrics else None, o.num, o.seed,
         evaluation.Weights(o.lpips_weights, o.inception_weights, o.fcn_weights), again=True,
-        command=_command_line("evaluate", explicit))
+        command=_command_line("evaluate", explicit), data_dir=o.data_dir, dataset=o.dataset)
     _print_values(result["values"])
     print(f"step {result['step']}, {result['num']} samples; with its provenance in "
           f"{Path(o.run_dir) / evaluation.STORED}")

@@ -103,6 +103,8 @@ class Data:
     dataset: str = option(
         "pen2street", "name of a data set, folder:PATH[,PATH...], pairs:PATH, or gray2color: or "
         "edge2photo: with a folder or a set of one domain; see `gantrain list --what datasets`")
+    place: str | None = option(None, "where a --dataset of folders lies now, written alike, if not "
+                               "where the run began", resumable=True)
     domains: str | None = option(None, "train only these domains of the set, comma separated")
     data_dir: str = option("data", "folder that holds <name>/ with the original files",
                            resumable=True)

@@ -202,6 +202,9 @@ def _coherence(e):
 def _coherence_unfit(e):
     if len(e.domains) < 2 or not e.labelled or not e.from_noise:
         return "joint coherence needs generators from noise for two or more labelled domains"
+    if len({len(d.classes) for d in e.domains}) > 1:
+        counts = ", ".join(f"{d.name} {len(d.classes)}" for d in e.domains)
+        return f"joint coherence needs domains of the same classes, and these have {counts}"
     return ""
 
 
@@ -464,7 +467,7 @@ def measure(e, names):
 
 
 def evaluate(run_dir, metrics=None, num=MEASURED, seed=MEASURED_SEED, weights=Weights(),
-             again=False, command=None):
+             again=False, command=None, **places):
     """Measures a run at its newest (or best) checkpoint and writes its `metrics.json`.
 
     What the file already holds for the same step, number, seed and weights is kept, and measured
@@ -476,6 +479,7 @@ def evaluate(run_dir, metrics=None, num=MEASURED, seed=MEASURED_SEED, weights=We
         num, seed, weights: see `Evaluation`.
         again: True measures what is there already once more.
         command: the command line, to be stored.
+        places: `data_dir` and `dataset`, where the data lie now; see `Session.open`.
 
     Returns:
         The contents of `metrics.json`.
@@ -484,7 +488,7 @@ def evaluate(run_dir, metrics=None, num=MEASURED, seed=MEASURED_SEED, weights=We
         UserError: there is no such run, a metric does not fit it, or data or weights are missing.
     """
     from gantrain.session import Session
-    session = Session.open(run_dir, with_data=True)
+    session = Session.open(run_dir, with_data=True, **places)
     e = Evaluation(session, num, seed, weights)
     names = metrics or [n for n, m in METRICS.items() if not m.asked and not m.unfit(e)]
     if not names:

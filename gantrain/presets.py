@@ -136,12 +136,26 @@ def configure(explicit: dict, stored: Config | None = None) -> Config:
         A validated config in which some options may still be None.
     """
     if stored is not None:
-        return validate(stored.with_options(**explicit))
+        return validate(moved(stored, explicit))
     preset = explicit.get("preset")
     if preset is not None and preset not in PRESETS:
         validate(Config().with_options(preset=preset))
     chosen = PRESETS[preset].options if preset else {}
     return validate(Config().with_options(**(chosen | explicit)))
+
+
+def moved(stored: Config, explicit: dict) -> Config:
+    """The config of a run with some options changed, which knows its data set by the first name.
+
+    A set that is named by its place, such as `folder:PATH`, may lie elsewhere than where the run
+    began; then `place` says where. Whether the content is the same is found when it is read.
+    """
+    kind, colon, _ = stored.data.dataset.partition(":")
+    dataset = explicit.get("dataset")
+    if colon and dataset and dataset.startswith(kind + colon):
+        elsewhere = None if dataset == stored.data.dataset else dataset
+        explicit = {"place": elsewhere} | explicit | {"dataset": stored.data.dataset}
+    return stored.with_options(**explicit)
 
 
 def resolve(config: Config) -> Config:

@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 
 from gantrain.config import Config
+from gantrain.data import stored
 from gantrain.data.domain import Domain
-from gantrain.data.palettes import Palette
 from gantrain.errors import UserError
 
 
@@ -121,21 +121,28 @@ class RunDirectory:
     def begin(self, config, environment, domains):
         """Writes what the run is: options of the latest start, environment and domains."""
         self.write_json("environment.json", environment)
-        self.write_json("domains.json", [
-            {"name": d.name, "shape": d.shape, "size": d.size, "classes": d.classes,
-             "multi_label": d.multi_label,
-             "targets": 0 if d.rows is None else d.rows.shape[1],
-             "palette": d.palette and d.palette.to_json()} for d in domains])
+        self.write_json("domains.json", [stored.entry(d) for d in domains])
         # Last: a directory with a config is a run.
         write_text(self.path / "config.json", config.to_json())
 
     def domains(self) -> list[Domain]:
         """The domains of the run with one blank example each: enough to build its networks."""
+        return self._domains()[1]
+
+    def refuse_other_data(self, domains, uncounted=None):
+        """Raises UserError unless these are the domains that the run was trained on; see
+        `gantrain.data.stored.refuse_other`."""
+        stored.refuse_other(self._domains()[0], domains, self.path, uncounted)
+
+    def _domains(self):
+        """The entries of domains.json, and the blank domain of each."""
         path = self.path / "domains.json"
         try:
-            stored = json.loads(path.read_text())
-            return [_blank(**entry) for entry in stored]
-        except (OSError, ValueError, TypeError) as error:
+            entries = json.loads(path.read_text())
+            if not isinstance(entries, list) or not entries:
+                raise ValueError("no list of domains")
+            return entries, [stored.blank(entry) for entry in entries]
+        except (OSError, ValueError) as error:
             raise UserError(f"{path}: not readable ({error}); is --run_dir the directory of a run "
                             f"that has started?") from None
 
@@ -233,14 +240,6 @@ def _write_state(path, step, variables):
     with replacing(path) as temporary:
         with open(temporary, "wb") as file:
             np.savez(file, step=step, **{name: np.asarray(v) for name, v in _named(variables)})
-
-
-def _blank(name, shape, size, classes, multi_label, targets, palette=None):
-    images = np.zeros((1, *shape), np.uint8 if len(shape) == 3 else np.float32)
-    labels = np.zeros((1, len(classes)), np.uint8) if multi_label else np.zeros(1, np.int32)
-    rows = np.zeros((1, targets), np.int32) if targets else None
-    palette = palette and Palette.from_json(palette)
-    return Domain(name, images, labels if classes else None, tuple(classes), rows, palette=palette)
 
 
 def _named(variables):

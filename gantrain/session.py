@@ -24,6 +24,7 @@ from gantrain.game import Draw
 from gantrain.inversion import Inverter
 from gantrain.loop import Stop, fit, listening
 from gantrain.penalties import CycleConsistency
+from gantrain.presets import moved
 from gantrain.run_directory import RunDirectory, replacing, write_text
 from gantrain.runtime import Runtime, environment
 from gantrain.trainers import TRAINERS
@@ -104,7 +105,7 @@ class Session:
             evaluation.require(self._evaluation(), wanted, "--evaluate_metrics")
 
     @classmethod
-    def open(cls, run_dir, with_data=False):
+    def open(cls, run_dir, with_data=False, **places):
         """The session of a run directory at its newest checkpoint.
 
         Networks that the couplings consulted are not needed to look at a run.
@@ -113,14 +114,15 @@ class Session:
             run_dir: directory of a run.
             with_data: False builds the networks from what the run remembers of its domains, so
                 that samples need no data.
+            places: `data_dir` and `dataset`, where the data lie now, if not where they did.
 
         Raises:
-            UserError: the directory holds no run or no checkpoint.
+            UserError: the directory holds no run or no checkpoint, or the data are not its own.
         """
         run = RunDirectory(run_dir)
         # Where a run was trained says nothing about where it is looked at.
-        config = run.config().with_options(run_dir=str(run.path), evaluate_every=0, keep_best=None,
-                                           devices=1)
+        config = moved(run.config(), {k: v for k, v in places.items() if v}).with_options(
+            run_dir=str(run.path), evaluate_every=0, keep_best=None, devices=1)
         session = cls(config, None if with_data else run.domains(), frozen={})
         best = run.best if run.best.exists() else None
         step = run.restore(session.trainer.variables(), best)
@@ -410,9 +412,9 @@ class Session:
         d = self.config.data
         # Generated sets are drawn once: runs that differ in their seed train on the same data.
         kind = TRAINERS[self.config.run.gan_type]
-        domains = load(d.dataset, data_dir=d.data_dir, offline=d.offline, image_size=d.image_size,
-                       load_size=d.load_size, fit=d.fit, same_channels=kind.same_channels,
-                       split=split)
+        domains = load(d.dataset, place=d.place, data_dir=d.data_dir, offline=d.offline,
+                       image_size=d.image_size, load_size=d.load_size, fit=d.fit,
+                       same_channels=kind.same_channels, split=split)
         number = find(d.dataset).prune_domain
         unsure = domains[number].name if number is not None and split == "train" else None
         if d.domains:
@@ -425,6 +427,8 @@ class Session:
             domains = [by_name[n] for n in wanted]
         if self.config.translation.direction == "b2a":
             domains = domains[::-1]
+        if split == "train" and self.run.exists and not self.config.run.dry_run:
+            self.run.refuse_other_data(domains, unsure)
         if unsure in [domain.name for domain in domains]:
             confidence = self.auxiliaries.confidence(domains)
             domains = [prune(domain, confidence) if domain.name == unsure else domain

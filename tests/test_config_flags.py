@@ -268,7 +268,7 @@ def test_an_absent_config_says_what_a_run_directory_is(tmp_path):
 RESUMABLE = {
     "run_dir", "steps", "log_every", "sample_every", "checkpoint_every", "evaluate_every",
     "evaluate_metrics", "evaluate_num", "keep",
-    "time_limit", "tensorboard", "resume", "dry_run", "data_dir", "offline", "vgg_weights",
+    "time_limit", "tensorboard", "resume", "dry_run", "data_dir", "place", "offline", "vgg_weights",
     "lpips_weights", "xla", "gpu_mem_mb",
 }
 

@@ -106,13 +106,14 @@ class Dataset:
     prune_domain: int | None = None
 
 
-def load(name, *, data_dir, offline=False, image_size=None, load_size=None, fit="squeeze",
-         same_channels=True, split="train", seed=0):  # fmt: skip
+def load(name, *, data_dir, place=None, offline=False, image_size=None, load_size=None,
+         fit="squeeze", same_channels=True, split="train", seed=0):  # fmt: skip
     """Load the domains of a data set.
 
     Args:
       name: a name in DATASETS, or one that `find` makes a set of.
       data_dir: folder with one folder per source.
+      place: where the folders of `name` lie, if not there: a name of the same kind.
       offline: never touch the network.
       image_size: side of the examples in pixels; None takes the set's default.
       load_size: side that training images are scaled to before they are cropped at random; None
@@ -132,7 +133,7 @@ def load(name, *, data_dir, offline=False, image_size=None, load_size=None, fit=
     Raises:
       UserError: the set is unknown, absent or damaged.
     """
-    dataset = find(name)
+    dataset = find(name, place)
     if dataset.image_size is None:
         for flag, size in (("image_size", image_size), ("load_size", load_size)):
             if size is not None:
@@ -150,7 +151,7 @@ def load(name, *, data_dir, offline=False, image_size=None, load_size=None, fit=
     request = Request(Path(data_dir).expanduser(), offline, size, split, seed, load_size, fit)
     domains = [
         request.fitted(_with_fingerprint(domain))
-        for domain in _label_maps(name, dataset, request)
+        for domain in _label_maps(place or name, dataset, request)
     ]
     if same_channels:
         channels = max(domain.shape[-1] for domain in domains)
@@ -187,13 +188,14 @@ def _with_fingerprint(domain):
     return dataclasses.replace(domain, fingerprint=found(domain.labels))
 
 
-def find(name):
+def find(name, place=None):
     """The data set of a name.
 
     Args:
       name: a name in DATASETS, or `KIND:REST` with a kind in MAKERS: `folder:PATH[,PATH...]`,
         `pairs:PATH`, and `gray2color:` or `edge2photo:` with a folder or the name of a set of one
         domain.
+      place: where the folders of `name` lie, if not there; the domains keep their names.
 
     Returns:
       A Dataset.
@@ -203,7 +205,10 @@ def find(name):
     """
     kind, colon, rest = name.partition(":")
     if colon and kind in MAKERS:
-        return MAKERS[kind](rest)
+        return MAKERS[kind](rest, (place or name).removeprefix(kind + colon))
+    if place:
+        raise UserError(f"--place {place}: --dataset {name} is no folder; drop it, or give "
+                        "--data_dir")
     if name not in DATASETS:
         raise UserError(
             f"--dataset {name}: unknown; choose folder:PATH[,PATH...], pairs:PATH, "
@@ -212,22 +217,24 @@ def find(name):
     return DATASETS[name]
 
 
-def _in_folders(rest):
+def _in_folders(rest, place):
     """`folder:PATH[,PATH...]`: one domain per folder or archive, or CycleGAN's layout."""
-    paths = _paths(rest)
+    paths = _paths(place)
+    words = [Path(word) for word in rest.split(",")]
+    named = words if len(words) == len(paths) else [Path(rest)] if len(paths) == 1 else paths
     return Dataset(
         f"images in {', '.join(map(str, paths))}",
-        lambda request: folders.read_paths(paths, request.split, request.reader_side),
+        lambda request: folders.read_paths(paths, request.split, request.reader_side, named),
         image_size=128,
     )
 
 
-def _in_pairs(rest):
+def _in_pairs(rest, place):
     """`pairs:PATH`: any of the paired layouts."""
     return Dataset(
         f"pairs in {rest}",
         lambda request: paired_folders.read_pairs(
-            _path(rest), request.split, request.reader_side
+            _path(place), request.split, request.reader_side
         ),
         image_size=128,
     )
@@ -259,8 +266,8 @@ def _made_of(kind, names, function):
     Both are made of the same pixels, at the size of training, so that they are exactly aligned.
     """
 
-    def make(rest):
-        base = find(rest if rest in DATASETS else f"folder:{rest}")
+    def make(rest, place):
+        base = find(rest) if rest in DATASETS else find(f"folder:{rest}", f"folder:{place}")
 
         def load_domains(request):
             domains = base.load(request)

@@ -78,13 +78,14 @@ def read_domains(folder, split, size):
     return [_with_left_out(domains[0], _beside(folder, used)), *domains[1:]]
 
 
-def read_paths(paths, split, size):
+def read_paths(paths, split, size, named=None):
     """Read `folder:PATH[,PATH...]`: CycleGAN's layout, or one domain per path.
 
     Args:
       paths: list of pathlib.Path.
       split: "train" or "test".
       size: side the images are scaled to; None leaves them as they are.
+      named: paths that the domains are named after, by default these.
 
     Returns:
       List of domains; several paths give domains named after their last part.
@@ -97,7 +98,7 @@ def read_paths(paths, split, size):
             raise UserError(f"{path}: there is no such folder; check --dataset")
     if len(paths) == 1 and any(_part(paths[0], "train", letter) for letter in "AB"):
         return read_domains(paths[0], split, size)
-    names = [path.stem or "images" for path in paths]
+    names = [path.stem or "images" for path in named or paths]
     if len(set(names)) < len(names):
         names = list(string.ascii_uppercase[: len(paths)])
     return _asked([

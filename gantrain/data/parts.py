@@ -113,6 +113,19 @@ def in_order(names):
     return tuple(sorted(names, key=lambda name: (int(name), name) if numbers else name))
 
 
+def remarks(domains):
+    """Lines about what is not as it might be expected: files left out, classes joined."""
+    lines = [f"left out of {domain.name}: {described(domain.left_out)}"
+             for domain in domains if domain.left_out]  # fmt: skip
+    for domain in domains:
+        if domain.labels is not None and not domain.multi_label:
+            counts = np.bincount(domain.labels, minlength=len(domain.classes))
+            absent = [domain.classes[number] for number in np.flatnonzero(counts == 0)]
+            if absent:
+                lines.append(f"{domain.name} has no images of class {', '.join(absent)}")
+    return lines
+
+
 def described(left_out):
     """What is left out, in words: "7 .txt, 12 in val/"."""
     return ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())

@@ -25,7 +25,8 @@ def joint_coherence(logits, names, multi_label=False):
     must not be the one that a semantic loss was trained against.
 
     Args:
-        logits: one float array [N, C] per domain, same z in the same row.
+        logits: one float array [N, C] per domain, same z in the same row; a class that a domain
+            has not is one that its classifier never names.
         names: of the domains.
         multi_label: True if a column is an attribute of its own.
 
@@ -41,8 +42,10 @@ def joint_coherence(logits, names, multi_label=False):
     low, high = wilson(agree.sum(), agree.size)
     histograms = [_histograms(v, w.shape[1], multi_label) for v, w in zip(labels, logits,
                                                                            strict=True)]
+    common = min(h.shape[-1] for h in histograms)
+    chance = np.prod([h[..., :common] for h in histograms], axis=0).sum(-1).mean()
     result = {"coherence": float(agree.mean()), "coherence_low": low, "coherence_high": high,
-              "chance": float(np.prod(histograms, axis=0).sum(-1).mean())}
+              "chance": float(chance)}
     for name, v, histogram in zip(names, logits, histograms, strict=True):
         result[f"entropy/{name}"] = float(np.mean(normalised_entropy(histogram)))
         result[f"confidence/{name}"] = float(np.mean(_confidence(v, multi_label)))
@@ -109,7 +112,7 @@ def normalised_entropy(histogram):
     """-sum_c p_c log p_c / log C over the last axis: 1 for a uniform histogram, 0 for one class."""
     p = np.asarray(histogram, np.float64)
     logs = np.log(p, where=p > 0, out=np.zeros_like(p))
-    return -np.sum(p * logs, axis=-1) / math.log(p.shape[-1])
+    return -np.sum(p * logs, axis=-1) / math.log(max(p.shape[-1], 2))
 
 
 def _confidence(logits, multi_label):

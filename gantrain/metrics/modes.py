@@ -47,7 +47,7 @@ def label_coverage(labels, data_labels, classes, least=LEAST):
         in the data, and the divergence infinite.
     """
     counts = np.bincount(labels, minlength=classes)
-    p, q = counts / counts.sum(), np.bincount(data_labels, minlength=classes) / len(data_labels)
+    p, q = counts / counts.sum(), np.bincount(data_labels, minlength=len(counts)) / len(data_labels)
     used = p > 0
     # JSON has no infinity.
     kl = {} if np.any(q[used] == 0) else {"kl": float(np.sum(p[used] * np.log(p[used] / q[used])))}

@@ -1,0 +1,96 @@
+"""A domain as a run remembers it: an entry of `domains.json`."""
+
+import json
+
+import numpy as np
+
+from gantrain.data.domain import Domain
+from gantrain.data.palettes import Palette
+from gantrain.errors import UserError
+
+
+def entry(domain):
+    """What a run stores of a domain: enough to build its networks and to know its data again."""
+    return {
+        "name": domain.name, "shape": domain.shape, "size": domain.size, "classes": domain.classes,
+        "multi_label": domain.multi_label,
+        "targets": 0 if domain.rows is None else domain.rows.shape[1],
+        "palette": domain.palette and domain.palette.to_json(),
+        "levels": domain.levels, "fingerprint": domain.fingerprint, "left_out": domain.left_out,
+    }  # fmt: skip
+
+
+def blank(stored):
+    """A Domain of one blank example, from the entry that a run stored.
+
+    Raises:
+      ValueError: the entry is not of this form.
+    """
+    if not isinstance(stored, dict):
+        raise ValueError("an entry is no domain")
+
+    def value(name, fits, usual=None):
+        found = stored.get(name, usual)
+        if not fits(found):
+            raise ValueError(f"{name} is {str(found)[:60]!r}")
+        return found
+
+    name = value("name", lambda v: isinstance(v, str) and v != "")
+    shape = value("shape", lambda v: v == [2] or isinstance(v, list) and len(v) == 3
+                  and all(map(_count, v)) and v[2] in (1, 3))  # fmt: skip
+    value("size", _count)
+    classes = value("classes", lambda v: isinstance(v, list) and len(set(map(str, v))) == len(v)
+                    and all(isinstance(name, str) for name in v))  # fmt: skip
+    several = value("multi_label", lambda v: isinstance(v, bool))
+    targets = value("targets", lambda v: v == 0 or _count(v))
+    levels = value("levels", lambda v: v is None)
+    fingerprint = value("fingerprint", lambda v: v is None or isinstance(v, str))
+    left_out = value("left_out", lambda v: isinstance(v, dict) and all(map(_count, v.values())), {})
+    palette = stored.get("palette")
+    images = np.zeros((1, *shape), np.float32 if len(shape) == 1 else np.uint8)
+    labels = np.zeros((1, len(classes)), np.uint8) if several else np.zeros(1, np.int32)
+    rows = np.zeros((1, targets), np.int32) if targets else None
+    return Domain(
+        name, images, labels if classes else None, tuple(classes), rows, left_out=left_out,
+        fingerprint=fingerprint, levels=levels, palette=palette and Palette.from_json(palette),
+    )  # fmt: skip
+
+
+def refuse_other(stored, domains, where, uncounted=None):
+    """Refuses data that are not those a run was trained on.
+
+    Args:
+      stored: the run's entries.
+      domains: the domains of the training part as they are read now.
+      where: directory of the run.
+      uncounted: name of a domain whose size is not compared.
+
+    Raises:
+      UserError: a domain differs.
+    """
+    old, new = [e["name"] for e in stored], [domain.name for domain in domains]
+    differences = [] if old == new else [f"domains {', '.join(old)} -> {', '.join(new)}"]
+    for before, domain in zip(stored, domains, strict=False):
+        now = json.loads(json.dumps(entry(domain)))
+        compared = {"size", "shape", "classes", "levels", "palette"} - {
+            "size" if domain.name == uncounted else ""}
+        changed = [f"{domain.name}: {key} {_short(before.get(key))} -> {_short(now[key])}"
+                   for key in sorted(compared) if before.get(key) != now[key]]
+        # Runs of earlier versions have no fingerprint.
+        if not changed and before.get("fingerprint") not in (None, now["fingerprint"]):
+            changed = [f"{domain.name}: other content"]
+        differences += changed
+    if differences:
+        raise UserError(
+            f"--run_dir {where}: was trained on other data than are read now "
+            f"({'; '.join(differences)}); give the place of its own by --data_dir or --dataset, or "
+            "train a new run"
+        )
+
+
+def _count(value):
+    return type(value) is int and value > 0
+
+
+def _short(value):
+    return str(value) if len(str(value)) < 60 else f"{str(value)[:60]} ..."
