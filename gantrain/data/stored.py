@@ -46,13 +46,16 @@ def blank(stored):
     levels = value("levels", lambda v: v is None)
     fingerprint = value("fingerprint", lambda v: v is None or isinstance(v, str))
     left_out = value("left_out", lambda v: isinstance(v, dict) and all(map(_count, v.values())), {})
-    palette = stored.get("palette")
+    try:
+        palette = stored.get("palette") and Palette.from_json(stored["palette"])
+    except (KeyError, TypeError, OverflowError) as error:
+        raise ValueError(f"palette has no {error}") from None
     images = np.zeros((1, *shape), np.float32 if len(shape) == 1 else np.uint8)
     labels = np.zeros((1, len(classes)), np.uint8) if several else np.zeros(1, np.int32)
     rows = np.zeros((1, targets), np.int32) if targets else None
     return Domain(
         name, images, labels if classes else None, tuple(classes), rows, left_out=left_out,
-        fingerprint=fingerprint, levels=levels, palette=palette and Palette.from_json(palette),
+        fingerprint=fingerprint, levels=levels, palette=palette,
     )  # fmt: skip
 
 
@@ -74,9 +77,9 @@ def refuse_other(stored, domains, where, uncounted=None):
         now = json.loads(json.dumps(entry(domain)))
         compared = {"size", "shape", "classes", "levels", "palette"} - {
             "size" if domain.name == uncounted else ""}
-        changed = [f"{domain.name}: {key} {_short(before.get(key))} -> {_short(now[key])}"
-                   for key in sorted(compared) if before.get(key) != now[key]]
-        # Runs of earlier versions have no fingerprint.
+        changed = [f"{domain.name}: {key} {_short(before[key])} -> {_short(now[key])}"
+                   for key in sorted(compared) if before.get(key, now[key]) != now[key]]
+        # Runs of earlier versions have no levels, no palette and no fingerprint.
         if not changed and before.get("fingerprint") not in (None, now["fingerprint"]):
             changed = [f"{domain.name}: other content"]
         differences += changed
