@@ -301,6 +301,8 @@ def _inception(e):
 
 def _set_scores(e, network, name, features, made, real):
     made, real = frechet.collect(features, made), frechet.collect(features, real)
+    if min(len(made), len(real)) < 2:
+        return {}  # One image is no distribution.
     return {f"{k}/{name}": v for k, v in frechet.distances(real, made, network, e.seed).items()}
 
 

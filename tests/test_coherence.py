@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tiny
 from scipy.stats import binomtest
 
 from gantrain.metrics.coherence import (
@@ -102,6 +103,19 @@ def test_entropy_is_normalised():
     p = np.array([0.5, 0.25, 0.25, 0])
     assert normalised_entropy(p) == pytest.approx(1.5 / 2)
     assert np.allclose(normalised_entropy(np.array([[0.5, 0.5], [1, 0]])), [1, 0])
+
+
+def test_of_one_class_nothing_is_uncertain():
+    result = joint_coherence([np.ones((50, 1))] * 2, ["p", "q"])
+    assert result["entropy/p"] == 0 and result["coherence"] == result["chance"] == 1
+    assert all(np.isfinite(v) for v in result.values())
+
+
+def test_domains_of_other_labels_are_refused():
+    both = [logits([0, 1], classes=3), logits([0, 1], classes=2)]
+    for measure in (lambda: joint_coherence(both, ["p", "q"]),
+                    lambda: cross_coherence([0, 1], both, [0, 0], ["p", "q"], 0)):
+        tiny.refused(measure, "same labels", "3 of p, 2 of q")
 
 
 def test_every_value_is_a_plain_float():

@@ -13,6 +13,8 @@ import math
 
 import numpy as np
 
+from gantrain.errors import UserError
+
 Z95 = 1.959963984540054
 
 
@@ -35,8 +37,11 @@ def joint_coherence(logits, names, multi_label=False):
         `chance` (agreement of independent draws from the two histograms), and for every domain
         `entropy/<name>` (of the class histogram, 1 is uniform; for attributes the mean entropy of
         an attribute in bits) and `confidence/<name>` (mean probability of the chosen label).
+
+    Raises:
+        UserError: the domains differ in their number of labels.
     """
-    logits = [np.asarray(v, np.float64) for v in logits]
+    logits = _of_same_labels(logits, names)
     labels = [_labels(v, multi_label) for v in logits]
     agree = np.all([v == labels[0] for v in labels[1:]], axis=0)
     low, high = wilson(agree.sum(), agree.size)
@@ -75,8 +80,11 @@ def cross_coherence(labels, logits, errors, names, source, multi_label=False):
         same translations would keep of the labels in random order. Of the source:
         `reconstructed/<i>`, the share of reconstructions that keep the label, and
         `inversion_error/<i>`, the mean error.
+
+    Raises:
+        UserError: the domains differ in their number of labels.
     """
-    labels = np.asarray(labels, int)
+    labels, logits = np.asarray(labels, int), _of_same_labels(logits, names)
     predicted = [_labels(v, multi_label) for v in logits]
     wanted = _histograms(labels, np.shape(logits[0])[1], multi_label)
     result = {}
@@ -94,6 +102,16 @@ def cross_coherence(labels, logits, errors, names, source, multi_label=False):
                      f"inversion_error/{names[source]}": float(np.mean(errors))}
 
 
+def _of_same_labels(logits, names):
+    """The logits in double precision; refused where the labels cannot be the same ones."""
+    logits = [np.asarray(v, np.float64) for v in logits]
+    counts = [v.shape[1] for v in logits]
+    if len(set(counts)) > 1:
+        raise UserError("coherence needs the same labels in every domain, and there are "
+                        + ", ".join(f"{c} of {n}" for c, n in zip(counts, names, strict=True)))
+    return logits
+
+
 def _labels(logits, multi_label):
     """Predicted classes [N], or attributes [N, C] that are 0 or 1."""
     logits = np.asarray(logits, np.float64)
@@ -109,7 +127,10 @@ def _histograms(labels, classes, multi_label):
 
 
 def normalised_entropy(histogram):
-    """-sum_c p_c log p_c / log C over the last axis: 1 for a uniform histogram, 0 for one class."""
+    """-sum_c p_c log p_c / log C over the last axis: 1 for a uniform histogram, 0 for one class.
+
+    Where there is only one class to choose from it is 0: nothing is uncertain.
+    """
     p = np.asarray(histogram, np.float64)
     logs = np.log(p, where=p > 0, out=np.zeros_like(p))
     return -np.sum(p * logs, axis=-1) / math.log(max(p.shape[-1], 2))

@@ -95,7 +95,8 @@ def map_agreement(first, second, transform):
         agreement = mean_n mean_p [T(x_1)_np > mid-gray  =  x_2,np > mid-gray]
 
     An outline leaves most pixels dark whatever the digit is, so that unrelated images agree on many
-    of them: `chance` is the same share between an image and the map of the next image.
+    of them: `chance` is the same share between an image and the map of the next image; a single
+    image has none.
 
     Args:
         first: stream of images of domain 1: batches [b, H, W, C] float32 in [-1, 1].
@@ -122,9 +123,11 @@ def map_agreement(first, second, transform):
         unmatched.append(_equal(mapped[1:], shown[:-1]))
         held = shown[-1:]
     unmatched.append(_equal(opening, held))
-    matched = np.concatenate(matched)
-    return {"pixel_agreement": float(matched.mean()), "pixel_agreement_std": float(matched.std()),
-            "pixel_agreement_chance": float(np.concatenate(unmatched).mean())}
+    matched, unmatched = np.concatenate(matched), np.concatenate(unmatched)
+    result = {"pixel_agreement": float(matched.mean()), "pixel_agreement_std": float(matched.std())}
+    if len(matched) > 1:
+        result["pixel_agreement_chance"] = float(unmatched.mean())
+    return result
 
 
 def _equal(one, other):

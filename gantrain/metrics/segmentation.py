@@ -55,12 +55,12 @@ class Confusion:
         every class, at 0 in both means.
 
         Returns:
-            Floats in [0, 1]; all nan if no pixel was counted.
+            Floats in [0, 1]; none if no pixel was counted.
         """
         right, true = np.diag(self.counts), self.counts.sum(1)
         seen = true > 0
         if not seen.any():
-            return dict.fromkeys(("pixel_accuracy", "class_accuracy", "class_iou"), float("nan"))
+            return {}
         union = true + self.counts.sum(0) - right
         return {"pixel_accuracy": float(right.sum() / true.sum()),
                 "class_accuracy": float(np.mean(right[seen] / true[seen])),
@@ -84,7 +84,8 @@ def fcn_score(network, pairs, palette):
         palette: `gantrain.data.palettes.Palette` of the label maps.
 
     Returns:
-        `pixel_accuracy`, `class_accuracy` and `class_iou`, floats in [0, 1].
+        `pixel_accuracy`, `class_accuracy` and `class_iou`, floats in [0, 1]; none where every pixel
+        is void.
 
     Raises:
         UserError: the network's scores are not one per class and pixel.
