@@ -281,7 +281,8 @@ def _folders(dataset, data_dir):
     kind, colon, rest = dataset.partition(":")
     if not colon:
         return [Path(data_dir) / dataset]
-    return [Path(path) for path in rest.split(",")] if kind in ("pairs", "folder") else []
+    paths = dict.fromkeys([rest, *rest.split(",")]) if kind in ("pairs", "folder") else ()
+    return [Path(path).expanduser() for path in paths]
 
 
 def read_palette(path) -> Palette:
