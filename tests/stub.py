@@ -10,8 +10,8 @@ What the networks do is said twice: once as weights, once in NumPy (`generated`,
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
-import h5py  # noqa: F401  (what Keras writes weights with)
 import keras
 import numpy as np
 import scipy.linalg
@@ -30,7 +30,7 @@ from gantrain.run_directory import RunDirectory
 
 CLASSES = ("zero", "one", "two", "three")
 COUNTS = {"train": (44, 36, 40), "test": (30, 22, 24)}  # of the first, second, third domain
-PAIRS = {"train": 9, "test": 12}
+PAIRS = {"train": 14, "test": 12}
 # tanh of it is one or minus one for all z but one in a million.
 LARGE = 1e7
 SIGNS = 4  # coordinates of z, the last ones, whose signs are all that a generator heeds
@@ -311,6 +311,20 @@ DATASETS = {
 }
 
 
+def grid(images_per_domain, columns):
+    """A picture: rows of images in [-1, 1] of each domain, two white lines between domains."""
+    parts = []
+    for images in images_per_domain:
+        count, side, _, _ = images.shape
+        rows = -(-count // columns)
+        canvas = np.full((rows * columns, side, side, 3), 255.0)
+        canvas[:count] = np.round((images + 1) * 127.5)
+        canvas = canvas.reshape(rows, columns, side, side, 3).swapaxes(1, 2)
+        parts += [canvas.reshape(rows * side, columns * side, 3),
+                  np.full((2, columns * side, 3), 255.0)]
+    return np.concatenate(parts[:-1])
+
+
 # --- trainers whose training is done -------------------------------------------------------------
 
 LOGGED = ("discriminators/adv/ring", "generators/weight_distance",
@@ -322,7 +336,20 @@ def logged(run, key, step):
     return float(rng("log", run, key, step).normal())
 
 
-judged = []  # (config, names of the domains, rows of the network that it asked for)
+class Judged(NamedTuple):
+    """What a classifier or segmenter was asked to be, whatever the stub makes of it."""
+
+    options: dict
+    domains: tuple
+    layers: tuple
+
+
+judged = []
+
+
+def _described(layer):
+    size = getattr(layer, "filters", getattr(layer, "units", None))
+    return type(layer).__name__ + (f" {size}" if size else "")
 
 
 def _finished(kind, prepare, spoil=lambda trainer: None):
@@ -385,15 +412,15 @@ def _of_images(trainer, domains, first):
 
 
 def _classifier(trainer, domains, first):
-    judged.append((trainer.config, [d.name for d in domains],
-                   [type(layer).__name__ for layer in trainer.C.layers]))
+    judged.append(Judged(trainer.config.flat(), tuple(d.name for d in domains),
+                         tuple(_described(layer) for layer in trainer.C.layers)))
     net = trainer.config.nets.classifier_net
     trainer.C = _judge("/".join([net, *(d.name for d in domains)]), domains[0].shape)
 
 
 def _segments(trainer, domains, first):
-    judged.append((trainer.config, [d.name for d in domains],
-                   [type(layer).__name__ for layer in trainer.S.layers]))
+    judged.append(Judged(trainer.config.flat(), tuple(d.name for d in domains),
+                         tuple(_described(layer) for layer in trainer.S.layers)))
     trainer.S = _segmenter(domains[1].shape[-1])
 
 
