@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import scipy.linalg
 from keras import layers
+from matplotlib.figure import Figure
 
 from gantrain import nets, trainers
 from gantrain.data import datasets, palettes
@@ -446,6 +447,8 @@ def install(patch):
     """Puts the stub in the place of trainers, networks and data sets."""
     for table, name, entry in list(registries()):
         patch.setitem(table, name, entry)
+    # What is drawn is looked at as it is drawn; rendering takes a third of the time.
+    patch.setattr(Figure, "savefig", lambda figure, path, **how: Path(path).write_bytes(b"drawn"))
     patch.setattr(inception_module, "INCEPTION",
                   inception_module.INCEPTION._replace(build=inception_network))
 

@@ -286,7 +286,7 @@ def fcn(run):
 @pytest.fixture(scope="module")
 def three(road):
     """Three domains; what is shown are averaged weights, and the raw ones make something else."""
-    return FromNoise(trained(road / "three", "--dataset", "stub", "--net", "compact", "--noise_dim",
+    return FromNoise(trained(road / "triple", "--dataset", "stub", "--net", "compact", "--noise_dim",
                              6, "--ema", 0.99, "--seed", 5), NAMES, NUM, SEED)
 
 
@@ -296,7 +296,7 @@ def adapted(road):
     words = ("--gan_type", "cogan", "--dataset", "stub", "--domains", "right,left", "--net",
              "compact", "--label_loss", 1, "--source", "left", "--every", 100,
              "--evaluate_metrics", "adaptation", "--keep_best", "adaptation", "--seed", 7)
-    return FromNoise(trained(road / "adapted", *words), ("right", "left"), NUM, SEED,
+    return FromNoise(trained(road / "coupled", *words), ("right", "left"), NUM, SEED,
                      places=(1, 0))
 
 
