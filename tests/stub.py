@@ -22,8 +22,8 @@ from gantrain import nets, trainers
 from gantrain.data import datasets, palettes
 from gantrain.data.datasets import Dataset
 from gantrain.data.domain import Domain
-from gantrain.data.palettes import Palette
 from gantrain.data.pairs import paired
+from gantrain.data.palettes import Palette
 from gantrain.nets import Pair, Row, Translator
 from gantrain.nets import inception as inception_module
 from gantrain.nets.blocks import CHANNELS
@@ -59,11 +59,13 @@ def enlarged(blocks, side):
 def pattern(domain, run):
     """What a generator shows in its 2x2 blocks: (number of a sign, or -1; factor; level)."""
     r = rng(domain, run)
-    number, factor = r.integers(0, SIGNS, (2, 2, 3)), r.choice([-1, 1], (2, 2, 3))
-    level = r.integers(40, 216, (2, 2, 3))
-    # Red shows all signs, so that they can be read off a picture; half of the others is constant.
+    factor, level = r.choice([-1, 1], (2, 2, 3)), r.integers(40, 216, (2, 2, 3))
+    # Red shows all signs, so that they can be read off a picture, green two of them twice, so that
+    # each is shown an odd number of times: no image of the data is as near to one as to its
+    # opposite. Blue is constant.
+    number = np.full((2, 2, 3), -1)
     number[..., 0] = r.permutation(SIGNS).reshape(2, 2)
-    number[..., 2] = -1
+    number[..., 1] = r.permutation(np.repeat(r.permutation(SIGNS)[:2], 2)).reshape(2, 2)
     return number, factor, level
 
 
@@ -126,12 +128,20 @@ POINTS = Pair(
     image_size=0, shared=(0, 0))
 
 
+PALETTE = Palette(("wall", "window", "door"), np.array(
+    [[0, 0, 255], [255, 0, 0], [0, 255, 0], [0, 0, 0]], np.uint8))
+PHOTO = np.array([[200, 60, 60], [60, 170, 90], [110, 90, 210], [128, 128, 128]])
+
+
 # --- translators ---------------------------------------------------------------------------------
 
 
 def _colours(run, direction):
-    r = rng("translator", run, direction)
-    return r.normal(0, 0.7, (3, 3)), r.normal(0, 0.3, 3)
+    """Weights [3, 3] and bias: label maps become photographs, more or less."""
+    known = np.hstack([to_float(PALETTE.colours), np.ones((4, 1))])
+    exact = np.linalg.solve(known, np.arctanh(to_float(PHOTO)))
+    exact = exact + rng("translator", run, direction).normal(0, 0.3, exact.shape)
+    return exact[:3], exact[3]
 
 
 def translated(images, run, direction):
@@ -179,11 +189,6 @@ def _judge(name, shape):
         layers.Dense(len(CLASSES))])
     model.layers[-1].set_weights(linear(name))
     return keras.Model(model.inputs, model.outputs)
-
-
-PALETTE = Palette(("wall", "window", "door"), np.array(
-    [[0, 0, 255], [255, 0, 0], [0, 255, 0], [0, 0, 0]], np.uint8))
-PHOTO = np.array([[200, 60, 60], [60, 170, 90], [110, 90, 210], [128, 128, 128]])
 
 
 def read(images):
@@ -283,7 +288,7 @@ def plans(split, side):
     """uint8 label maps and photographs [N, side, side, 3], and classes [N, side, side]."""
     r = rng("plans", split)
     classes = r.integers(0, len(PALETTE.colours), (PAIRS[split], 4, 4))
-    photo = PHOTO[classes] + r.integers(-55, 56, (*classes.shape, 3))
+    photo = np.clip(PHOTO[classes] + r.integers(-90, 91, (*classes.shape, 3)), 0, 255)
     return (enlarged(PALETTE.colours[classes], side), enlarged(photo.astype(np.uint8), side),
             enlarged(classes[..., None], side)[..., 0])
 

@@ -146,8 +146,8 @@ def cross(run):
         order = stub.order(run.seed, i, len(images))[:run.num]
         images, labels = images[order], labels[order]
         squares = ((images[:, None] - run.made(i, all_signs)[None])**2).mean((2, 3, 4))
-        signs, sorted_squares = all_signs[squares.argmin(1)], np.sort(squares, axis=1)
-        assert np.diff(sorted_squares[:, :2]).min() > 1e-3  # no two are as near as each other
+        signs, near = all_signs[squares.argmin(1)], np.sort(squares, axis=1)
+        assert (near[:, 1] - near[:, 0]).min() > 1e-4  # of two as near as each other one is chance
         got = [run.judged(j, run.made(j, signs)).argmax(1) for j in range(len(run.names))]
         histograms = [np.bincount(v, minlength=len(stub.CLASSES)) / len(v) for v in (labels, *got)]
         for j, other in enumerate(run.names):
@@ -286,8 +286,8 @@ def fcn(run):
 @pytest.fixture(scope="module")
 def three(road):
     """Three domains; what is shown are averaged weights, and the raw ones make something else."""
-    return FromNoise(trained(road / "triple", "--dataset", "stub", "--net", "compact", "--noise_dim",
-                             6, "--ema", 0.99, "--seed", 5), NAMES, NUM, SEED)
+    words = ("--dataset", "stub", "--net", "compact", "--noise_dim", 6, "--ema", 0.99, "--seed", 5)
+    return FromNoise(trained(road / "three", *words), NAMES, NUM, SEED)
 
 
 @pytest.fixture(scope="module")
@@ -334,7 +334,7 @@ def ring(road):
 
 @pytest.fixture(scope="module")
 def paired(road):
-    return OfImages(trained(road / "paired", "--gan_type", "pix2pix", "--dataset", "plan2facade"),
+    return OfImages(trained(road / "pix", "--gan_type", "pix2pix", "--dataset", "plan2facade"),
                     10)
 
 
