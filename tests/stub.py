@@ -17,6 +17,7 @@ import numpy as np
 import scipy.linalg
 from keras import layers
 from matplotlib.figure import Figure
+from PIL import Image
 
 from gantrain import nets, trainers
 from gantrain.data import datasets, palettes
@@ -377,6 +378,8 @@ def _finished(kind, prepare, spoil=lambda trainer: None):
             run.path.mkdir(parents=True, exist_ok=True)
             run.metrics_path.write_text("".join(json.dumps(line) + "\n" for line in lines))
             if steps > 1:
+                run.sample_path(1).parent.mkdir(exist_ok=True)
+                Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(run.sample_path(1))
                 run.save(steps - 1, self.variables(), 2)
             prepare(self, domains, True)
             if config.run.keep_best:
