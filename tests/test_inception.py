@@ -10,6 +10,7 @@ from PIL import Image
 from tiny import refused
 
 from gantrain.nets import applications
+from gantrain.nets import inception as inception_module
 from gantrain.nets.inception import INCEPTION, inception
 
 FILE = INCEPTION.file
@@ -84,6 +85,12 @@ def test_features_are_the_pooled_last_block_of_the_resized_image(net, reference,
     assert made.shape == (2, 2048) and made.dtype == "float32"
     assert np.std(expected) > 0.01 and np.ptp(expected, axis=0).max() > 1e-3
     np.testing.assert_allclose(made, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def test_images_may_be_resized_one_by_one_before_they_make_a_batch(net):
+    images = pictures((40, 61))
+    np.testing.assert_array_equal(net.features(inception_module.resized(images)),
+                                  net.features(images))
 
 
 def test_gray_is_repeated(net):
