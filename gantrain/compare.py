@@ -6,6 +6,7 @@ first folder is the reference (the real images, the targets), the second what is
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 from collections.abc import Callable
@@ -21,9 +22,8 @@ from gantrain import images as pictures
 from gantrain.auxiliary import load_model, model_path
 from gantrain.config import MEASURED_SEED
 from gantrain.config import Runtime as RuntimeOptions
-from gantrain.data import npz
-from gantrain.data.domain import FileImages, squeezed
-from gantrain.data.folders import list_images
+from gantrain.data import npz, parts
+from gantrain.data.domain import FileImages, content_hash, squeezed
 from gantrain.errors import UserError
 from gantrain.metrics import frechet
 from gantrain.metrics.lpips import LPIPS, filled, mean_distance
@@ -63,18 +63,16 @@ class ImageSet:
     Attributes:
         images: image number -> uint8 [H, W, 3]; raises UserError where a file is damaged.
         names: of the files, without the suffix; None in an archive.
-        remark: a line about where the images lie, or "".
+        remarks: lines about where the images lie and what is left out.
 
     Raises:
         UserError: there is no such folder, or it holds no images.
     """
 
     def __init__(self, path, image_size=None):
-        self.path, self.remark = Path(path), ""
+        self.path, self.remarks, self._hash = Path(path), [], None
         if self.path.is_dir():
-            paths = _listed(self.path)
-            if inside := sorted({p.parent.name for p in paths if p.parent != self.path}):
-                self.remark = f"{path}: the images of its folders {', '.join(inside)} together"
+            paths = self._listed()
             self.names = [p.relative_to(self.path).with_suffix("").as_posix() for p in paths]
             self.images = FileImages(paths, image_size, 3)
         elif not self.path.exists():
@@ -82,6 +80,7 @@ class ImageSet:
         elif self.path.suffix == ".npz":
             self.names = None
             pixels, _ = npz.read_npz(self.path, "train")
+            self._hash = content_hash(pixels)
             self.images = squeezed(pictures.to_channels(pixels, 3), image_size)
         else:
             raise UserError(f"{path}: is a file; give a folder of images, or an .npz archive")
@@ -89,17 +88,31 @@ class ImageSet:
     def __len__(self):
         return len(self.images)
 
+    def _listed(self):
+        """The images of the folder, or of the folders in it, as of classes, if it has none."""
+        paths, left_out = parts.listing(self.path)
+        if not paths:
+            inside = {p: parts.listing(p) for p in sorted(self.path.iterdir())
+                      if p.is_dir() and not parts.is_litter(p)}
+            used = [p.name for p, (found, _) in inside.items() if found]
+            paths = [path for found, _ in inside.values() for path in found]
+            left_out = sum((more for found, more in inside.values() if found),
+                           parts.listing(self.path, used)[1])
+            self.remarks.append(f"{self.path}: the images of its folders {', '.join(used)} "
+                                f"together")
+        if not paths:
+            raise UserError(f"{self.path}: holds no images; put {' '.join(pictures.EXTENSIONS)} "
+                            f"files there")
+        if left_out:
+            self.remarks.append(f"left out of {self.path}: {parts.described(left_out)}")
+        return paths
 
-def _listed(folder):
-    """The images of a folder, or of the folders in it, one per class, if it has none itself."""
-    paths = list_images(folder)
-    if not paths:
-        inside = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-        paths = [path for own in inside for path in list_images(own)]
-    if not paths:
-        raise UserError(f"{folder}: holds no images; put {' '.join(pictures.EXTENSIONS)} files "
-                        f"there")
-    return paths
+    def described(self):
+        """What is stored of it."""
+        if isinstance(self.images, FileImages):
+            with contextlib.suppress(UserError):  # of a file that is skipped
+                self._hash = self.images.fingerprint()
+        return {"path": str(self.path), "images": len(self), "fingerprint": self._hash}
 
 
 class SavedFeatures:
@@ -109,7 +122,7 @@ class SavedFeatures:
         provenance: what they depend on, as that comparison stored it.
     """
 
-    names, remark = None, ""
+    names, remarks = None, ()
 
     def __init__(self, path, arrays):
         self.path = Path(path)
@@ -118,6 +131,10 @@ class SavedFeatures:
 
     def __len__(self):
         return min(map(len, self.arrays.values()))
+
+    def described(self):
+        """What is stored of it: what was stored of the images, under its own path."""
+        return self.provenance["reference"] | {"path": str(self.path), "images": len(self)}
 
     def features(self, network, num, image_size):
         """Those of one network, float32 [N, D].
@@ -197,7 +214,7 @@ class Comparison:
         self.progress = progress
         self.runtime = Runtime(RuntimeOptions(), seed)
         self.networks, self.counts, self.features = {}, {}, {}
-        self.notes = [part.remark for part in self.sets if part.remark]
+        self.notes = [line for part in self.sets for line in part.remarks]
         self.skipped = {}
 
     def note(self, line):
@@ -507,7 +524,7 @@ def compare(reference, images, metrics=None, save_features=None, command=None, *
         raise UserError("nothing can be measured: "
                         + "; ".join(f"{name}: {reason}" for name, reason in left_out.items()))
     depends = {
-        "reference": _described(c.sets[0]), "images": _described(c.sets[1]), "num": c.num,
+        "reference": c.sets[0].described(), "images": c.sets[1].described(), "num": c.num,
         "seed": c.seed, "image_size": c.image_size, "command": command,
         "environment": environment(c.runtime.device), "networks": c.networks}
     if save_features:
@@ -515,11 +532,6 @@ def compare(reference, images, metrics=None, save_features=None, command=None, *
     return finite(depends | {
         "metrics": [n for n in fitting if n not in left_out], "counts": c.counts, "values": values,
         "notes": c.notes, "left_out": left_out, "skipped": list(c.skipped)})
-
-
-def _described(part):
-    saved = part.provenance["reference"] if isinstance(part, SavedFeatures) else {}
-    return saved | {"path": str(part.path), "images": len(part)}
 
 
 def _save(path, features, provenance):

@@ -222,6 +222,11 @@ def test_folders_of_folders_pair_by_folder_and_name(tmp_path):
     stored = measured(tmp_path, tmp_path / "one", tmp_path / "other")
     assert stored["counts"]["pairs"] == 4 and stored["values"]["pixels/l1"] == 0
     assert stored["notes"][0] == f"{tmp_path / 'one'}: the images of its folders cat, dog together"
+    (tmp_path / "one" / "notes.txt").write_text("nothing")
+    (tmp_path / "one" / "cat" / "more").mkdir()
+    (tmp_path / "one" / "cat" / "more" / "x.png").write_bytes(b"unread")
+    stored = measured(tmp_path, tmp_path / "one", tmp_path / "other")
+    assert stored["notes"][1] == f"left out of {tmp_path / 'one'}: 1 .txt, 1 in more/"
 
 
 def test_without_pairs_sets_are_still_compared(tmp_path, alexnet, capsys):
@@ -308,7 +313,8 @@ def test_features_of_the_reference_stand_for_it(tmp_path, looks, stub_inception,
     again = measured(tmp_path, kept, other, *words)
     sets = {k: v for k, v in whole["values"].items() if not k.startswith("pixels")}
     assert again["values"] == sets and len(sets) == 18
-    assert again["reference"] == {"path": str(kept), "images": 8}
+    assert again["reference"] == whole["reference"] | {"path": str(kept)}
+    assert whole["reference"]["fingerprint"] != whole["images"]["fingerprint"]
     assert {"pixels", "lpips"} <= set(again["left_out"])
     refused(capsys, [kept, other, *words, "--image_size", 32, "--metrics", "classifier"],
             "kept.npz", "--image_size None")
