@@ -18,9 +18,10 @@ from gantrain.config import Config
 from gantrain.data.datasets import find
 from gantrain.data.palettes import label_palette
 from gantrain.errors import UserError
+from gantrain.files import sha256
 from gantrain.nets import CLASSIFIERS, frozen
 from gantrain.presets import resolve
-from gantrain.run_directory import RunDirectory, sha256
+from gantrain.run_directory import RunDirectory
 
 EVALUATION_STEPS, EVALUATION_SEED = 1_500, 20_201
 # The judge of a paired set is the same for all its runs; four minutes at 128 pixels on one core.

@@ -16,7 +16,7 @@ import numpy as np
 
 from gantrain import images
 from gantrain.errors import UserError
-from gantrain.run_directory import finite, to_json
+from gantrain.files import finite, to_json
 
 
 class Diverged(Exception):

@@ -350,7 +350,7 @@ def _print_values(values):
 def compare(explicit) -> int:
     """Metrics of two folders of images, without a run."""
     from gantrain import compare as comparison
-    from gantrain.run_directory import to_json, write_text
+    from gantrain.files import to_json, write_text
     o = Compare(**explicit)
     if not (o.reference and o.images):
         raise UserError("two folders are needed: gantrain compare REFERENCE IMAGES")

@@ -25,6 +25,7 @@ from gantrain.config import Runtime as RuntimeOptions
 from gantrain.data import npz, parts
 from gantrain.data.domain import FileImages, content_hash, squeezed
 from gantrain.errors import UserError
+from gantrain.files import finite, replacing, sha256
 from gantrain.metrics import frechet
 from gantrain.metrics.lpips import LPIPS, filled, mean_distance
 from gantrain.metrics.pixels import pixel_scores
@@ -32,7 +33,6 @@ from gantrain.nets import frozen
 from gantrain.nets.applications import cached
 from gantrain.nets.classifiers import penultimate
 from gantrain.nets.inception import INCEPTION, inception, resized
-from gantrain.run_directory import finite, replacing, sha256
 from gantrain.runtime import Runtime, environment
 from gantrain.translate import read_ahead
 

@@ -22,6 +22,7 @@ from gantrain.data.palettes import label_palette
 from gantrain.data.ring import DEVIATION, centres
 from gantrain.data.transforms import TRANSFORMS
 from gantrain.errors import UserError
+from gantrain.files import finite
 from gantrain.game import pairs
 from gantrain.inversion import cross_domain
 from gantrain.metrics import frechet, modes
@@ -32,7 +33,6 @@ from gantrain.metrics.pixels import map_agreement
 from gantrain.metrics.segmentation import fcn_score
 from gantrain.nets.classifiers import penultimate
 from gantrain.nets.inception import inception
-from gantrain.run_directory import finite
 from gantrain.runtime import environment
 from gantrain.trainers.classifier import logits_of
 

@@ -1,144 +1,174 @@
 """Where pixels enter and leave: files to uint8, uint8 to [-1, 1] and back, grids, image files.
 
-No other module decodes, scales or encodes an image, so the pixel range is decided here alone.
-`decode` and `read_image` give what trains: 8 bits without transparency. `read_pixels` and
-`write_pixels` keep what a file holds: 16 bits and transparency too.
+No other module scales or encodes an image, and `gantrain.decoding` alone decodes one, so the pixel
+range is decided here. `decode` and `read_image` give what trains, without transparency;
+`read_pixels` and `write_pixels` keep 16 bits and transparency too.
 """
 
-import os
-import struct
+import io
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 import tensorflow as tf
+import tifffile
 
+from gantrain import decoding
+from gantrain.decoding import EXTENSIONS as EXTENSIONS
+from gantrain.decoding import header as header
 from gantrain.errors import UserError
+from gantrain.files import replacing
 
-EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-_OPAQUE = (".jpg", ".jpeg")
-_SIXTEEN_BITS = (".png", ".tif", ".tiff")
+# Suffixes that are written, and which of them hold alpha and more than 8 bits.
+_WRITTEN = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+_OPAQUE, _SIXTEEN_BITS = (".jpg", ".jpeg"), (".png", ".tif", ".tiff")
 
-# First bytes of a TIFF file and of an EXIF block, and the tags of it that are read.
-_TIFF = (b"II*\0", b"MM\0*")
-_ORIENTATION, _EXTRA_SAMPLES = 0x112, 0x152
+
+class Levels(NamedTuple):
+    """The value range of a set of deep image files, which becomes [-1, 1]; None means 8 bits.
+
+    Attributes:
+      low, high: the values that become -1 and 1, in units of the files.
+      kind: "uint16" or "float32", the type of the samples.
+    """
+
+    low: float
+    high: float
+    kind: str
 
 
 class Pixels(NamedTuple):
     """One image with all that its file holds.
 
     Attributes:
-      colour: float32 [H, W, 1 or 3] in [-1, 1], not blended with any ground.
+      colour: float32 [H, W, 1 or 3] in [-1, 1], on a white ground.
       alpha: uint8 or uint16 [H, W], the opacity, or None.
       bits: 8 or 16 bits per sample.
+      levels: the values in the file that -1 and 1 stand for, or None for 0 and the greatest.
     """
 
     colour: np.ndarray
     alpha: np.ndarray | None = None
     bits: int = 8
+    levels: Levels | None = None
 
 
-def decode(data, name, channels=None, size=None):
-    """Decode one encoded image to 8 bits without transparency.
+def decode(data, name, channels=None, size=None, levels=None):
+    """Decode one encoded image, transparency blended on white and the EXIF orientation applied.
 
-    16-bit samples are scaled to 8 bits, transparency is blended on white, and the EXIF
-    orientation is applied.
+    Colours are brought to sRGB where a profile is embedded and `levels` is None.
 
     Args:
-      data: bytes of a png, jpg, webp, bmp or tiff file.
+      data: bytes of an image file, or its path.
       name: what to call the image in an error message.
       channels: 1 (luma), 3, or None to keep gray gray and colour colour.
-      size: scale to `size` x `size` pixels (see `resize`), or None to keep the size.
+      size: scale to `size` x `size` pixels (see `scale`), or None to keep the size.
+      levels: `Levels` of the set that the file belongs to; None scales 16-bit samples to 8.
 
     Returns:
-      uint8 [H, W, C].
+      uint8 [H, W, C]; with levels uint16: 65535 clip((v - low) / (high - low), 0, 1), rounded.
 
     Raises:
       UserError: the bytes are not a whole image of a supported kind.
     """
-    pixels = _samples(data, name)
-    if pixels.dtype == np.uint16:
-        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if pixels.shape[2] in (2, 4):
-        pixels = _on_white(pixels)
+    pixels, _, _ = _composited(data, name, levels)
+    if levels is None and pixels.dtype == np.uint16:
+        pixels = decoding.to_eight_bits(pixels)
     if channels is not None:
         pixels = to_channels(pixels, channels)
     return pixels if size is None else resize(pixels, size)
 
 
-def read_image(path, channels=None, size=None):
+def read_image(path, channels=None, size=None, levels=None):
     """Read one image file; the arguments, the result and the errors are those of `decode`."""
-    return decode(_bytes(path), path, channels, size)
+    return decode(path, path, channels, size, levels)
 
 
-def read_pixels(path, channels=None):
-    """Read one image file without loss: 8 or 16 bits, transparency apart from colour.
-
-    The EXIF orientation is applied, palettes become colour, and of several pages the first is
-    read. Gray with transparency comes as three equal channels unless `channels` is 1.
+def read_pixels(path, channels=None, levels=None):
+    """Read one image file as `decode` does, but keep its 16 bits and its alpha.
 
     Args:
-      path: a png, jpg, webp, bmp or tiff file.
+      path: an image file.
       channels: 1 (luma), 3 (gray is repeated), or None to keep what the file has.
+      levels: as for `decode`.
 
     Returns:
-      `Pixels`.
+      `Pixels`, whose colour is what training sees of the file.
 
     Raises:
       UserError: the file cannot be read or is not a whole image of a supported kind.
     """
-    samples = _samples(_bytes(path), path)
-    alpha = samples[..., -1] if samples.shape[-1] in (2, 4) else None
+    pixels, alpha, bits = _composited(path, path, levels)
     # On the CPU even beside an accelerator: this runs in threads that read ahead.
     with tf.device("CPU:0"):
-        colour = np.asarray(to_float(samples if alpha is None else samples[..., :-1]))
+        colour = np.asarray(to_float(pixels))
     colour = colour if channels is None else to_channels(colour, channels)
-    return Pixels(colour, alpha, 8 * samples.itemsize)
+    return Pixels(colour, alpha, bits, levels)
 
 
 def resize(pixels, size):
-    """Scale images to a square, both axes alike to fill it.
+    """Scale images to a square, as `scale` does.
 
     The thesis scales MNIST from 28 to 32 pixels and CelebA from 178x218 to 128x128 (section 2.7)
-    without a word on the method: here an image that shrinks is averaged over areas, so that
-    nothing aliases, and one that grows is interpolated linearly. An image that is not square is
-    squeezed, not cropped, as 178x218 to 128x128 implies.
+    without a word on the method. An image that is not square is squeezed, not cropped, as 178x218
+    to 128x128 implies.
 
     Args:
-      pixels: uint8 [..., H, W, C].
+      pixels: uint8, uint16 or float32 [..., H, W, C].
       size: side of the square in pixels.
 
     Returns:
-      uint8 [..., size, size, C].
+      The same type, [..., size, size, C].
     """
-    *leading, height, width, channels = pixels.shape
-    if (height, width) == (size, size):
+    return scale(pixels, size, size)
+
+
+def scale(pixels, height, width, nearest=False):
+    """Scale images, each axis by its own rule.
+
+    An axis that shrinks is averaged over areas, so that nothing aliases, and one that grows is
+    interpolated linearly between pixel centres; the result is rounded once. OpenCV leaves out
+    shares of a pixel below a thousandth, which there are where a side has more than 1000 pixels.
+
+    Args:
+      pixels: uint8, uint16 or float32 [..., H, W, C].
+      height, width: the new size in pixels.
+      nearest: take the pixel nearest to the new one's centre instead, for values without a mean.
+
+    Returns:
+      The same type, [..., height, width, C].
+    """
+    *leading, old_height, old_width, channels = pixels.shape
+    if (height, width) == (old_height, old_width):
         return pixels
-    flat = pixels.reshape(-1, height, width, channels)
-    scaled = np.empty((len(flat), size, size, channels), np.uint8)
+    if nearest:
+        rows, columns = ((2 * np.arange(new) + 1) * old // (2 * new)
+                         for new, old in ((height, old_height), (width, old_width)))
+        return np.ascontiguousarray(pixels[..., rows[:, None], columns, :])
+    flat = pixels.reshape(-1, old_height, old_width, channels)
+    scaled = np.empty((len(flat), height, width, channels), pixels.dtype)
+    least = (min(width, old_width), min(height, old_height))
     for source, target in zip(flat, scaled, strict=True):
-        target[...] = scale(source, size, size)
-    return scaled.reshape(*leading, size, size, channels)
-
-
-def scale(image, height, width):
-    """Scale one image [H, W, C] of any type: averaged over areas if it shrinks, else linear."""
-    shrinks = height <= image.shape[0] and width <= image.shape[1]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    scaled = cv2.resize(image, (width, height), interpolation=method)
-    return scaled.reshape(height, width, image.shape[-1])
+        if least == (width, height):
+            made = cv2.resize(source, least, interpolation=cv2.INTER_AREA)
+        else:
+            made = cv2.resize(source.astype(np.float32), least, interpolation=cv2.INTER_AREA)
+            made = cv2.resize(made, (width, height), interpolation=cv2.INTER_LINEAR)
+            made = made if pixels.dtype == np.float32 else np.rint(made)
+        target[...] = made.reshape(target.shape)
+    return scaled.reshape(*leading, height, width, channels)
 
 
 def to_channels(pixels, channels):
-    """Convert [..., 1 or 3], uint8 or float32, to `channels`: gray is repeated, colour is luma."""
+    """Convert [..., 1 or 3], integers or float32, to `channels`: gray repeated, colour to luma."""
     if pixels.shape[-1] == channels:
         return pixels
     if channels == 3:
         return np.repeat(pixels, 3, axis=-1)
     # ITU-R BT.601 luma, as OpenCV's own conversion, for any number of leading axes.
     luma = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
-    return (np.rint(luma).astype(np.uint8) if pixels.dtype == np.uint8 else luma)[..., None]
+    return (luma if pixels.dtype == np.float32 else np.rint(luma).astype(pixels.dtype))[..., None]
 
 
 def to_float(pixels):
@@ -201,14 +231,22 @@ def write_png(path, pixels):
 
 def can_hold(suffix, pixels):
     """Whether `write_pixels` can write a file with this suffix that loses no alpha and no bits."""
-    suffix = suffix.lower()
-    return (suffix in EXTENSIONS and (pixels.alpha is None or suffix not in _OPAQUE)
-            and (pixels.bits == 8 or suffix in _SIXTEEN_BITS))
+    suffix, floats = suffix.lower(), pixels.levels is not None and pixels.levels.kind == "float32"
+    return (suffix in _WRITTEN and (pixels.alpha is None or suffix not in _OPAQUE)
+            and (pixels.bits == 8 or suffix in _SIXTEEN_BITS)
+            and (not floats or suffix in (".tif", ".tiff")))
+
+
+def sure_suffix(pixels):
+    """A suffix of a format that can hold any such `Pixels`."""
+    return next(suffix for suffix in (".png", ".tif") if can_hold(suffix, pixels))
 
 
 def described(pixels):
     """What a file has to hold, in words: "16 bits, alpha"."""
-    return f"{pixels.bits} bits" + ("" if pixels.alpha is None else ", alpha")
+    floats = pixels.levels is not None and pixels.levels.kind == "float32"
+    return ("floats" if floats else f"{pixels.bits} bits") + (
+        "" if pixels.alpha is None else ", alpha")
 
 
 def write_pixels(path, pixels):
@@ -222,123 +260,79 @@ def write_pixels(path, pixels):
     """
     path = Path(path)
     if not can_hold(path.suffix, pixels):
-        raise UserError(f"{path}: this format cannot hold {described(pixels)}; use .png")
-    samples = _to_levels(pixels.colour, np.uint16 if pixels.bits == 16 else np.uint8)
+        raise UserError(f"{path}: this format cannot hold {described(pixels)}; use "
+                        f"{sure_suffix(pixels)}")
+    kind = np.uint16 if pixels.bits == 16 else np.uint8
+    if pixels.levels is None:
+        samples = _to_levels(pixels.colour, kind)
+    else:
+        low, high, kind = pixels.levels
+        share = np.clip(np.nan_to_num(pixels.colour.astype(np.float64)), -1, 1) / 2 + 0.5
+        samples = low + (high - low) * share
+        samples = np.rint(np.clip(samples, 0, 65535)) if kind == "uint16" else samples
+        samples = samples.astype(kind)
     if pixels.alpha is not None:
-        samples = np.concatenate([to_channels(samples, 3), pixels.alpha[..., None]], axis=-1)
+        alpha = pixels.alpha.astype(np.float64) / np.iinfo(pixels.alpha.dtype).max
+        top = 1 if samples.dtype == np.float32 else np.iinfo(samples.dtype).max
+        alpha = alpha * top if top == 1 else np.rint(alpha * top)
+        samples = np.concatenate([to_channels(samples, 3), alpha[..., None].astype(kind)], axis=-1)
     _write(path, path.suffix.lower(), samples)
 
 
 def _write(path, suffix, samples):
-    """Encode uint8 or uint16 [H, W, 1, 3 or 4] and write it in one atomic step."""
-    if samples.shape[-1] > 1:
-        order = cv2.COLOR_RGB2BGR if samples.shape[-1] == 3 else cv2.COLOR_RGBA2BGRA
-        samples = cv2.cvtColor(samples, order)
-    done, data = cv2.imencode(suffix, samples)
-    if not done:
-        raise UserError(f"{path}: too large for this format; use .png")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(data.tobytes())
-        os.replace(partial, path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror})") from None
+    """Encode [H, W, 1, 3 or 4], RGB order and alpha last, and write it in one atomic step."""
+    if suffix in (".tif", ".tiff"):
+        # tifffile declares what the fourth sample is.
+        extra = ["unassalpha"] if samples.shape[-1] == 4 else None
+        file = io.BytesIO()
+        tifffile.imwrite(file, samples.squeeze(-1) if samples.shape[-1] == 1 else samples,
+                         photometric="minisblack" if samples.shape[-1] == 1 else "rgb",
+                         extrasamples=extra, compression="zlib", metadata=None)
+        data = file.getvalue()
+    else:
+        if samples.shape[-1] > 1:
+            order = cv2.COLOR_RGB2BGR if samples.shape[-1] == 3 else cv2.COLOR_RGBA2BGRA
+            samples = cv2.cvtColor(samples, order)
+        done, data = cv2.imencode(suffix, samples)
+        if not done:
+            raise UserError(f"{path}: too large for this format; use .png")
+        data = data.tobytes()
+    with replacing(path) as partial:
+        partial.write_bytes(data)
 
 
-def _bytes(path):
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+def _composited(source, name, levels):
+    """What is trained on: (uint8 or uint16 [H, W, 1 or 3] on white, alpha, bits of the file)."""
+    colour, alpha = decoding.samples(source, name, plain=levels is not None)
+    bits = min(8 * colour.itemsize, 16)
+    floats = colour.dtype.kind == "f"
+    if levels is not None:
+        if floats != (levels.kind == "float32"):
+            raise UserError(f"{name}: holds {colour.dtype} samples where the set holds "
+                            f"{levels.kind}; convert it")
+        colour = _in_levels(colour, name, levels)
+    elif floats:
+        raise UserError(f"{name}: holds {colour.dtype} samples, of no known range; convert it to 8 "
+                        f"or 16 bits per channel")
+    if alpha is not None:
+        if floats:
+            alpha = np.rint(65535 * np.clip(np.nan_to_num(alpha), 0, 1)).astype(np.uint16)
+        colour = _on_white(colour, alpha)
+    return colour, alpha, 16 if floats else bits
 
 
-def _samples(data, name):
-    """What an encoded image holds: uint8 or uint16 [H, W, 1 to 4], RGB order, alpha last.
-
-    Raises:
-      UserError: the bytes are not a whole image of a supported kind.
-    """
-    samples = None
-    if _complete(data):
-        # OpenCV applies the EXIF orientation in every mode but UNCHANGED, and keeps transparency
-        # in no other; JPEG has no transparency.
-        jpeg = data[:2] == b"\xff\xd8"
-        flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH if jpeg else cv2.IMREAD_UNCHANGED
-        try:
-            samples = cv2.imdecode(np.frombuffer(_plain_alpha(data), np.uint8), flags)
-        except cv2.error:
-            samples = None
-    if samples is None or not samples.size:
-        raise UserError(
-            f"{name}: not a readable image (damaged, or none of {' '.join(EXTENSIONS)}); "
-            "replace or remove the file"
-        )
-    if samples.dtype not in (np.uint8, np.uint16):
-        raise UserError(
-            f"{name}: holds {samples.dtype} samples; convert it to 8 or 16 bits per channel"
-        )
-    if samples.ndim == 2:
-        samples = samples[:, :, None]
-    if samples.shape[2] > 2:
-        order = cv2.COLOR_BGR2RGB if samples.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
-        samples = cv2.cvtColor(samples, order)
-    return _upright(samples, data)
+def _in_levels(colour, name, levels):
+    """Codes of values between the levels: uint16 [H, W, C]."""
+    if not np.isfinite(colour).all():
+        raise UserError(f"{name}: holds values that are no numbers (NaN) or infinite; replace them")
+    colour = colour.astype(np.float64) * (257 if colour.dtype == np.uint8 else 1)
+    share = (colour - levels.low) / max(levels.high - levels.low, np.finfo(np.float32).tiny)
+    return np.rint(65535 * np.clip(share, 0, 1)).astype(np.uint16)
 
 
-def _complete(data):
-    """Whether a JPEG or PNG has its end marker: decoders fill a missing rest with gray."""
-    if data[:2] == b"\xff\xd8":
-        return data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")
-    if data[:4] == b"\x89PNG":
-        return b"IEND" in data[-64:]
-    return bool(data)
-
-
-def _tiff_tag(block, tag):
-    """(value, offset) of a short in the first directory of a TIFF file or EXIF block, or None."""
-    order = "<" if block[:2] == b"II" else ">"
-    try:
-        (start,) = struct.unpack_from(order + "I", block, 4)
-        (count,) = struct.unpack_from(order + "H", block, start)
-        for entry in range(start + 2, start + 2 + 12 * count, 12):
-            name, kind, _, value = struct.unpack_from(order + "HHIH", block, entry)
-            if (name, kind) == (tag, 3):
-                return value, entry + 8
-    except struct.error:
-        return None
-    return None
-
-
-def _plain_alpha(data):
-    """The bytes of a TIFF with its alpha declared as one that colours were multiplied with.
-
-    Only so does the decoder leave them as they are: it would multiply 8-bit colours with an alpha
-    that is declared plain, and dark or invisible pixels would lose their colour.
-    """
-    found = _tiff_tag(data, _EXTRA_SAMPLES) if data[:4] in _TIFF else None
-    if not found or found[0] != 2:
-        return data
-    value = (1).to_bytes(2, "little" if data[:2] == b"II" else "big")
-    return data[:found[1]] + value + data[found[1] + 2:]
-
-
-def _upright(samples, data):
-    """Apply the EXIF orientation of a PNG or WebP, which OpenCV leaves with the alpha."""
-    for magic, chunk, skip in ((b"\x89PNG", b"eXIf", 4), (b"RIFF", b"EXIF", 8)):
-        start = data.find(chunk) + skip if data[:4] == magic else -1
-        # Some writers put JPEG's own header in front of the block.
-        start += 6 if data[start:start + 6] == b"Exif\0\0" else 0
-        if start >= skip and data[start:start + 4] in _TIFF:
-            value, _ = _tiff_tag(data[start:], _ORIENTATION) or (1, None)
-            # 1 to 8 (EXIF 2.3, tag 0x112): 5 to 8 swap the axes, then rows or columns turn round.
-            samples = samples.swapaxes(0, 1) if value > 4 else samples
-            samples = samples[::-1] if value in (3, 4, 7, 8) else samples
-            samples = samples[:, ::-1] if value in (2, 3, 6, 7) else samples
-    return np.ascontiguousarray(samples)
-
-
-def _on_white(pixels):
-    """Blend uint8 [H, W, C + 1] with its last channel as opacity on a white ground."""
-    colour, opacity = pixels[:, :, :-1].astype(np.uint32), pixels[:, :, -1:].astype(np.uint32)
-    return ((colour * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)
+def _on_white(colour, alpha):
+    """Blend integers [H, W, C] with an opacity [H, W] on a white ground."""
+    top, most = np.iinfo(colour.dtype).max, np.iinfo(alpha.dtype).max
+    opacity = alpha[..., None].astype(np.uint64)
+    blended = colour * opacity + top * (most - opacity)
+    return ((blended + most // 2) // most).astype(colour.dtype)

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from gantrain.run_directory import replacing
+from gantrain.files import replacing
 
 
 def losses(metrics, path):

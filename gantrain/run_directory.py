@@ -13,11 +13,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
 import os
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -26,66 +23,7 @@ from gantrain.config import Config
 from gantrain.data import stored
 from gantrain.data.domain import Domain
 from gantrain.errors import UserError
-
-
-@contextmanager
-def replacing(path):
-    """Gives a temporary path beside `path` that becomes `path` if the block succeeds.
-
-    A full disk, a signal or an exception leaves the old file whole. The suffix is kept, since some
-    writers choose their format by it.
-
-    Raises:
-        UserError: the file cannot be written; the message says why.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".writing-{os.getpid()}-{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror or error}); free space or "
-                        f"choose another place, then run the command again") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def write_text(path, text):
-    """Writes a text file in one atomic step."""
-    with replacing(path) as temporary:
-        temporary.write_text(text)
-
-
-def finite(value):
-    """A JSON value without what JSON cannot hold: a score that is NaN or infinite is undefined, and
-    left out of its dict; in a list it is None."""
-    if isinstance(value, dict):
-        return {k: finite(v) for k, v in value.items() if not _undefined(v)}
-    if isinstance(value, (list, tuple)):
-        return [None if _undefined(v) else finite(v) for v in value]
-    return value
-
-
-def _undefined(value):
-    return isinstance(value, float) and not math.isfinite(value)
-
-
-def to_json(value, indent=None):
-    """The text of a JSON value, `finite`: what every file of a run is written by."""
-    return json.dumps(finite(value), indent=indent, allow_nan=False) + "\n"
-
-
-def sha256(path):
-    """Hash of a file, in hexadecimal: what a number that rests on a file is stored with."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
+from gantrain.files import replacing, to_json, write_text
 
 
 class RunDirectory:

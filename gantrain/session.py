@@ -20,12 +20,13 @@ from gantrain.data.domain import prune
 from gantrain.data.pairs import examples, pair_count
 from gantrain.data.palettes import Palette
 from gantrain.errors import UserError
+from gantrain.files import replacing, write_text
 from gantrain.game import Draw
 from gantrain.inversion import Inverter
 from gantrain.loop import Stop, fit, listening
 from gantrain.penalties import CycleConsistency
 from gantrain.presets import moved
-from gantrain.run_directory import RunDirectory, replacing, write_text
+from gantrain.run_directory import RunDirectory
 from gantrain.runtime import Runtime, environment
 from gantrain.trainers import TRAINERS
 

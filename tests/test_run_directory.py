@@ -11,7 +11,8 @@ import tiny
 from tiny import refused
 
 from gantrain import run_directory
-from gantrain.run_directory import RunDirectory, replacing, write_text
+from gantrain.files import replacing, write_text
+from gantrain.run_directory import RunDirectory
 from gantrain.session import Session
 
 

@@ -1,11 +1,11 @@
 """Reader of NumPy archives; nothing in them is unpickled."""
 
 import contextlib
-import os
 
 import numpy as np
 
 from gantrain.errors import UserError
+from gantrain.files import replacing
 
 LAYOUT = "`images` and `labels`, or `x_train`, `y_train`, `x_test`, `y_test`"
 
@@ -109,12 +109,5 @@ def write_npz(path, images, labels):
       labels: int32 [N], or None.
     """
     arrays = {"images": images} if labels is None else {"images": images, "labels": labels}
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(partial, "wb") as file:
-                np.savez(file, **arrays)
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+    with contextlib.suppress(UserError), replacing(path) as partial, open(partial, "wb") as file:
+        np.savez(file, **arrays)

@@ -7,7 +7,8 @@ import io
 from pathlib import Path
 
 from gantrain.experiments.table import LOGGED
-from gantrain.run_directory import RunDirectory, replacing, write_text
+from gantrain.files import replacing, write_text
+from gantrain.run_directory import RunDirectory
 
 
 def number(value):

@@ -15,9 +15,9 @@ import numpy as np
 from keras import layers
 
 from gantrain.errors import UserError
+from gantrain.files import sha256
 from gantrain.nets import torch_files
 from gantrain.nets.applications import Application, load
-from gantrain.run_directory import sha256
 
 
 class FeatureNet(NamedTuple):

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from gantrain.files import sha256
 from gantrain.nets.applications import Application, load
-from gantrain.run_directory import sha256
 
 SIDE = 299
 FEATURES = 2048
