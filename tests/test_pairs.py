@@ -7,12 +7,13 @@ import tensorflow as tf
 from test_data_readers import write_images, write_pairs
 from tiny import refused
 
+from gantrain import images
 from gantrain.data import pairs
 from gantrain.data.batches import Batches
 from gantrain.data.check import check
 from gantrain.data.datasets import load
 from gantrain.data.domain import Domain, FileImages, cut, scale
-from gantrain.data.transforms import contours, left_half, resized
+from gantrain.data.transforms import contours, left_half
 from gantrain.images import resize, to_uint8
 
 SEED, BATCH, PER_STEP = 7, 6, 2
@@ -305,8 +306,8 @@ def test_fits():
     assert scale(wide.transpose(1, 0, 2), "short_side", 12, 8).shape == (24, 12, 3)
     assert scale(wide, "none", 12, 12) is wide
     assert scale(wide, "none", 40, 40).shape == (40, 81, 3)
-    np.testing.assert_array_equal(resized(wide, 12, 12), resize(wide, 12))
-    assert resized(wide[None, :, :, :1], 5, 7).shape == (1, 5, 7, 1)
+    np.testing.assert_array_equal(images.scale(wide, 12, 12), resize(wide, 12))
+    assert images.scale(wide[None, :, :, :1], 5, 7).shape == (1, 5, 7, 1)
 
 
 def test_cut():

@@ -10,7 +10,6 @@ import numpy as np
 
 from gantrain import images
 from gantrain.data.palettes import Palette
-from gantrain.data.transforms import resized
 from gantrain.errors import UserError
 
 # Above this a set is read from its files while training; below it is decoded once.
@@ -63,7 +62,7 @@ def scale(pixels, fit, size, least, palette=None):
     height, width = shape if size is None else FITS[fit](shape, size, least)
     if palette is not None:
         return palette.scaled(pixels, height, width)
-    return resized(pixels, height, width)
+    return images.scale(pixels, height, width)
 
 
 def cut(pixels, side, place=(0.5, 0.5)):
@@ -308,7 +307,7 @@ class FileImages:
 
     def _visit(self, function):
         """Results of `function(index)` for every image, in order, computed in parallel."""
-        # OpenCV decodes outside Python's lock, so threads are enough.
+        # Images are decoded outside Python's lock, so threads are enough.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             try:
                 return list(pool.map(function, range(len(self))))

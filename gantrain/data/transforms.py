@@ -43,26 +43,6 @@ def rotate(images):
     return np.ascontiguousarray(np.rot90(images, axes=(1, 2)))
 
 
-def resized(pixels, height, width):
-    """Scale images to any size, by the methods of `gantrain.images.resize`.
-
-    Args:
-      pixels: uint8 [..., H, W, C].
-      height, width: the new size in pixels.
-
-    Returns:
-      uint8 [..., height, width, C].
-    """
-    *leading, old_height, old_width, channels = pixels.shape
-    if (height, width) == (old_height, old_width):
-        return pixels
-    shrinks = height <= old_height and width <= old_width
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    flat = pixels.reshape(-1, old_height, old_width, channels)
-    scaled = [cv2.resize(image, (width, height), interpolation=method) for image in flat]
-    return np.stack(scaled).reshape(*leading, height, width, channels)
-
-
 def left_half(pixels):
     """The left of two images side by side, uint8 [S, 2 S, C] to [S, S, C]; else ValueError."""
     return _halves(pixels)[0]
