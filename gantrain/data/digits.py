@@ -513,7 +513,7 @@ def _light(u, g):
 
 def _photograph(scene, u):
     """What a camera makes of a scene: lens blur, sharpening halos, grain and JPEG."""
-    blur, halo = _scale(u() ** 1.4, 0.55, 1.9), u()
+    blur, halo = _scale(u() ** 1.4, 0.5, 1.88), u()
     scene = raster.lens(scene, blur, np.where(halo < 0.5, 1.6 * halo, 0), 1.6)
     noise = _windows([_grain()] * CHUNK, u)
     noise *= _each(_scale(u() ** 2, 0.6, 5.0))

@@ -14,9 +14,10 @@ from __future__ import annotations
 import functools
 from types import SimpleNamespace
 
-import cv2
 import numpy as np
+from scipy import ndimage
 
+from gantrain.data import raster
 from gantrain.errors import UserError
 
 # What a plan tells apart, with its colour: the classes of the CMP facade base (Tylecek and Sara,
@@ -114,27 +115,26 @@ SURFACES = {
 
 @functools.cache
 def _surface(name):
-    """Tone and joints of a tile, float32 [TILE, TILE, 2]; tones have mean 0 and deviation 1."""
+    """Tone and joints of a tile, [2, TILE, TILE]; tones have mean 0 and deviation 1."""
     courses, units, offset, joint_x, joint_y = SURFACES[name][:5]
-    rng = np.random.Generator(np.random.PCG64([31, list(SURFACES).index(name)]))
+    stream = raster.Stream(31, list(SURFACES).index(name))
     place = (np.arange(TILE) + 0.5) / TILE
     y = place * courses
     row = y.astype(int)
-    shift = rng.random(courses) if offset is None else offset * (np.arange(courses) % 2)
+    shift = offset * (np.arange(courses) % 2) if offset is not None else stream.uniform(courses)
     x = place[None, :] * units + shift[row][:, None]
     column = x.astype(int)
-    tones = rng.standard_normal((courses, units))
+    tones = stream.normal(courses, units)
     tone = tones[row[:, None], column % units] if courses * units > 1 else np.zeros((TILE, TILE))
     joint = (y - row < joint_y * courses / TILE_METRES)[:, None]
     joint = joint | (x - column < joint_x * units / TILE_METRES)
-    return np.stack([tone, joint], axis=-1).astype(np.float32)
+    return np.stack([tone, joint])
 
 
 @functools.cache
 def _surface_level(name, level):
     """The tile averaged down by 2 ** level."""
-    side = TILE >> level
-    return cv2.resize(_surface(name), (side, side), interpolation=cv2.INTER_AREA)
+    return raster.resize(_surface(name), TILE >> level, TILE >> level)
 
 
 @functools.lru_cache(maxsize=8)
@@ -143,33 +143,29 @@ def _surface_at(name, pixels):
     level = 0
     while TILE >> (level + 1) >= pixels and level < 3:
         level += 1
-    tile = _surface_level(name, level)
-    mode = cv2.INTER_AREA if pixels < len(tile) else cv2.INTER_LINEAR
-    return cv2.resize(tile, (pixels, pixels), interpolation=mode)
+    return raster.resize(_surface_level(name, level), pixels, pixels)
 
 
 @functools.cache
 def _clouds(power=1.5):
-    """Noise without a scale of its own, float32 [512, 512], mean 0 and deviation 1.
+    """Noise without a scale of its own, [512, 512], mean 0 and deviation 1.
 
     Its amplitude falls with that power of the frequency: 1.5 for clouds, 0.5 for leaves.
     """
-    rng = np.random.Generator(np.random.PCG64(32))
     frequency = np.fft.fftfreq(512) * 512
     radius = np.hypot(frequency[:, None], frequency[None, :])
-    spectrum = np.fft.fft2(rng.standard_normal((512, 512))) / np.maximum(radius, 1) ** power
+    spectrum = np.fft.fft2(raster.Stream(32).normal(512, 512)) / np.maximum(radius, 1) ** power
     spectrum[0, 0] = 0
     noise = np.fft.ifft2(spectrum).real
-    return (noise / noise.std()).astype(np.float32)
+    return noise / noise.std()
 
 
 @functools.cache
 def _grain():
-    """Sensor noise to cut from, float32 [1024, 1024, 3], deviation 1."""
-    rng = np.random.Generator(np.random.PCG64(33))
-    fine = rng.standard_normal((1024, 1024, 3)).astype(np.float32)
-    gray = rng.standard_normal((1024, 1024, 1)).astype(np.float32)
-    fine = cv2.GaussianBlur(0.5 * fine + gray, None, 0.6)
+    """Sensor noise to cut from, [3, 1024, 1024], deviation 1."""
+    stream = raster.Stream(33)
+    grain = 0.5 * stream.normal(3, 1024, 1024) + stream.normal(1024, 1024)
+    fine = raster.lens(grain[None], 0.6)[0]
     return fine / fine.std()
 
 
@@ -177,43 +173,44 @@ class _Dice:
     """Draws of one image. How often it is asked must not depend on the size of the image."""
 
     def __init__(self, *key):
-        self._rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))
+        stream = raster.Stream(*key)
+        self.uniform, self.normal = stream.uniform, stream.normal
 
     def __call__(self, *shape):
-        return self._rng.random(shape) if shape else self._rng.random()
+        return self.uniform(*shape)
 
     def chance(self, probability):
-        return self._rng.random() < probability
+        return self.uniform() < probability
 
     def between(self, low, high):
-        return low + (high - low) * self._rng.random()
-
-    def normal(self, *shape):
-        return self._rng.standard_normal(shape) if shape else self._rng.standard_normal()
+        return low + (high - low) * self.uniform()
 
     def pick(self, options):
-        return options[int(self._rng.random() * len(options))]
+        return options[int(self.uniform() * len(options))]
 
     def colour(self, table, spread=0.05):
-        """A colour near one of a table, linear, float32 [3]."""
+        """A colour near one of a table, linear, [3]."""
         chosen = _linear(self.pick(table))
-        return (chosen * np.exp(2 * spread * (self.normal() + 0.5 * self.normal(3)))).astype(
-            np.float32
-        )
+        return chosen * np.exp(2 * spread * (self.normal() + 0.5 * self.normal(3)))
 
     def noise(self, zoom, height, width, wide=1.0, power=1.5):
         """A piece of `_clouds` of 1 / zoom of its side, at any resolution."""
         rows = min(max(2, int(512 / zoom)), 512)
         columns = min(max(2, int(512 * wide / zoom)), 512)
-        top = int(self._rng.random() * (512 - rows))
-        left = int(self._rng.random() * (512 - columns))
+        top = int(self.uniform() * (512 - rows))
+        left = int(self.uniform() * (512 - columns))
         piece = _clouds(power)[top : top + rows, left : left + columns]
-        return cv2.resize(piece, (width, height), interpolation=cv2.INTER_LINEAR)
+        return raster.resize(piece, height, width)
+
+
+def _ramp(start, stop, count):
+    """Evenly spaced numbers from one to the other, both included; `start` where there is one."""
+    return start + np.arange(count) * ((stop - start) / max(count - 1, 1))
 
 
 def _linear(colour):
     """sRGB 0 ... 255 to light; a square is close enough to the curve, and its root is quick."""
-    return (np.asarray(colour, np.float32) / 255) ** 2
+    return (np.array(colour) / 255) ** 2
 
 
 # ---------------------------------------------------------------------------------------- canvas
@@ -231,9 +228,9 @@ class _Canvas:
         self.fine = self.scale * self.fold  # points per metre
         side = size * self.fold
         self.classes = np.full((side, side), INDEX["sky"], np.uint8)
-        self.colour = np.zeros((side, side, 3), np.float32)
-        self.height = np.zeros((side, side), np.float32)
-        self.gloss = np.zeros((side, side), np.float32)
+        self.colour = np.zeros((3, side, side))
+        self.height = np.zeros((side, side))
+        self.gloss = np.zeros((side, side))
 
     def px(self, metres):
         """A place in whole pixels."""
@@ -255,57 +252,59 @@ class _Canvas:
         """Whether any of a box lies in the picture."""
         return min(box[2:]) > 0 and max(box[:2]) < self.size
 
-    def paint(self, box, name=None, colour=None, height=None, gloss=0.0, mask=None):
+    def paint(self, box, name=None, colour=None, height=None, gloss=0.0, mask=None, tone=None):
         """Paint a box, or where `mask` holds in it; what is None stays as it is.
 
         Args:
-            colour: float32 [3] or a patch [h, w, 3]; height, gloss: number or patch [h, w].
+            colour: [3] or a patch [h, w, 3]; height, gloss: number or patch [h, w].
             mask: bool patch [h, w].
+            tone: patch [h, w], a factor on a colour [3].
         """
-        left, top, right, bottom = (int(edge) * self.fold for edge in box)
-        side = len(self.classes)
-        rows = slice(max(top, 0), min(bottom, side))
-        columns = slice(max(left, 0), min(right, side))
-        if rows.start >= rows.stop or columns.start >= columns.stop:
+        where, inner = self._part(box)
+        if where is None:
             return
-        inner = (slice(rows.start - top, rows.stop - top),
-                 slice(columns.start - left, columns.stop - left))
-        where = (rows, columns)
-        chosen = ... if mask is None else mask[inner]
+        chosen = True if mask is None else mask[inner]
 
-        def part(value, depth):
-            """What of a value or patch falls on the chosen points."""
-            if np.ndim(value) < depth:
-                return value
-            return value[inner] if mask is None else value[inner][chosen]
+        def part(value):
+            """What of a patch falls into the picture; a number stands for all of it."""
+            return value[inner] if isinstance(value, np.ndarray) and value.ndim else value
 
         if name is not None:
-            self.classes[where][chosen] = INDEX[name]
+            np.copyto(self.classes[where], INDEX[name], where=chosen)
         if colour is not None:
-            self.colour[where][chosen] = part(colour, 3)
-            self.gloss[where][chosen] = part(gloss, 2)
+            if tone is not None:
+                colour = colour[:, None, None] * tone[inner]
+            else:
+                colour = part(colour).T.swapaxes(1, 2) if colour.ndim > 1 else colour[:, None, None]
+            np.copyto(self.colour[(slice(None), *where)], colour, where=chosen)
+            np.copyto(self.gloss[where], part(gloss), where=chosen)
         if height is not None:
-            self.height[where][chosen] = part(height, 2)
+            np.copyto(self.height[where], part(height), where=chosen)
 
     def stain(self, box, amount):
-        """Darken what is painted in a box by a patch of amounts, float32 [h, w] in 0 ... 1."""
+        """Darken what is painted in a box by a patch of amounts, [h, w] in 0 ... 1."""
+        where, inner = self._part(box)
+        if where is not None:
+            self.colour[(slice(None), *where)] *= 1 - amount[inner]
+
+    def _part(self, box):
+        """What of a box lies in the picture: rows and columns there and in its patch, or None."""
         left, top, right, bottom = (int(edge) * self.fold for edge in box)
         side = len(self.classes)
-        rows = slice(max(top, 0), min(bottom, side))
-        columns = slice(max(left, 0), min(right, side))
-        if rows.start < rows.stop and columns.start < columns.stop:
-            inner = amount[rows.start - top : rows.stop - top,
-                           columns.start - left : columns.stop - left]
-            self.colour[rows, columns] *= 1 - inner[..., None]
+        rows, columns = (slice(max(low, 0), min(high, side))
+                         for low, high in ((top, bottom), (left, right)))
+        if rows.start >= rows.stop or columns.start >= columns.stop:
+            return None, None
+        return (rows, columns), (slice(rows.start - top, rows.stop - top),
+                                 slice(columns.start - left, columns.stop - left))
 
     def surface(self, box, name):
-        """Tone and joints of a surface over a box, each float32 [h, w]; courses are continuous."""
+        """Tone and joints of a surface over a box, each [h, w]; courses are continuous."""
         tile = _surface_at(name, max(8, round(TILE_METRES * self.fine)))
         height, width = self.shape(box)
-        rows = (np.arange(height) + box[1] * self.fold) % len(tile)
-        columns = (np.arange(width) + box[0] * self.fold) % len(tile)
-        piece = tile[rows][:, columns]
-        return piece[..., 0], piece[..., 1]
+        rows = (np.arange(height) + box[1] * self.fold) % tile.shape[1]
+        columns = (np.arange(width) + box[0] * self.fold) % tile.shape[1]
+        return tile[:, rows][..., columns]
 
 
 @functools.cache
@@ -326,11 +325,19 @@ def _arch(kind, height, width):
 
 
 def _polygon(height, width, corners):
-    """Bool [height, width] inside corners given in fractions of (width, height)."""
-    mask = np.zeros((height, width), np.uint8)
-    corners = np.array(corners) * [width, height] * 16 - 8
-    cv2.fillPoly(mask, [np.rint(corners).astype(np.int32)], 1, cv2.LINE_8, 4)
-    return mask.astype(bool)
+    """Bool [height, width] inside a convex polygon, its rim included.
+
+    Args:
+        corners: clockwise, in fractions of (width, height).
+    """
+    corners = np.array(corners) * [width, height] - 0.5
+    y, x = np.arange(height)[:, None], np.arange(width)
+    mask = np.ones((height, width), bool)
+    for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        dx, dy = x1 - x0, y1 - y0
+        # A point counts that lies within half a point of the rim along either axis.
+        mask &= dx * (y - y0) - dy * (x - x0) >= -0.5 * max(abs(dx), abs(dy)) - 1e-9
+    return mask
 
 
 def _grow(box, left, top, right, bottom):
@@ -345,7 +352,7 @@ def _wall(canvas, dice, box, name, colour, surface, height=0.0, mask=None, worn=
     tone = 1 + worn * (0.045 * dice.noise(2.5, rows, columns) + 0.04 * dice.noise(12, rows, columns)
                        + 0.05 * dice.noise(3, rows, columns, wide=9))
     tilt = 0.06 * dice.normal()
-    tone *= np.linspace(1 + tilt, 1 - tilt, rows, dtype=np.float32)[:, None]
+    tone *= _ramp(1 + tilt, 1 - tilt, rows)[:, None]
     relief = height
     if spread:
         tones, joints = canvas.surface(box, surface)
@@ -353,7 +360,7 @@ def _wall(canvas, dice, box, name, colour, surface, height=0.0, mask=None, worn=
         tone *= 1 - joints * (1 - joint_tone)
         if np.ndim(height) == 0:
             relief = height - depth * joints
-    canvas.paint(box, name, colour * np.maximum(tone, 0.05)[..., None], relief, mask=mask)
+    canvas.paint(box, name, colour, relief, mask=mask, tone=np.maximum(tone, 0.05))
 
 
 def _streaks(canvas, box, metres, strength, draw):
@@ -361,21 +368,20 @@ def _streaks(canvas, box, metres, strength, draw):
     below = (box[0], box[3], box[2], box[3] + canvas.length(metres))
     rows, columns = canvas.shape(below)
     line = int(draw * 500)
-    pattern = cv2.resize(_clouds()[line : line + 1, : 40 + int(60 * draw)], (columns, 1))[0]
+    pattern = raster.resize(_clouds()[line : line + 1, : 40 + int(60 * draw)], 1, columns)
     amount = strength * np.clip(0.5 + 0.6 * pattern, 0, 1.5)
-    fade = np.linspace(1, 0, rows, dtype=np.float32)[:, None] ** 1.5
-    canvas.stain(below, np.minimum(amount[None, :] * fade, 0.6).astype(np.float32))
+    fade = _ramp(1, 0, rows)[:, None] ** 1.5
+    canvas.stain(below, np.minimum(amount * fade, 0.6))
 
 
 def _ledge(canvas, box, name, colour, height):
     """A moulded horizontal band: a lit nosing on top, steps back below."""
     rows, _ = canvas.shape(box)
-    profile = np.interp(np.linspace(0, 1, rows), [0, 0.3, 0.45, 1], [1.0, 1.0, 0.72, 0.45])
-    tone = np.interp(np.linspace(0, 1, rows), [0, 0.2, 0.5, 1], [1.1, 1.02, 0.95, 0.88])
+    profile = np.interp(_ramp(0, 1, rows), [0, 0.3, 0.45, 1], [1.0, 1.0, 0.72, 0.45])
+    tone = np.interp(_ramp(0, 1, rows), [0, 0.2, 0.5, 1], [1.1, 1.02, 0.95, 0.88])
     shape = canvas.shape(box)
-    canvas.paint(box, name,
-                 np.broadcast_to((colour * tone[:, None].astype(np.float32))[:, None], (*shape, 3)),
-                 np.broadcast_to((height * profile.astype(np.float32))[:, None], shape))
+    canvas.paint(box, name, colour, np.broadcast_to((height * profile)[:, None], shape),
+                 tone=np.broadcast_to(tone[:, None], shape))
 
 
 def _glass(canvas, box, look, draws, arch="flat", depth=-0.16, bars=None):
@@ -390,9 +396,9 @@ def _glass(canvas, box, look, draws, arch="flat", depth=-0.16, bars=None):
     rows, columns = canvas.shape(box)
     across, down, transom = look.bars if bars is None else bars
     mask = _arch(arch, rows, columns)
-    y = ((np.arange(rows) + 0.5) / rows).astype(np.float32)[:, None]
-    x = ((np.arange(columns) + 0.5) / columns).astype(np.float32)[None, :]
-    colour = np.empty((rows, columns, 3), np.float32)
+    y = ((np.arange(rows) + 0.5) / rows)[:, None]
+    x = ((np.arange(columns) + 0.5) / columns)[None, :]
+    colour = np.empty((rows, columns, 3))
     colour[:] = look.room * (0.4 + 1.2 * draws[0])
     cloth = look.cloth * (0.45 + 0.35 * draws[1])
     kind = draws[2] * look.curtains
@@ -408,33 +414,31 @@ def _glass(canvas, box, look, draws, arch="flat", depth=-0.16, bars=None):
     elif kind >= 0.86:  # a blind inside, part of the way down
         cover = np.broadcast_to((y < 0.15 + 0.5 * draws[4]) * 0.85, (rows, columns))
     if cover is not None:
-        colour += cover.astype(np.float32)[..., None] * (cloth - colour)
-    gloss = np.full((rows, columns), 1.0, np.float32)
+        colour += cover[..., None] * (cloth - colour)
+    gloss = np.full((rows, columns), 1.0)
     half = columns // 2
     # Each sash stands a little differently and mirrors another part of the street.
     gloss[:, :half] *= 0.55 + 0.8 * draws[6]
     gloss[:, half:] *= 0.55 + 0.8 * draws[7]
-    height = np.full((rows, columns), depth, np.float32)
+    height = np.full((rows, columns), depth)
 
-    frame = np.zeros((rows, columns), np.uint8)
+    frame = np.zeros((rows, columns), bool)
     thick = canvas.points(look.frame_width)
     thin = canvas.points(0.6 * look.frame_width)
-    frame[:thick] = frame[-thick:] = frame[:, :thick] = frame[:, -thick:] = 1
+    frame[:thick] = frame[-thick:] = frame[:, :thick] = frame[:, -thick:] = True
     if mask is not None:
-        brush = np.ones((2 * thick + 1, 2 * thick + 1), np.uint8)
-        frame |= cv2.dilate((~mask).astype(np.uint8), brush)
+        frame |= raster.dilate(~mask, thick)
     if transom is not None and rows * (1 - transom) > 6 * thick:
         place = int(rows * transom)
-        frame[place : place + thick] = 1
+        frame[place : place + thick] = True
     for k in range(1, across):
         place = round(columns * k / across - thick / 2)
         if columns / across > 2.5 * thick:
-            frame[:, place : place + (thick if 2 * k == across or across == 3 else thin)] = 1
+            frame[:, place : place + (thick if 2 * k == across or across == 3 else thin)] = True
     for k in range(1, down):
         if rows / down > 3 * thin:
             place = round(rows * k / down)
-            frame[place : place + thin] = 1
-    frame = frame.astype(bool)
+            frame[place : place + thin] = True
     colour[frame] = look.frame * (0.75 + 0.2 * draws[8])
     gloss[frame] = 0
     height[frame] = depth + 0.05
@@ -446,7 +450,7 @@ def _slats(canvas, box, colour, height, draw, mask=None):
     rows, columns = canvas.shape(box)
     period = canvas.points(0.09, 3)
     phase = (np.arange(rows) % period) / period
-    tone = (0.72 + 0.5 * phase).astype(np.float32)[:, None] * (0.88 + 0.24 * draw)
+    tone = (0.72 + 0.5 * phase)[:, None] * (0.88 + 0.24 * draw)
     patch = np.broadcast_to(tone[..., None] * colour, (rows, columns, 3)).copy()
     edge = canvas.points(0.05)
     if columns > 4 * edge and rows > 4 * edge:
@@ -465,14 +469,14 @@ def _railing(canvas, box, look, kind, out):
         patch = np.broadcast_to(look.parapet, (rows, columns, 3)).copy()
         lip = canvas.points(0.08)
         patch[:lip] *= 1.12
-        height = np.full((rows, columns), out, np.float32)
+        height = np.full((rows, columns), out)
         height[:lip] += 0.06
         canvas.paint(box, "balcony", patch, height)
         return
     if kind == "glass":
         lip = canvas.points(0.06)
         patch = np.broadcast_to(_linear((120, 140, 140)), (rows, columns, 3)).copy()
-        gloss = np.full((rows, columns), 0.8, np.float32)
+        gloss = np.full((rows, columns), 0.8)
         patch[:lip] = _linear((150, 150, 150))
         gloss[:lip] = 0
         canvas.paint(box, "balcony", patch, out, gloss)
@@ -498,8 +502,8 @@ def _door(canvas, box, look, draws, arch="flat"):
     mask = _arch(arch, rows, columns)
     leaf = look.door * (1.1 + 0.4 * draws[0])
     patch = np.broadcast_to(leaf, (rows, columns, 3)).copy()
-    height = np.full((rows, columns), -0.18, np.float32)
-    gloss = np.zeros((rows, columns), np.float32)
+    height = np.full((rows, columns), -0.18)
+    gloss = np.zeros((rows, columns))
     light = int(rows * (0.14 + 0.16 * draws[1]))
     edge = canvas.points(0.08)
     if arch == "round":
@@ -560,8 +564,8 @@ def _shop(canvas, box, look, draws, sign):
     rows, columns = canvas.shape(box)
     colour = sign
     patch = np.broadcast_to(colour, (rows, columns, 3)).copy()
-    gloss = np.zeros((rows, columns), np.float32)
-    height = np.full((rows, columns), 0.02, np.float32)
+    gloss = np.zeros((rows, columns))
+    height = np.full((rows, columns), 0.02)
     fascia = canvas.points(0.55 + 0.3 * draws[0], 2)
     base = canvas.points(0.15 + 0.4 * draws[1])
     post = canvas.points(0.1)
@@ -584,10 +588,10 @@ def _shop(canvas, box, look, draws, sign):
         # Wares on display: blobs of warm light with a little colour in a dim room.
         pieces = [_clouds(1.2)[int(a * 480) :, int(b * 480) :][:24, :24]
                   for a, b in draws[4:10].reshape(3, 2)]
-        tint = np.stack([pieces[0] + 0.25 * piece for piece in pieces], axis=-1)
-        wares = np.clip(0.2 + 0.12 * tint, 0.01, 0.7) * np.float32([1.15, 1.0, 0.8])
-        wares = cv2.resize(wares, (wide, high), interpolation=cv2.INTER_LINEAR)
-        weight = np.linspace(0.4, 1.2, high, dtype=np.float32)[:, None, None]
+        tint = np.stack([pieces[0] + 0.25 * piece for piece in pieces])
+        wares = raster.resize(np.clip(0.2 + 0.12 * tint, 0.01, 0.7), high, wide)
+        wares = np.moveaxis(wares, 0, -1) * [1.15, 1.0, 0.8]
+        weight = _ramp(0.4, 1.2, high)[:, None, None]
         patch[pane] = look.room + wares * weight * (0.3 if k == entry else 0.9)
         gloss[pane] = 0.75
         height[pane] = -0.5 if k == entry else -0.12
@@ -602,11 +606,11 @@ def _awning(canvas, box, colour, draws):
         period = canvas.points(0.5 + 0.3 * draws[1], 4)
         stripes = np.arange(columns) % period < period // 2
     line = np.where(stripes[:, None], colour, _linear((226, 220, 206)))
-    slope = np.linspace(0, 1, rows, dtype=np.float32)
+    slope = _ramp(0, 1, rows)
     tone = (0.85 + 0.25 * slope)[:, None, None]
     hem = max(1, rows // 5)
     tone[-hem:] *= 0.72
-    canvas.paint(box, "awning", line[None].astype(np.float32) * tone,
+    canvas.paint(box, "awning", line[None] * tone,
                  np.broadcast_to((0.1 + 1.0 * slope)[:, None], (rows, columns)))
 
 
@@ -622,8 +626,8 @@ def _foliage(canvas, dice, box, colour, ragged=0.3, height=1.5, gaps=0.0, rooted
     wide = columns / rows
     if columns > rows:
         zoom, wide = zoom * columns / rows, columns / rows
-    y = np.linspace(-1, 1, rows, dtype=np.float32)[:, None]
-    x = np.linspace(-1, 1, columns, dtype=np.float32)[None, :]
+    y = _ramp(-1, 1, rows)[:, None]
+    x = _ramp(-1, 1, columns)[None, :]
     edge = dice.noise(zoom, rows, columns, wide)
     fine = dice.noise(zoom, rows, columns, wide, 0.5)
     up = 0.5 * (1 - y) if rooted else y
@@ -631,7 +635,7 @@ def _foliage(canvas, dice, box, colour, ragged=0.3, height=1.5, gaps=0.0, rooted
     mask &= dice.noise(zoom, rows, columns, wide, 0.8) < 2.2 - gaps
     leaves = 0.75 * dice.noise(zoom, rows, columns, wide, 0.5) - 0.6 * edge
     lit = np.clip(0.85 + 0.42 * leaves - 0.25 * y, 0.1, 2.4)
-    canvas.paint(box, "foliage", colour * lit[..., None], height + 0.12 * leaves, mask=mask)
+    canvas.paint(box, "foliage", colour, height + 0.12 * leaves, mask=mask, tone=lit)
 
 
 # ------------------------------------------------------------------------------------- buildings
@@ -664,9 +668,9 @@ def _look(dice):
     cornice = dice.between(0.4, 0.8) if ornate else dice.between(0.18, 0.45)
     roofs = ("flat", "mansard", "mansard", "pitched", "pitched", "gable", "attic")
     return SimpleNamespace(
-        age=age, surface=surface, wall=wall, trim=trim.astype(np.float32),
-        ground_surface=ground_surface, ground_wall=np.asarray(ground_wall, np.float32),
-        base=(dice.colour(STONE) * 0.6).astype(np.float32), has_base=dice.chance(0.7),
+        age=age, surface=surface, wall=wall, trim=trim,
+        ground_surface=ground_surface, ground_wall=np.asarray(ground_wall),
+        base=(dice.colour(STONE) * 0.6), has_base=dice.chance(0.7),
         frame=dice.colour(FRAMES, 0.03), frame_width=dice.between(0.06, 0.11),
         bars=dice.pick(BARS[:8] if age != "modern" else BARS[5:11]),
         room=_linear((30, 34, 38)) * dice.between(0.7, 2.2), cloth=dice.colour(TRIM, 0.04),
@@ -789,8 +793,8 @@ class _Facade:
         rows, columns = canvas.shape(box)
         mask = _polygon(rows, columns, [(inset, 0), (1 - inset, 0), (1, 1), (0, 1)])
         steep = 0.35 if self.roof == "mansard" else 0.9
-        back = self.depth - 0.1 - steep * look.roof_height * np.linspace(
-            1, 0, rows, dtype=np.float32)[:, None]
+        back = self.depth - 0.1 - steep * look.roof_height * _ramp(
+            1, 0, rows)[:, None]
         if self.roof in ("mansard", "pitched"):
             _wall(canvas, dice, box, "roof", tiles, look.roof_surface,
                   np.broadcast_to(back, (rows, columns)), mask, worn=1.6)
@@ -862,12 +866,12 @@ class _Facade:
             canvas.paint((self.x0, self.street - base, self.x1, self.street), self.body,
                          None, self.depth + 0.08)
             canvas.stain((self.x0, self.street - base, self.x1, self.street),
-                         np.full(canvas.shape((self.x0, 0, self.x1, base)), 0.4, np.float32))
+                         np.full(canvas.shape((self.x0, 0, self.x1, base)), 0.4))
         # Rain splashes the foot of a wall.
         foot = (self.x0, self.street - canvas.length(1.4), self.x1, self.street)
         rows, columns = canvas.shape(foot)
         damp = np.clip(0.2 + 0.15 * dice.noise(6, rows, columns, wide=3), 0, 0.5)
-        canvas.stain(foot, damp * np.linspace(0, 1, rows, dtype=np.float32)[:, None] ** 2)
+        canvas.stain(foot, damp * _ramp(0, 1, rows)[:, None] ** 2)
         if look.quoins:
             wide, high = canvas.length(0.4), max(1, canvas.length(0.42))
             for k, y in enumerate(range(self.eaves, self.street, high)):
@@ -884,7 +888,7 @@ class _Facade:
                 x = canvas.px(self.axes[0] + (k - 0.5) * self.bay)
                 shaft = (x - wide // 2, self.eaves, x - wide // 2 + wide, first)
                 rows, columns = canvas.shape(shaft)
-                round_off = 1 - 0.25 * np.linspace(-1, 1, columns, dtype=np.float32) ** 2
+                round_off = 1 - 0.25 * _ramp(-1, 1, columns) ** 2
                 canvas.paint(shaft, "pillar", np.broadcast_to(
                     look.trim * round_off[None, :, None], (rows, columns, 3)), self.depth + 0.12)
                 for y in (self.eaves + canvas.length(look.cornice), first - canvas.length(0.3)):
@@ -903,8 +907,8 @@ class _Facade:
                middle + half, canvas.px(self.lines[1]) - canvas.length(0.15))
         rows, columns = canvas.shape(box)
         # Its sides turn away from the street.
-        turn = np.interp(np.linspace(-1, 1, columns), [-1, -0.7, -0.69, 0.69, 0.7, 1],
-                         [0.8, 0.8, 1.04, 1.04, 0.86, 0.86]).astype(np.float32)
+        turn = np.interp(_ramp(-1, 1, columns), [-1, -0.7, -0.69, 0.69, 0.7, 1],
+                         [0.8, 0.8, 1.04, 1.04, 0.86, 0.86])
         patch = np.broadcast_to(look.wall * turn[None, :, None], (rows, columns, 3))
         canvas.paint(box, self.body, patch, self.depth + 0.55)
         console = (box[0] + half // 4, box[3], box[2] - half // 4,
@@ -1019,11 +1023,11 @@ class _Facade:
         box = (sill[0], sill[1] - canvas.length(0.22), sill[2], sill[1])
         rows, columns = canvas.shape(box)
         place = int(draws[16] * 440)
-        speck = cv2.resize(_clouds()[place : place + 12, place : place + 60], (columns, rows))
+        speck = raster.resize(_clouds()[place : place + 12, place : place + 60], rows, columns)
         leaves = _linear((62, 92, 40)) * (0.7 + 0.3 * np.clip(speck, -1.5, 2))[..., None]
         blossom = _linear(((200, 60, 50), (214, 90, 120), (230, 200, 210))[int(draws[15] * 3)])
         leaves[speck > 0.6] = blossom
-        canvas.paint(box, "foliage", leaves.astype(np.float32), self.depth + 0.25)
+        canvas.paint(box, "foliage", leaves, self.depth + 0.25)
 
     def _around(self, floor, k, around, boxes, arch, french, draws):
         """Surround, hood and panel of a window."""
@@ -1057,11 +1061,10 @@ class _Facade:
             if hood == "triangle":
                 mask = _polygon(rows, columns, [(0.5, 0), (1, 0.85), (1, 1), (0, 1), (0, 0.85)])
             else:
-                x = np.linspace(-1, 1, columns)
-                mask = np.linspace(0, 1, rows)[:, None] >= 0.8 * x[None, :] ** 2
+                x = _ramp(-1, 1, columns)
+                mask = _ramp(0, 1, rows)[:, None] >= 0.8 * x**2 - 1e-9
             lip = canvas.points(0.09)
-            inner = cv2.erode(np.pad(mask, 1).astype(np.uint8), np.ones(
-                (2 * lip + 1, 2 * lip + 1), np.uint8))[1:-1, 1:-1].astype(bool)
+            inner = ~raster.dilate(~np.pad(mask, 1), lip)[1:-1, 1:-1]
             canvas.paint(box, "decoration", trim, self.depth + 0.24, mask=mask)
             canvas.paint(box, None, trim * 0.86, self.depth + 0.08, mask=inner)
         if look.panels and not french:
@@ -1259,10 +1262,10 @@ def _ground(canvas, dice, street):
     rows, columns = canvas.shape(box)
     tone = 1 + 0.06 * dice.noise(4, rows, columns, wide=6) + 0.04 * dice.noise(40, rows, columns)
     kerb = dice.between(0.35, 0.8)
-    canvas.paint(box, "ground", paving * tone[..., None], 1.2)
+    canvas.paint(box, "ground", paving, 1.2, tone=tone)
     road = (0, min(canvas.px(street + kerb), canvas.size - 1), canvas.size, canvas.size)
     high = canvas.shape(road)[0]
-    canvas.paint(road, None, asphalt * tone[rows - high :, :, None], 1.2)
+    canvas.paint(road, None, asphalt, 1.2, tone=tone[rows - high :])
     edge = (0, road[1], canvas.size, road[1] + canvas.length(0.12))
     canvas.paint(edge, None, paving * 1.15, 1.2)
 
@@ -1303,7 +1306,7 @@ def _shadows(height, right, down, highest):
     """How far each point lies below the nearest ray of the sun, in points.
 
     Args:
-        height: float32 [N, N], in points.
+        height: [N, N], in points.
         right, down: by how many points a shadow moves per point of height.
         highest: difference of heights that matters, in points.
     """
@@ -1311,13 +1314,13 @@ def _shadows(height, right, down, highest):
     covered = height
     while step < 2 * highest:
         shift = round(step * right), round(step * down)
-        covered = np.maximum(covered, _moved(covered, *shift) - np.float32(step))
+        covered = np.maximum(covered, _moved(covered, *shift) - step)
         step *= 2
     return covered - height
 
 
 def _light(canvas, dice):
-    """Light that leaves each point, float32 [N, N, 3], from colour, relief and gloss.
+    """Light that leaves each point, [3, N, N], from colour, relief and gloss.
 
     The colours of the canvas are used up.
     """
@@ -1326,13 +1329,13 @@ def _light(canvas, dice):
     right = dice.pick((-1, 1)) * dice.between(0.35, 1.3)
     down = dice.between(0.5, 1.3)
     strength = dice.between(1.3, 3.2) if sunny else dice.between(0.0, 0.25)
-    height = canvas.height * np.float32(canvas.fine)
+    height = canvas.height * canvas.fine
     depth = _shadows(height, right, down, 1.3 * canvas.fine)
     shadow = np.clip(depth / max(0.05 * canvas.fine, 0.6), 0, 1)
-    shadow = cv2.GaussianBlur(shadow, None, max(0.03 * canvas.fine, 0.5))
+    shadow = raster.lens(shadow[None, None], max(0.03 * canvas.fine, 0.5))[0, 0]
 
     # What stands back sees less of the sky.
-    wide = cv2.blur(height, (round(canvas.fine * 0.5) | 1,) * 2)
+    wide = ndimage.uniform_filter(height, round(canvas.fine * 0.5) | 1, mode="mirror")
     closed = np.clip((wide - height) / canvas.fine, 0, 0.6)
     ambient = 1 / (1 + 2.6 * closed)
     slope_x = np.diff(height, axis=1, prepend=height[:, :1])
@@ -1344,7 +1347,7 @@ def _light(canvas, dice):
     direct = (1 - shadow) * (1 + 0.3 * tilt)
     what, draws = dice(), dice(5)
     noise = dice.noise(5, side, side)
-    y = np.broadcast_to(np.arange(side, dtype=np.float32)[:, None] / side, (side, side))
+    y = np.broadcast_to(np.arange(side)[:, None] / side, (side, side))
     x = y.T
     if what < 0.22:
         line = 0.45 + 0.5 * draws[0] + 0.5 * (draws[1] - 0.5) * (x - 0.5)
@@ -1355,75 +1358,69 @@ def _light(canvas, dice):
         mask = np.clip((noise + 1.6 * (np.abs(x - draws[0]) - 0.35)) * -3, 0, 1)
         direct *= 1 - 0.85 * mask
 
-    warm = np.float32([1.06, 1.0, 0.9]) if sunny else np.float32([1, 1, 1])
-    cool = np.float32([0.92, 1.0, 1.12]) if sunny else np.float32([0.98, 1.0, 1.03])
-    direct *= np.float32(strength)
+    warm = np.array([1.06, 1.0, 0.9]) if sunny else np.array([1, 1, 1])
+    cool = np.array([0.92, 1.0, 1.12]) if sunny else np.array([0.98, 1.0, 1.03])
+    direct *= strength
     lit = canvas.colour
-    for channel in range(3):
-        lit[..., channel] *= ambient * cool[channel] + direct * warm[channel]
+    for plane, w, c in zip(lit, warm, cool, strict=True):
+        plane *= ambient * c + direct * w
 
     # Glass mirrors the sky above and the houses across the street below.
     mirror = dice.between(0.04, 0.24)
     across = 0.05 + 0.65 * dice()
     sky_tone = _linear(dice.pick(((200, 214, 232), (224, 228, 232), (150, 186, 226))))
-    house = dice.colour(PLASTER + BRICK) * np.float32(0.35)
-    roofs, blots = dice.noise(14, side, side), dice.noise(8, side, side)
-    glass = np.nonzero(canvas.gloss)
-    where = np.clip((across - y[glass] + 0.12 * roofs[glass]) * 9, 0, 1)[:, None]
-    street_view = house + where * (sky_tone * np.float32(1 + 0.5 * strength) - house)
-    street_view *= np.clip(1 + 0.35 * blots[glass], 0.3, 2)[:, None]
-    lit[glass] += (np.float32(mirror) * canvas.gloss[glass])[:, None] * street_view
+    house = dice.colour(PLASTER + BRICK) * 0.35
+    roofs, blots = (dice.noise(zoom, side, side).ravel() for zoom in (14, 8))
+    glass = np.flatnonzero(canvas.gloss)
+    where = np.clip((across - glass // side / side + 0.12 * roofs[glass]) * 9, 0, 1)
+    amount = mirror * canvas.gloss.ravel()[glass] * np.clip(1 + 0.35 * blots[glass], 0.3, 2)
+    for plane, near, far in zip(lit, house, sky_tone * (1 + 0.5 * strength), strict=True):
+        plane.ravel()[glass] += amount * (near + where * (far - near))
 
     sky = canvas.classes == INDEX["sky"]
-    luma = lit @ np.float32([0.3, 0.59, 0.11])
-    level = max(float(luma[~sky].mean()), 1e-3)
-    lit *= np.float32(dice.between(0.24, 0.46) / level)
-    lit[sky] = _sky(dice, side, sunny)[sky]
+    luma = 0.3 * lit[0] + 0.59 * lit[1] + 0.11 * lit[2]
+    level = max(luma[~sky].mean(), 1e-3)
+    lit *= dice.between(0.24, 0.46) / level
+    np.copyto(lit, _sky(dice, side, sunny), where=sky)
     return lit
 
 
 def _sky(dice, side, sunny):
-    """Blue with clouds, or the white of an overcast day, float32 [N, N, 3]."""
+    """Blue with clouds, or the white of an overcast day, [3, N, N]."""
     coarse = side // 4  # clouds are soft
     clouds = dice.noise(3, coarse, coarse, wide=0.5)
     cover = dice.between(-1.2, 0.8) if sunny else dice.between(0.8, 2.5)
-    white = np.clip(0.5 * (clouds + np.float32(cover)), 0, 1)[..., None]
-    blue = _linear((104, 148, 202)) * np.float32(dice.between(0.8, 1.3))
-    y = np.linspace(0, 1, coarse, dtype=np.float32)[:, None, None]
-    blue = blue + (_linear((190, 210, 230)) - blue) * np.clip(np.float32(1.2) * y, 0, 1)
-    cloud = _linear((236, 238, 240)) * np.float32(dice.between(0.8, 1.25))
-    sky = blue + white * (cloud * (1 + np.float32(0.06) * clouds[..., None]) - blue)
-    return cv2.resize(sky, (side, side), interpolation=cv2.INTER_LINEAR)
+    white = np.clip(0.5 * (clouds + cover), 0, 1)
+    blue = _linear((104, 148, 202)) * dice.between(0.8, 1.3)
+    y = np.clip(1.2 * _ramp(0, 1, coarse), 0, 1)[:, None]
+    cloud = _linear((236, 238, 240)) * dice.between(0.8, 1.25)
+    planes = []
+    for high, low, puff in zip(blue, _linear((190, 210, 230)), cloud, strict=True):
+        clear = high + (low - high) * y
+        planes.append(clear + white * (puff * (1 + 0.06 * clouds) - clear))
+    return raster.resize(np.stack(planes), side, side)
 
 
 def _photograph(light, size, dice):
     """What a camera makes of the light: lens, white balance, tone, grain and JPEG; uint8."""
-    image = cv2.resize(light, (size, size), interpolation=cv2.INTER_AREA)
-    balance = np.exp((0.01 + 0.07 * dice.normal()) * np.float32([1.0, 0.1, -1.1]))
-    image *= balance
-    y, x = np.mgrid[:size, :size].astype(np.float32) / size - 0.5
-    image *= (1 - dice.between(0.0, 0.5) * (x**2 + y**2))[..., None]
+    image = raster.resize(light, size, size)
+    image *= np.exp((0.01 + 0.07 * dice.normal()) * np.array([1.0, 0.1, -1.1]))[:, None, None]
+    square = ((np.arange(size) / size) - 0.5) ** 2
+    image *= 1 - dice.between(0.0, 0.5) * (square[:, None] + square)
     haze = dice.between(0.0, 0.02)
     image = image * (1 - haze) + haze
     # The shoulder of film: bright light bends towards white instead of being cut.
     image = image * (1 + image / 1.7) / (1 + image)
     image = 255 * np.sqrt(np.maximum(image, 0))
     image += dice.between(0.0, 0.35) * (image - 128) * (1 - np.abs(image - 128) / 128)
-    gray = image.mean(axis=-1, keepdims=True)
+    gray = image.mean(axis=0)
     image = gray + dice.between(0.65, 1.08) * (image - gray)
-    blur = dice.between(0.2, 0.5) * max(size / 192, 1)
-    image = cv2.GaussianBlur(image, None, blur, borderType=cv2.BORDER_REFLECT)
-    halo = dice.between(-0.5, 0.9)
-    if halo > 0:
-        soft = cv2.GaussianBlur(image, None, 1.2, borderType=cv2.BORDER_REFLECT)
-        image = cv2.addWeighted(image, 1 + halo, soft, -halo, 0)
+    blur, halo = dice.between(0.2, 0.5) * max(size / 192, 1), dice.between(-0.5, 0.9)
+    image = raster.lens(image[None], blur, max(halo, 0), 1.2)
     top, left = (dice(2) * (1024 - size)).astype(int)
-    image += (0.6 + 2.6 * dice() ** 2) * _grain()[top : top + size, left : left + size]
-    image = np.clip(np.rint(image), 0, 255).astype(np.uint8)
-    quality = int(dice.between(72, 96))
-    # OpenCV takes the red channel for blue, both ways: the image comes back as RGB.
-    _, code = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, quality))
-    return cv2.imdecode(code, cv2.IMREAD_COLOR)
+    image += (0.6 + 2.6 * dice() ** 2) * _grain()[:, top : top + size, left : left + size]
+    image = raster.jpeg(np.clip(image, 0, 255), int(dice.between(72, 96)))
+    return raster.to_bytes(image[0]).transpose(1, 2, 0)
 
 
 def facade_pairs(count, seed, size=128):

@@ -86,12 +86,12 @@ def _along(images, target, axis):
                for j in range(source // target)]
         total = sum(images[part] for part in cut[1:]) + images[cut[0]]
         return total * (target / source)
-    shape = (-1,) + (1,) * (-1 - axis)
-    parts = [weight.reshape(shape) * images.take(place, axis)
-             for weight, place in _taps(source, target)]
-    total = parts[0]
-    for part in parts[1:]:
-        total += part
+    total = 0.0
+    for weight, place in _taps(source, target):
+        part = images.take(place, axis, mode="clip")
+        part *= weight if axis == -1 else weight[:, None]
+        part += total
+        total = part
     return total
 
 
@@ -105,7 +105,8 @@ def resize(images, height, width):
         Images, float64 [..., height, width].
     """
     images = np.asarray(images, np.float64)
-    if height * images.shape[-1] <= width * images.shape[-2]:  # the smaller one between
+    # Whole rows move faster: the columns first, unless there will be fewer rows.
+    if height < images.shape[-2]:
         return _along(_along(images, height, -2), width, -1)
     return _along(_along(images, width, -1), height, -2)
 
