@@ -105,6 +105,34 @@ def samples(source, name, plain=False):
     return found[..., :-1], found[..., -1]
 
 
+def palette_indices(source, name):
+    """The indices of an image file that has a palette of its own.
+
+    Args:
+      source, name: as for `samples`.
+
+    Returns:
+      uint8 [H, W, 1], upright; None for a file without a palette.
+
+    Raises:
+      UserError: the file cannot be read or is no whole image of a supported kind.
+    """
+    def read(stream):
+        start = stream.read(32)
+        stream.seek(0)
+        if start[:4] in _TIFF and tifffile.TiffFile(stream).pages[0].photometric != 3:
+            return None
+        stream.seek(0)
+        image = _recognised(stream, start, name)
+        if image.mode != "P":
+            return None
+        image.load()
+        return _upright(np.asarray(image)[..., None], _orientation(image))
+
+    with _stream(source) as stream:
+        return _guarded(lambda: read(stream), name)
+
+
 def to_eight_bits(samples):
     """uint16 to uint8, rounded."""
     return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 from gantrain import images
 from gantrain.data.folders import list_images
@@ -84,7 +85,10 @@ def translate_files(translate, source, output, *, channels, multiple=1, tile=0, 
         found = images.read_pixels(path, channels)
         if palette is None:
             return found
-        return found._replace(colour=palette.exact(found.colour, *found.colour.shape[:2]))
+        maps = images.to_channels(palette.read(path, path), channels)
+        with tf.device("CPU:0"):
+            colour = images.to_float(palette.scaled(maps, *maps.shape[:2]))
+        return found._replace(colour=np.asarray(colour))
 
     def colours():
         for path, result in read_ahead(paths, read):

@@ -143,6 +143,57 @@ def test_the_right_classes_score_one(tmp_path, name, size):
 
 
 
+def as_gray(ids, path):
+    Image.fromarray(ids).save(path)
+
+
+def as_colour(ids, path):
+    Image.fromarray(np.repeat(ids[..., None], 3, -1)).save(path)
+
+
+def as_sixteen_bits(ids, path):
+    Image.fromarray(np.where(ids == 255, 26001, ids).astype(np.uint16)).save(path)
+
+
+def as_indices(ids, path):
+    """Numbers are indices of the file's own palette, whose colours say nothing of them."""
+    image = Image.fromarray(ids, "L").copy()
+    image.putpalette(np.random.default_rng(0).integers(0, 256, 768, np.uint8).tobytes())
+    image.save(path)
+
+
+@pytest.mark.parametrize("save", [as_gray, as_colour, as_sixteen_bits, as_indices])
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_label_numbers_of_every_kind_of_file(tmp_path, save, suffix):
+    palette = named("gray ids", tmp_path)
+    maps = [drawn(seed, used=(0, 1, 2, 5, 19)) for seed in range(3)]
+    dataset = write_set(tmp_path, [palette.colours[m] for m in maps])
+    for part in ("trainB", "testB"):
+        for n, m in enumerate(maps):
+            (tmp_path / part / f"{n}.png").unlink()
+            save(palette.colours[m][..., 0], tmp_path / part / f"{n}{suffix}")
+    labels = loaded(dataset)[1]
+    assert labels.shape == (32, 32, 1) and labels.images.dtype == np.uint8
+    np.testing.assert_array_equal(palette.indices(to_float(labels.images)),
+                                  [majority(m, 32, 32) for m in maps])
+
+
+def test_plain_colours_of_a_file_count(tmp_path):
+    """A transparent pixel is of no class, and a palette of the file's own means its colours."""
+    palette = PALETTES["facades"]
+    pixels = palette.colours[drawn(4)]
+    alpha = np.full((64, 64), 255, np.uint8)
+    alpha[:9] = 0
+    Image.fromarray(np.dstack([pixels, alpha])).save(tmp_path / "a.png")
+    made = palette.classify(palette.read(tmp_path / "a.png", "a.png"))
+    assert (made[:9] == len(palette.classes)).all()
+    np.testing.assert_array_equal(made[9:], drawn(4)[9:])
+    small = Image.fromarray(pixels).quantize(8, dither=Image.Dither.NONE)
+    small.save(tmp_path / "p.png")
+    np.testing.assert_array_equal(palette.classify(palette.read(tmp_path / "p.png", "p.png")),
+                                  drawn(4))
+
+
 @pytest.mark.parametrize("name", ["facades", "gray ids"])
 @pytest.mark.parametrize("memory", [True, False])
 def test_crops_and_flips_move_classes_and_mix_none(tmp_path, name, memory):

@@ -210,24 +210,31 @@ class FileImages:
         Raises:
           UserError: the image cannot be read or is not of the expected form.
         """
-        source = self._sources[index]
-        if isinstance(source, bytes):
-            name = f"{self._name} {index}"
-            pixels = images.decode(source, name)
-        else:
-            name = source
-            pixels = images.read_image(source)
-        if self._pick is not None:
-            try:
-                pixels = self._pick(pixels)
-            except ValueError as error:
-                raise UserError(f"{name}: {error}") from None
+        pixels = self.unscaled(index, self._palette)
         if self._derive is None:
             pixels = images.to_channels(pixels, self._channels)
         pixels = scale(pixels, self._fit, self._size, self._crop, self._palette)
         if self._derive is not None:
             pixels = images.to_channels(self._derive(pixels), self._channels)
         return cut(pixels, self._crop, place) if self.crops else pixels
+
+    def unscaled(self, index, palette=None):
+        """One image at the size of its file, as a palette's label maps are read if there is one."""
+        source, name = self.named(index)
+        read = palette.read if palette else images.decode
+        return self.picked_from(read(source, name), name)
+
+    def named(self, index):
+        """The source of an image, and what to call it in a message."""
+        source = self._sources[index]
+        return source, f"{self._name} {index}" if isinstance(source, bytes) else source
+
+    def picked_from(self, pixels, name):
+        """What is used of a decoded image, such as its left half. Raises UserError."""
+        try:
+            return pixels if self._pick is None else self._pick(pixels)
+        except ValueError as error:
+            raise UserError(f"{name}: {error}") from None
 
     def subset(self, indices):
         """The images at `indices`, in that order, still encoded."""
@@ -263,8 +270,9 @@ class FileImages:
         return self._with(fit=fit, size=size, crop=crop)
 
     def with_palette(self, palette):
-        """The same images as label maps in the colours of a palette."""
-        return self._with(palette=palette)
+        """The same images as label maps in the colours of a palette; numbers are gray."""
+        channels = 1 if palette.ids else self._channels
+        return self._with(palette=palette, channels=channels, levels=None)
 
     def picked(self, pick):
         """The same images, of which only what `pick` takes is used."""
@@ -468,7 +476,14 @@ class Domain:
             if encoded
             else palette.scaled(self.images, *self.images.shape[1:3])
         )
-        return dataclasses.replace(self, images=held, palette=palette)
+        return dataclasses.replace(self, images=held, palette=palette, levels=None)
+
+    def unscaled(self, count, palette):
+        """The first images as they lie, read as a palette's label maps are: a list of arrays."""
+        numbers = range(min(count, self.size))
+        if isinstance(self.images, FileImages):
+            return [self.images.unscaled(number, palette) for number in numbers]
+        return list(self.images[: len(numbers)])
 
     def with_channels(self, channels):
         """The same domain with `channels` channels: gray is repeated, colour becomes luma."""

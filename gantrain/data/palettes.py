@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
+from gantrain import decoding
 from gantrain.data import facades
 from gantrain.errors import UserError
 from gantrain.images import to_float, to_uint8
@@ -97,6 +98,29 @@ class Palette(NamedTuple):
     def pictures(self, indices):
         """Label maps, float32 [..., H, W, 3] in [-1, 1], of classes [..., H, W] in [0, K]."""
         return tf.gather(to_float(self.shown), indices)
+
+    def read(self, source, name):
+        """Read one label map: its plain colours, or the numbers that it holds.
+
+        Args:
+            source: path of an image file, or its bytes.
+            name: what to call the image in an error message.
+
+        Returns:
+            uint8 [H, W, 1 or 3]; void where the file is transparent or a number is above 255.
+
+        Raises:
+            UserError: the file is not a whole image of a supported kind.
+        """
+        pixels, alpha = (decoding.palette_indices(source, name) if self.ids else None), None
+        if pixels is None:
+            pixels, alpha = decoding.samples(source, name, plain=True)
+        if not self.ids and pixels.dtype == np.uint16:
+            pixels = decoding.to_eight_bits(pixels)
+        known = (pixels >= 0) & (pixels <= 255) & (pixels == np.floor(pixels))
+        if alpha is not None:
+            known &= alpha[..., None] > 0
+        return np.where(known, pixels, self.shown[-1, :pixels.shape[-1]]).astype(np.uint8)
 
     def classify(self, pixels):
         """The class of every pixel of one label map, at the size at which its file holds it.
@@ -184,9 +208,8 @@ class Palette(NamedTuple):
         Args:
             domain: `gantrain.data.domain.Domain`; its first images are looked at.
         """
-        looked_at = range(min(_LOOKED_AT, domain.size))
         pixels = np.concatenate([np.broadcast_to(p, (*p.shape[:2], 3)).reshape(-1, 3)
-                                 for p in (domain.images[i] for i in looked_at)])
+                                 for p in domain.unscaled(_LOOKED_AT, self)])
         _, off = self._nearest(pixels.astype(np.int32))
         return float((off <= min(_FLAT, self.noise)).mean())
 
