@@ -128,6 +128,7 @@ def test_the_right_classes_score_one(tmp_path, name, size):
     dataset = write_set(tmp_path, [p[..., 0] for p in pixels] if palette.ids else pixels)
     photos, labels = loaded(dataset, size=size)
     assert photos.palette is None and labels.palette.classes == palette.classes
+    assert not photos.left_out and not labels.left_out
     assert labels.shape[-1] == (1 if palette.ids else 3)
     count = len(palette.classes)
     expected = np.stack([majority(np.minimum(m, count), size, size) for m in maps])

@@ -184,6 +184,8 @@ class Palette(NamedTuple):
     def scaled(self, pixels, height, width):
         """Label maps in exact colours, by `classify` and `majority`; the channels stay.
 
+        Deviation: pix2pix scales label maps like photographs.
+
         Args:
             pixels: uint8 [..., H, W, 3 or 1].
             height, width: the new size in pixels; that of `pixels` leaves it.

@@ -12,6 +12,7 @@ import numpy as np
 
 from gantrain import images
 from gantrain.data.domain import FileImages
+from gantrain.data.palettes import FILE as PALETTE
 from gantrain.errors import UserError
 
 # Names of the parts, the first that is there being used.
@@ -63,7 +64,7 @@ def listing(folder, parts=()):
     except OSError as error:
         raise UserError(f"{folder}: cannot be read ({error.strerror})") from None
     for path in entries:
-        if is_litter(path) or path.name in parts:
+        if is_litter(path) or path.name in (PALETTE, *parts):
             continue
         if path.is_dir():
             left_out[f"in {path.name}/"] += count_files(path)
