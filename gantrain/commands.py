@@ -184,6 +184,8 @@ def train(explicit) -> int:
     if stored is not None:
         presets.refuse_changes(stored, wanted, run.path)
         summary = run.summary()
+        if summary:
+            _refuse_other_data(run, wanted)
         if summary and summary.get("stopped_early"):
             print(f"{run.path}: ended at step {summary['steps']}: {summary['stopped_early']}; "
                   f"--no-resume starts anew")
@@ -193,6 +195,16 @@ def train(explicit) -> int:
                   f"--no-resume to start anew")
             return 0
     return _fit(wanted)
+
+
+def _refuse_other_data(run, config):
+    """Refuses to leave a finished run as it is where its data have changed, if they are there."""
+    from gantrain.session import chosen_domains
+    try:
+        domains, unsure = chosen_domains(config, "train", decoded=False)
+    except UserError:
+        return
+    run.refuse_other_data(domains, unsure)
 
 
 def _fit(config) -> int:

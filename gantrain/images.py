@@ -310,7 +310,7 @@ def _composited(source, name, levels):
         if floats != (levels.kind == "float32"):
             raise UserError(f"{name}: holds {colour.dtype} samples where the set holds "
                             f"{levels.kind}; convert it")
-        colour = _in_levels(colour, name, levels)
+        colour = in_levels(colour, name, levels)
     elif floats:
         raise UserError(f"{name}: holds {colour.dtype} samples, of no known range; convert it to 8 "
                         f"or 16 bits per channel")
@@ -321,7 +321,7 @@ def _composited(source, name, levels):
     return colour, alpha, 16 if floats else bits
 
 
-def _in_levels(colour, name, levels):
+def in_levels(colour, name, levels):
     """Codes of values between the levels: uint16 [H, W, C]."""
     if not np.isfinite(colour).all():
         raise UserError(f"{name}: holds values that are no numbers (NaN) or infinite; replace them")

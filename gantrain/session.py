@@ -409,28 +409,11 @@ class Session:
     # --- what it is made of ----------------------------------------------------------------------
 
     def _load(self, split):
-        """The domains of a part: chosen by `--domains`, pruned where the set asks for it."""
-        d = self.config.data
-        # Generated sets are drawn once: runs that differ in their seed train on the same data.
-        kind = TRAINERS[self.config.run.gan_type]
-        domains = load(d.dataset, place=d.place, data_dir=d.data_dir, offline=d.offline,
-                       image_size=d.image_size, load_size=d.load_size, fit=d.fit,
-                       same_channels=kind.same_channels, split=split)
-        number = find(d.dataset).prune_domain
-        unsure = domains[number].name if number is not None and split == "train" else None
-        if d.domains:
-            by_name = {domain.name: domain for domain in domains}
-            wanted = d.domains.split(",")
-            unknown = [n for n in wanted if n not in by_name]
-            if unknown:
-                raise UserError(f"--domains {unknown[0]}: --dataset {d.dataset} has "
-                                f"{', '.join(by_name)}")
-            domains = [by_name[n] for n in wanted]
-        if self.config.translation.direction == "b2a":
-            domains = domains[::-1]
+        """The domains of a part, pruned where the set asks for it."""
+        domains, unsure = chosen_domains(self.config, split)
         if split == "train" and self.run.exists and not self.config.run.dry_run:
             self.run.refuse_other_data(domains, unsure)
-        if unsure in [domain.name for domain in domains]:
+        if split == "train" and unsure in [domain.name for domain in domains]:
             confidence = self.auxiliaries.confidence(domains)
             domains = [prune(domain, confidence) if domain.name == unsure else domain
                        for domain in domains]
@@ -439,6 +422,36 @@ class Session:
     def _train_classifier(self, config, domains):
         """A classifier is a run like any other, interrupted by the same signals."""
         Session(config, domains, self.stop).fit()
+
+
+def chosen_domains(config, split, decoded=True):
+    """The domains of a part as `--domains` and `--direction` choose them.
+
+    Args:
+        config: a resolved config.
+        split: "train" or "test".
+        decoded: False leaves image files encoded.
+
+    Returns:
+        The domains, and the name of the one of which a run prunes the training part, or None.
+    """
+    d = config.data
+    # Generated sets are drawn once: runs that differ in their seed train on the same data.
+    kind = TRAINERS[config.run.gan_type]
+    domains = load(d.dataset, place=d.place, data_dir=d.data_dir, offline=d.offline,
+                   image_size=d.image_size, load_size=d.load_size, fit=d.fit,
+                   same_channels=kind.same_channels, split=split, decoded=decoded)
+    number = find(d.dataset).prune_domain
+    unsure = None if number is None else domains[number].name
+    if d.domains:
+        by_name = {domain.name: domain for domain in domains}
+        wanted = d.domains.split(",")
+        unknown = [n for n in wanted if n not in by_name]
+        if unknown:
+            raise UserError(f"--domains {unknown[0]}: --dataset {d.dataset} has "
+                            f"{', '.join(by_name)}")
+        domains = [by_name[n] for n in wanted]
+    return domains[::-1] if config.translation.direction == "b2a" else domains, unsure
 
 
 def _image(generator, z):

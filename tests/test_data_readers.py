@@ -334,10 +334,10 @@ def test_a_list_of_attributes_reaches_no_other_folder(tmp_path):
 # ---------------------------------------------------------------------------------------- folders
 
 
-def write_images(folder, names, shape=(8, 8, 3)):
-    """Image files of one brightness each: 10 times its place."""
+def write_images(folder, names, shape=(8, 8, 3), first=0):
+    """Image files of one brightness each: 10 times its place, from `first` on."""
     folder.mkdir(parents=True, exist_ok=True)
-    for number, name in enumerate(names):
+    for number, name in enumerate(names, first):
         cv2.imwrite(str(folder / name), np.full(shape, 10 * number % 256, np.uint8))
 
 
@@ -427,17 +427,15 @@ def test_an_unreadable_image_is_named(tmp_path):
     (tmp_path / "b.png").write_bytes(b"\x89PNG broken")
     domain = folders.read_folder(tmp_path, "train", 8, "broken")
     refused(domain.in_memory, "b.png")
-    (problem,) = domain.images.problems()
-    assert "b.png" in problem
 
 
 # ------------------------------------------------------------------------------------------ pairs
 
 
-def write_pairs(folder, names, side=16):
+def write_pairs(folder, names, side=16, first=0):
     """Files of two images side by side: left 10 times its place, right 255 minus that."""
     folder.mkdir(parents=True, exist_ok=True)
-    for number, name in enumerate(names):
+    for number, name in enumerate(names, first):
         left = np.full((side, side, 3), 10 * number, np.uint8)
         cv2.imwrite(str(folder / name), np.concatenate([left, 255 - left], 1))
 
@@ -544,8 +542,7 @@ def test_a_file_that_is_no_pair_is_named(tmp_path):
     write_images(tmp_path / "train", ("0.png",), (8, 12, 3))
     domains = paired_folders.read_side_by_side(tmp_path, "train", 8)
     for domain in domains:
-        (problem,) = domain.images.problems()
-        assert "0.png" in problem and "12x8" in problem and "twice as wide" in problem
+        refused(domain.in_memory, "0.png", "12x8", "twice as wide")
     (tmp_path / "val").mkdir()
     refused(lambda: paired_folders.read_side_by_side(tmp_path, "test", 8), "val", "no images")
 

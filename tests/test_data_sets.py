@@ -81,11 +81,11 @@ def originals(tmp_path_factory):
     write_images(folder / "svhn_crops", [f"image_{n:04}_class_{n % 10}.png" for n in range(20)])
     write_celeba(folder / "celeba", range(1, 41), ALL_ATTRIBUTES)
     for name in CYCLEGAN_LICENCES:
-        for part in ("trainA", "trainB", "testA", "testB"):
-            write_images(folder / name / part, ("1.jpg", "2.jpg"), (16, 16, 3))
+        for place, part in enumerate(("trainA", "trainB", "testA", "testB")):
+            write_images(folder / name / part, ("1.jpg", "2.jpg"), (16, 16, 3), 2 * place)
     for name in set(PIX2PIX_LICENCES) - set(CYCLEGAN_LICENCES):
-        for part in ("train", "val"):
-            write_pairs(folder / name / part, ("1.jpg", "2.jpg"))
+        for place, part in enumerate(("train", "val")):
+            write_pairs(folder / name / part, ("1.jpg", "2.jpg"), first=2 * place)
     names = [f"{number:04}" for number in range(10)]
     write_photo_sketch(folder / "photo_sketch", names, train=names[:8], test=names[8:])
     write_sketchy(folder / "sketchy", photos=2, drawings=5)
@@ -430,8 +430,8 @@ class FakeBuilder:
         if self.name != "mnist":
             raise ConnectionError("Failed to resolve host\nwith details on more lines")
         splits = {
-            split: {"image": pixels(20, 28, 28, 1), "label": np.arange(20) % 10}
-            for split in ("train", "test")
+            split: {"image": pixels(20, 28, 28, 1) ^ place, "label": np.arange(20) % 10}
+            for place, split in enumerate(("train", "test"))
         }
         store(self.data_dir, "mnist", splits, image_and_label(1))
 

@@ -8,7 +8,7 @@ import pytest
 from gantrain import presets
 from gantrain.config import FROM_NOISE, SEGMENTATION, TRANSLATION
 from gantrain.data.datasets import Dataset
-from gantrain.data.domain import Domain
+from gantrain.data.domain import Domain, FileImages
 from gantrain.data.palettes import Palette
 from gantrain.errors import UserError
 from gantrain.loop import Stop
@@ -186,3 +186,8 @@ def timeless(metrics):
     """Log lines without what depends on the clock."""
     return [{k: v for k, v in line.items() if k not in ("images_per_second", "input_wait")}
             for line in metrics]
+
+
+def encoded(paths, side, levels=None):
+    """Gray image files as a set on disk."""
+    return FileImages(paths, side, 1, levels=levels)

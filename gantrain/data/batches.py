@@ -86,6 +86,7 @@ class Batches:
         ]
         self._shapes = [domain.shape for domain in domains]
         self._held_shapes = [tuple(domain.images.shape[1:]) for domain in domains]
+        self._types = [domain.images.dtype for domain in domains]
         self._cropped = [domain.crop is not None for domain in domains]
         self._flipped = flip
         self._batch_size = batch_size
@@ -171,7 +172,7 @@ class Batches:
                 pixels = tf.slice(next(streamed), begin, [self._per_step, share, *shape])
             else:
                 pixels = self._gather(number, index)
-            if pixels.dtype == tf.uint8:
+            if pixels.dtype in (tf.uint8, tf.uint16):
                 pixels = to_float(pixels)
             if self._flipped or self._held_shapes[number] != self._shapes[number]:
                 placement = self.placements(number, positions)
@@ -186,7 +187,7 @@ class Batches:
         """Yield what `batch` needs from the host, from `start_step` on, without end.
 
         Returns:
-          An iterator over tuples with one uint8 tensor [per_step, B, H, W, C], or
+          An iterator over tuples with one uint8 or uint16 tensor [per_step, B, H, W, C], or
           [per_step, B, T, H, W, C], for each domain that is not in memory; empty tuples if all are.
 
         Raises:
@@ -253,7 +254,7 @@ class Batches:
         rows = tf.gather(self._stored[number].read_value(), index)
         if rows.dtype != tf.int64:
             return rows
-        pixels = tf.reshape(tf.bitcast(rows, tf.uint8), [*index.shape, -1])
+        pixels = tf.reshape(tf.bitcast(rows, self._types[number]), [*index.shape, -1])
         return tf.reshape(pixels[..., : math.prod(shape)], [*index.shape, *shape])
 
 
@@ -371,8 +372,8 @@ def _store(images):
     """
     if isinstance(images, FileImages):
         return None
-    if images.dtype == np.uint8:
-        rows = np.ascontiguousarray(images).reshape(len(images), -1)
+    if images.dtype.kind == "u":
+        rows = np.ascontiguousarray(images).reshape(len(images), -1).view(np.uint8)
         rows = np.pad(rows, ((0, 0), (0, -rows.shape[1] % 8))) if rows.shape[1] % 8 else rows
         images = rows.view(np.int64)
     return tf.Variable(images, trainable=False)

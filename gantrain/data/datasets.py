@@ -107,7 +107,7 @@ class Dataset:
 
 
 def load(name, *, data_dir, place=None, offline=False, image_size=None, load_size=None,
-         fit="squeeze", same_channels=True, split="train", seed=0):  # fmt: skip
+         fit="squeeze", same_channels=True, split="train", seed=0, decoded=True):  # fmt: skip
     """Load the domains of a data set.
 
     Args:
@@ -125,6 +125,7 @@ def load(name, *, data_dir, place=None, offline=False, image_size=None, load_siz
       split: "train" or "test"; the parts are disjoint.
       seed: seed of generated sets (`ring`, `pen`, `street`); a set from files does not depend on
         it.
+      decoded: False leaves all image files encoded.
 
     Returns:
       List of domains with equal example shapes, save for channels of their own. Sets above 4 GiB
@@ -156,7 +157,7 @@ def load(name, *, data_dir, place=None, offline=False, image_size=None, load_siz
     if same_channels:
         channels = max(domain.shape[-1] for domain in domains)
         domains = [domain.with_channels(channels) for domain in domains]
-    return [domain.in_memory() for domain in domains]
+    return [domain.in_memory() for domain in domains] if decoded else domains
 
 
 def _label_maps(name, dataset, request):
@@ -348,7 +349,8 @@ def _with_attributes(faces):
 def _column(faces, attribute):
     """The place of an attribute among the labels."""
     if attribute not in faces.classes:
-        raise UserError(f"celeba: the list of attributes has no {attribute}; download it again")
+        raise UserError(f"celeba: list_attr_celeba.txt (or .csv) has no attribute {attribute}; "
+                        "download it again")
     return faces.classes.index(attribute)
 
 

@@ -1,6 +1,5 @@
 """A domain: images from one marginal distribution, with labels where they exist."""
 
-import contextlib
 import dataclasses
 import hashlib
 import os
@@ -9,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from gantrain import images
+from gantrain.data import levels
 from gantrain.data.palettes import Palette
 from gantrain.errors import UserError
 
@@ -221,8 +221,9 @@ class FileImages:
     def unscaled(self, index, palette=None):
         """One image at the size of its file, as a palette's label maps are read if there is one."""
         source, name = self.named(index)
-        read = palette.read if palette else images.decode
-        return self.picked_from(read(source, name), name)
+        if palette:
+            return self.picked_from(palette.read(source, name), name)
+        return self.picked_from(images.decode(source, name, levels=self.levels), name)
 
     def named(self, index):
         """The source of an image, and what to call it in a message."""
@@ -245,12 +246,15 @@ class FileImages:
         return self._with(channels=channels)
 
     def decided(self):
-        """The same images, gray if all files are."""
-        return self if self._channels else self.with_channels(_channels_of(self._sources))
+        """The same images, gray if all files are, and of more than 8 bits if these need them."""
+        if self._channels:
+            return self
+        channels, found = levels.of_files(self._sources)
+        return self._with(channels=channels, levels=found)
 
-    def with_levels(self, levels):
+    def with_levels(self, found):
         """The same images, decoded to 16 bits over a range of values, or to 8 bits for None."""
-        return self._with(levels=levels)
+        return self._with(levels=found)
 
     def fingerprint(self, labels=None):
         """Hash of the files and their labels: what a resumed run and its evaluation compare."""
@@ -298,22 +302,10 @@ class FileImages:
         def place(index):
             array[index] = self[index]
 
-        self._visit(place)
+        self.visit(place)
         return array
 
-    def problems(self):
-        """What is wrong with each unreadable image: a list of messages that name the file."""
-
-        def problem(index):
-            try:
-                self[index]
-            except UserError as error:
-                return str(error)
-            return None
-
-        return [message for message in self._visit(problem) if message]
-
-    def _visit(self, function):
+    def visit(self, function):
         """Results of `function(index)` for every image, in order, computed in parallel."""
         # Images are decoded outside Python's lock, so threads are enough.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -328,15 +320,6 @@ def _beginning(path):
     """The first bytes of a file."""
     with open(path, "rb") as file:
         return file.read(HASHED_BYTES)
-
-
-def _channels_of(sources):
-    """1 if all images are gray, else 3; an unreadable one is left for the decoder to name."""
-    for path in sources[:: max(1, len(sources) // 64)]:
-        with contextlib.suppress(UserError):
-            if images.read_image(path).shape[-1] == 3:
-                return 3
-    return 1
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -148,7 +148,7 @@ def _beside(folder, used):
 
 
 def _with_left_out(domain, more):
-    return dataclasses.replace(domain, left_out=domain.left_out + more)
+    return dataclasses.replace(domain, left_out=Counter(domain.left_out) + more)
 
 
 def _read(place, split, size, name, classes):
@@ -156,6 +156,8 @@ def _read(place, split, size, name, classes):
     if place.suffix == ".npz":
         pixels, labels = npz.read_npz(place, split)
         labels, classes = _by_number(labels, classes, place)
+        # Values of more than 8 bits are not scaled before the training part tells their range.
+        size = size if pixels.dtype == np.uint8 else None
         return of_array(name, pixels, size, labels, classes)
     paths, left_out = parts.listing(place)
     if paths:

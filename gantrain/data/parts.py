@@ -11,6 +11,7 @@ from collections import Counter
 import numpy as np
 
 from gantrain import images
+from gantrain.data import levels
 from gantrain.data.domain import FileImages
 from gantrain.data.palettes import FILE as PALETTE
 from gantrain.errors import UserError
@@ -116,8 +117,13 @@ def in_order(names):
 
 def remarks(domains):
     """Lines about what is not as it might be expected: files left out, classes joined."""
-    lines = [f"left out of {domain.name}: {described(domain.left_out)}"
-             for domain in domains if domain.left_out]  # fmt: skip
+    left_out = {}
+    for domain in domains:
+        if domain.left_out:
+            left_out.setdefault(described(domain.left_out), []).append(domain.name)
+    lines = [f"left out of {', '.join(names)}: {what}" for what, names in left_out.items()]
+    lines += [f"{domain.name} is kept in 16 bits: values {levels.described(domain.levels)}"
+              for domain in domains if domain.levels]  # fmt: skip
     for domain in domains:
         if domain.labels is not None and not domain.multi_label:
             counts = np.bincount(domain.labels, minlength=len(domain.classes))
@@ -132,13 +138,27 @@ def described(left_out):
     return ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())
 
 
+def in_folders(left_out):
+    """Files that are left out because they lie in folders which are no parts of a set."""
+    known = {f"in {part}/" for names in PARTS.values() for part in names}
+    return sum(count for reason, count in left_out.items()
+               if reason.startswith("in ") and reason.lower() not in known)  # fmt: skip
+
+
 def _decoded(domain, training):
-    """The domain in the channels of its training part."""
+    """The domain in the channels and levels of its training part."""
     own = training.images
-    own = own.decided() if isinstance(own, FileImages) else own
-    if domain is training:
-        return dataclasses.replace(domain, images=own)
-    return domain.with_channels(own.shape[-1])
+    if isinstance(own, FileImages):
+        own = own.decided()
+        found = own.levels
+    else:
+        found = levels.of_array(own) if own.dtype == np.uint16 else None
+    decoded = domain.images
+    if isinstance(decoded, FileImages):
+        decoded = decoded.with_levels(found).with_channels(own.shape[-1])
+    else:
+        decoded = images.to_channels(levels.codes(decoded, found), own.shape[-1])
+    return dataclasses.replace(domain, images=decoded, levels=found)
 
 
 def _numbered(domain, training, classes):

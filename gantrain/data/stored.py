@@ -7,6 +7,7 @@ import numpy as np
 from gantrain.data.domain import Domain
 from gantrain.data.palettes import Palette
 from gantrain.errors import UserError
+from gantrain.images import Levels
 
 
 def entry(domain):
@@ -43,14 +44,18 @@ def blank(stored):
                     and all(isinstance(name, str) for name in v))  # fmt: skip
     several = value("multi_label", lambda v: isinstance(v, bool))
     targets = value("targets", lambda v: v == 0 or _count(v))
-    levels = value("levels", lambda v: v is None)
+    levels = value("levels", lambda v: v is None or isinstance(v, list) and len(v) == 3
+                   and all(type(number) in (int, float) for number in v[:2]) and v[0] < v[1]
+                   and v[2] in ("uint16", "float32"))  # fmt: skip
+    levels = levels and Levels(*levels)
     fingerprint = value("fingerprint", lambda v: v is None or isinstance(v, str))
     left_out = value("left_out", lambda v: isinstance(v, dict) and all(map(_count, v.values())), {})
     try:
         palette = stored.get("palette") and Palette.from_json(stored["palette"])
     except (KeyError, TypeError, OverflowError) as error:
         raise ValueError(f"palette has no {error}") from None
-    images = np.zeros((1, *shape), np.float32 if len(shape) == 1 else np.uint8)
+    images = np.zeros((1, *shape), np.float32 if len(shape) == 1 else np.uint16 if levels
+                      else np.uint8)
     labels = np.zeros((1, len(classes)), np.uint8) if several else np.zeros(1, np.int32)
     rows = np.zeros((1, targets), np.int32) if targets else None
     return Domain(

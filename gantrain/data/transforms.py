@@ -8,6 +8,7 @@ is what domain 2 should show; so are luma and contours, whose lines then are one
 import cv2
 import numpy as np
 
+from gantrain.decoding import to_eight_bits
 from gantrain.images import to_channels
 
 # Canny's blur in pixels, the quantiles of gradient strength that are his two thresholds, and the
@@ -34,8 +35,8 @@ def edge(images):
 
 
 def negative(images):
-    """Colours negated, uint8 [N, H, W, C] to the same (figure 2.17)."""
-    return 255 - images
+    """Colours negated, uint8 or uint16 [N, H, W, C] to the same (figure 2.17)."""
+    return np.iinfo(images.dtype).max - images
 
 
 def rotate(images):
@@ -66,12 +67,15 @@ def contours(images):
     dark and pale images are drawn alike.
 
     Args:
-      images: uint8 [N, H, W, C].
+      images: uint8 or uint16 [N, H, W, C].
 
     Returns:
-      uint8 [N, H, W, 1], 0 on a line and 255 elsewhere.
+      The same type [N, H, W, 1], 0 on a line and the greatest value elsewhere.
     """
-    return np.stack([_drawn(image) for image in to_channels(images, 1)])
+    gray = to_channels(images, 1)
+    deep = gray.dtype == np.uint16
+    drawn = np.stack([_drawn(image) for image in (to_eight_bits(gray) if deep else gray)])
+    return drawn.astype(images.dtype) * (257 if deep else 1)
 
 
 def _halves(pixels):

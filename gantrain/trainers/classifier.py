@@ -98,11 +98,11 @@ def correct(labels, logits, multi_label):
 
 
 def logits_of(classifier, images, batch_size=250):
-    """Logits of many images, float32 [N, C]; images are uint8 or [-1, 1], in memory."""
+    """Logits of many images, float32 [N, C]; images are integers or [-1, 1], in memory."""
     made = []
     for start in range(0, len(images), batch_size):
         part = images[start:start + batch_size]
-        part = to_float(part) if part.dtype == np.uint8 else part
+        part = to_float(part) if part.dtype.kind == "u" else part
         made.append(classifier(part, training=False).numpy())
     return np.concatenate(made).astype(np.float32)
 
