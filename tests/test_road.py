@@ -5,10 +5,13 @@ and every row of every kind of table and figure, is computed again in NumPy and 
 `evaluate`, `reproduce` and `sample` give. A metric or a kind of table without such a value fails.
 """
 
+import contextlib
 import csv
 import functools
+import io
 import itertools
 import json
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -40,7 +43,10 @@ def road(tmp_path_factory):
 
 
 def command(*words):
-    assert main([str(word) for word in words]) == 0
+    """What a command of the program prints."""
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        assert main([str(word) for word in words]) == 0
+    return said.getvalue()
 
 
 def trained(path, *words):
@@ -373,9 +379,10 @@ def measured(road, request):
     def of(name):
         run = request.getfixturevalue(name)
         metrics = [m for m, cases in EXACT.items() if m in some and name in dict(cases)]
-        command("evaluate", "--run_dir", run.path, "--metrics", ",".join(metrics), "--num", run.num,
-                "--seed", SEED, "--lpips_weights", road / "lpips.npz",
-                "--inception_weights", road / "inception.weights.h5")
+        run.said = command(
+            "evaluate", "--run_dir", run.path, "--metrics", ",".join(metrics), "--num", run.num,
+            "--seed", SEED, "--lpips_weights", road / "lpips.npz", "--inception_weights",
+            road / "inception.weights.h5")
         return run, json.loads((run.path / "metrics.json").read_text())
 
     return of
@@ -397,6 +404,24 @@ def test_no_value_is_left_unpinned(measured):
         wanted = [key for cases in EXACT.values() for of, expected in cases if of == name
                   for key in expected(run)]
         assert sorted(stored["values"]) == sorted(wanted), name
+
+
+def test_every_value_stands_with_its_count(measured):
+    counts = measured("three")[1]["counts"]
+    lpips = {f"lpips/{a}_{i}~{b}_{j}": NUM for i, j in itertools.product(NAMES, NAMES)
+             for a, b in itertools.product(("generated", "real"), repeat=2)}
+    assert {k: v for k, v in counts.items() if lpips.get(k) != v} == {
+        "joint/coherence": NUM, "agreement/negative": NUM, "cross/left": NUM, "cross/right": 22,
+        "cross/negative": NUM, **{f"modes/{name}": NUM for name in NAMES}}
+    assert measured("paired")[1]["counts"] == {"fcn": 10, "pixels": 10}
+    assert measured("adapted")[1]["counts"]["adaptation"] == {"right": 22, "left": 30}
+
+
+def test_what_is_said_is_what_is_stored(measured):
+    for name in ("three", "paired"):
+        run, stored = measured(name)
+        for key, value in stored["values"].items():
+            assert f"{key:40s} {value:.4f}\n" in run.said
 
 
 def test_the_stub_shows_what_it_is_asked_about(measured):
@@ -577,11 +602,25 @@ TABLES = {
 }
 
 
+# Thesis; rows of a table, arm by arm.
+PRINTED = {
+    "table3.4": [[.8388], [.8693], [.9005], [.8944]],
+    "table3.5": [[.8906], [.9594], [.6923], [.7024]],
+    "table3.6": [[.7345], [.7756], [.7402], [.7169]],
+    "table3.7": [[.6676], [.7472], [.7101], [.6824]],
+    "table3.8": [[.6931], [.7414], [.7069], [.6968]],
+    "table5.1": [[.1026, .1227, .1039, .1092, .1019], [.1157, .1217, .1141, .1148, .1110],
+                 [.1157, .1429, .1100, .1092, .1064], [.1627] * 5],
+    "table7.1": [[.3018], [.1140], [.2053], [.3304]],
+}
+
+
 class Reproduced(NamedTuple):
-    """What `reproduce` wrote, and what it drew: calls of Matplotlib by name."""
+    """What `reproduce` wrote and said, and what it drew: calls of Matplotlib by name."""
 
     rows: list
     text: str
+    said: str
     drawn: dict
 
 
@@ -595,12 +634,12 @@ def reproduced(road):
         with pytest.MonkeyPatch.context() as patch:
             for call, calls in drawn.items():
                 patch.setattr(Axes, call, recorded(getattr(Axes, call), calls))
-            command("reproduce", name, "--scale", "smoke", "--substitute", *arms, *seeds,
-                    "--data_dir", road / "data", "--lpips_weights", road / "lpips.npz",
-                    "--runs", road / "runs", "--output", road / "tables")
+            said = command("reproduce", name, "--scale", "smoke", "--substitute", *arms, *seeds,
+                           "--data_dir", road / "data", "--lpips_weights", road / "lpips.npz",
+                           "--runs", road / "runs", "--output", road / "tables")
         with open(road / "tables" / f"{name}-smoke.csv", newline="") as file:
             rows = list(csv.DictReader(file))
-        return Reproduced(rows, (road / "tables" / f"{name}-smoke.md").read_text(), drawn)
+        return Reproduced(rows, (road / "tables" / f"{name}-smoke.md").read_text(), said, drawn)
 
     return of
 
@@ -640,6 +679,52 @@ def test_every_row_of_a_table_is_exact(name, road, reproduced):
         assert float(cell["mean"]) == pytest.approx(np.mean(seen), rel=1e-4, abs=2e-5), label
         if table.seeds > 1:
             assert float(cell["std"]) == pytest.approx(np.std(seen, ddof=1), rel=1e-3, abs=2e-5)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_says_the_same_in_every_form(name, reproduced):
+    """Markdown and screen: four decimals of ours, their deviation, theirs as printed."""
+    experiment, result = EXPERIMENTS[name], reproduced(name)
+    head, _, *body = [[cell.strip() for cell in line[1:-1].split(" | ")]
+                      for line in result.text.splitlines() if line.startswith("|")]
+    assert head == ["", *(f"{arm.name} {who}" for arm in experiment.arms
+                          for who in ("ours", "theirs"))]
+    cells = iter(result.rows)
+    for found, row in zip(body, experiment.rows, strict=True):
+        wanted = [row.label]
+        for arm in experiment.arms:
+            cell = next(cells)
+            ours = f"{float(cell['mean']):.4f}" if cell["mean"] else ""
+            ours += f" ± {float(cell['std']):.4f}" if cell["std"] else ""
+            theirs = arm.published.get(row.label, "")
+            wanted += [ours or cell["missing"],
+                       theirs if isinstance(theirs, str) else f"{theirs:.4f}"]
+            shown = f"  {arm.name:16s} {ours or cell['missing']:24s}"
+            assert shown + (f"   published {wanted[-1]}" if wanted[-1] else "") in result.said
+        assert found == wanted
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_labels_say_what_their_rows_read(name):
+    """Of LPIPS: the n-th name among the labels of a table is its n-th domain."""
+    rows = [row for row in EXPERIMENTS[name].rows if row.key.startswith("lpips/")]
+    order = list(dict.fromkeys(re.search(r"Gen\. (\S+) vs Real", row.label)[1]
+                               for row in rows if "Real (" not in row.label
+                               and "vs Gen" not in row.label))
+    for row in rows:
+        two = re.match(r"(Gen\.|Real) (\S+)? ?vs (Gen\.|Real) (\S+)", row.label)
+        kinds = [{"Gen.": "generated", "Real": "real"}[two[i]] for i in (1, 3)]
+        places = (0, 1) if "baseline" in row.label else [order.index(two[i]) for i in (2, 4)]
+        assert row.key == "lpips/" + "~".join(
+            f"{kind}_{{{place}}}" for kind, place in zip(kinds, places, strict=True))
+
+
+@pytest.mark.parametrize("name, printed", PRINTED.items())
+def test_published_numbers_are_in_their_cells(name, printed):
+    """Of the tables that are not run here."""
+    experiment = EXPERIMENTS[name]
+    assert [[arm.published[row.label] for arm in experiment.arms]
+            for row in experiment.rows[:len(printed)]] == printed
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
