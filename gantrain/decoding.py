@@ -8,8 +8,10 @@ that lacks data is refused, and bytes behind an image are left alone.
 
 import functools
 import io
+import logging
 import re
 import struct
+import warnings
 from typing import NamedTuple
 
 import cv2
@@ -45,6 +47,10 @@ _HEIC = (b"ftypheic", b"ftypheix", b"ftypheim", b"ftypheis", b"ftyphevc", b"ftyp
 _ORIENTATION, _PROFILE = 0x112, 0x8773
 
 Image.init()
+# What they warn of is metadata; what concerns pixels they raise.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+for library in ("PIL", "tifffile"):
+    logging.getLogger(library).addHandler(logging.NullHandler())
 if pillow_heif is not None:
     pillow_heif.register_heif_opener()
 
@@ -380,8 +386,9 @@ def _open_tiff(stream, name):
     plain = page.photometric in (0, 1, 2)
     if not (deep and plain):
         try:
-            if page.dtype not in (np.bool_, np.uint8) and not page.photometric == 5:
-                raise ValueError("Pillow would guess")
+            if page.samplesperpixel > 6 or page.photometric != 5 and page.dtype not in (
+                    np.bool_, np.uint8):
+                raise ValueError("beyond Pillow, or a guess of it")
             image = Image.OPEN["TIFF"][0](stream, None)
             return _open_pillow(image, stream, b"", name)
         except (SyntaxError, ValueError):
@@ -393,7 +400,7 @@ def _open_tiff(stream, name):
     if not extra and page.samplesperpixel == colours + 1:
         extra = [2]  # as OpenCV writes alpha
     if page.axes not in ("YX", "YXS", "SYX") or colours + len(extra) != page.samplesperpixel or (
-            page.dtype.itemsize * 8 != page.bitspersample):
+            page.dtype.itemsize * 8 != page.bitspersample) or colours == 1 and len(extra) > 1:
         raise UserError(f"{name}: {layout} is not read; convert it to gray or RGB of 8 or 16 bits")
     alpha = next((number for number, kind in enumerate(extra) if kind in (1, 2)), None)
     orientation = int(page.tags.valueof(_ORIENTATION, default=1))
