@@ -90,6 +90,8 @@ class Translate:
                                    "in mnist2street; default the run's own, or a2b")
     tile: int = option(0, "side of overlapping tiles in pixels (0: whole images where they fit)",
                        low=0, high=65_536)
+    alpha: str = option("keep", "transparency of the input, which is seen on white: the result has "
+                        "it too, or none", choices=("keep", "drop"))
     steps: int = option(300, "cogan, scogan: steps of the descent to the latent vector of an "
                         "image", low=1)
     restarts: int = option(10, "cogan, scogan: paths that begin the descent for an image", low=1,
@@ -107,6 +109,8 @@ class Stylize:
                                   "picture follows Gatys et al. by descent")
     size: int = option(0, "longer side of the result in pixels (0: that of the content)", low=0,
                        high=8_192)
+    alpha: str = option("keep", "transparency of the input, which is seen on white: the result has "
+                        "it too, or none", choices=("keep", "drop"))
     steps: int = option(300, "steps of the optimizer", low=1)
     optimizer: str = option("lbfgs", "how the image descends",
                             registry="gantrain.stylize:OPTIMIZERS")
@@ -280,7 +284,8 @@ def translate(explicit) -> int:
     report = translate_files(
         translator.apply, o.input, o.output, channels=translator.channels,
         multiple=translator.multiple, tile=translator.tile or o.tile,
-        batch_size=translator.batch_size, palette=translator.palette, progress=_progress())
+        batch_size=translator.batch_size, palette=translator.palette, levels=translator.levels,
+        alpha=o.alpha, progress=_progress())
     for message in report.skipped:
         print(f"gantrain: skipped {message}", file=sys.stderr)
     print(f"{o.output}: {report.done} written, {len(report.skipped)} skipped")
@@ -306,7 +311,8 @@ def stylize(explicit) -> int:
                     "smooth_weight", "seed", "vgg_weights", "lpips_weights"}
         for flag in sorted(of_gatys & set(explicit)):
             raise UserError(f"--{flag} has no part in the network of --stylizer; drop one of them")
-        transfer.stylize(o.content, o.style, o.output, stylizer=o.stylizer, size=o.size)
+        transfer.stylize(o.content, o.style, o.output, stylizer=o.stylizer, size=o.size,
+                         alpha=o.alpha)
     else:
         if o.vgg_weights and o.lpips_weights:
             raise UserError("--vgg_weights and --lpips_weights exclude each other; give one")
@@ -316,7 +322,7 @@ def stylize(explicit) -> int:
         every = max(o.steps // 10, 1)
         transfer.stylize(
             o.content, o.style, o.output, extractor=extractor, runtime=runtime, size=o.size,
-            steps=o.steps, optimizer=o.optimizer, start=o.start, seed=o.seed,
+            alpha=o.alpha, steps=o.steps, optimizer=o.optimizer, start=o.start, seed=o.seed,
             content_weight=o.content_weight, style_weight=o.style_weight,
             smooth_weight=o.smooth_weight, progress=lambda step, loss: step % every or print(
                 f"step {step}/{o.steps}  loss {loss:.4g}", flush=True))

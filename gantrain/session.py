@@ -52,6 +52,7 @@ class Translator(NamedTuple):
         errors: of the images translated so far, where the run translates by latent inversion:
             RMSE in units of [-1, 1].
         palette: of the images it takes, where these are label maps: only its exact colours.
+        levels: `gantrain.images.Levels` or None of the images it takes, and of those it makes.
     """
 
     apply: Callable
@@ -61,6 +62,7 @@ class Translator(NamedTuple):
     tile: int = 0
     errors: list | None = None
     palette: Palette | None = None
+    levels: tuple = (None, None)
 
 
 class Session:
@@ -308,7 +310,8 @@ class Session:
         return Translator(
             self.runtime.function(applies[own]), self.domains[source].shape[-1],
             nets.multiple(t.generator, self.domains[source].shape[0]),
-            int(t.test_mode == "training"), palette=self.domains[source].palette)
+            int(t.test_mode == "training"), palette=self.domains[source].palette,
+            levels=(self.domains[source].levels, self.domains[target].levels))
 
     def _directions(self):
         """{name of a direction: (number of the source domain, of the target)}."""
@@ -331,14 +334,13 @@ class Session:
         def apply(x):
             """The networks know one size, to which images are squeezed and from which back."""
             height, width = x.shape[1:3]
-            x = palette.exact(x, size, size) if palette else np.stack(
-                [images.scale(image, size, size) for image in x])
+            x = palette.exact(x, size, size) if palette else images.resize(x, size)
             found = invert(x, encode(x) if encode else None)
             errors.extend(found.error.tolist())
-            return np.stack([images.scale(image, height, width)
-                             for image in np.asarray(generate(found.z))])
+            return images.scale(np.asarray(generate(found.z)), height, width)
 
-        return Translator(apply, channels, 1, INVERTED_TOGETHER, WHOLE, errors, palette)
+        return Translator(apply, channels, 1, INVERTED_TOGETHER, WHOLE, errors, palette,
+                          (self.domains[source].levels, self.domains[target].levels))
 
     def generators(self):
         """z -> images float32 [-1, 1] of every domain, by the averaged weights."""

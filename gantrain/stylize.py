@@ -27,18 +27,19 @@ ADAM_RATE = 0.02  # per step, in units of the pixel range [-1, 1]
 
 
 def stylize(content, style, output, *, stylizer=None, extractor=None, runtime=None, size=0,
-            progress=None, **options):
+            alpha="keep", progress=None, **options):
     """Write the picture of one file in the style of another.
 
     Args:
-        content: image file; its alpha and its 16 bits are carried through.
-        style: image file of any size.
+        content: image file; its 16 bits are carried through.
+        style: image file of any size. Transparency of both is seen on white.
         output: image file to write.
         stylizer: folder of the SavedModel of Ghiasi et al.; None follows Gatys et al.
         extractor: `gantrain.nets.frozen.FeatureNet`, for Gatys et al.
         runtime: `gantrain.runtime.Runtime`, for Gatys et al.
         size: longer side of the result in pixels; 0 keeps that of the content. For Gatys et al.
             the style is scaled to the same longer side.
+        alpha: "keep" gives the result the alpha of the content, "drop" none.
         progress: called as progress(step, loss) after every step of Gatys et al.
         options: those of `gatys`.
 
@@ -49,6 +50,7 @@ def stylize(content, style, output, *, stylizer=None, extractor=None, runtime=No
         UserError: a file cannot be read or written, is too small, or is no such network.
     """
     picture = images.read_pixels(content, channels=3)
+    picture = picture if alpha == "keep" else picture._replace(alpha=None)
     _writable(output, picture, content, style)
     side = size or max(picture.colour.shape[:2])
     picture = _fitted(picture, side)

@@ -1,4 +1,4 @@
-"""Translate image files of any size and kind: same name, same size, same bits, same alpha.
+"""Translate image files of any size and kind: same name, same size, same bits and alpha.
 
 Memory is that of a few images and of one call of the network, however many files there are and
 however large a photo is. An image goes through the network whole, or in overlapping tiles where it
@@ -47,12 +47,13 @@ class Report(NamedTuple):
 
 
 def translate_files(translate, source, output, *, channels, multiple=1, tile=0, batch_size=0,
-                    pixels=PIXELS, palette=None, progress=None):
+                    pixels=PIXELS, palette=None, levels=(None, None), alpha="keep", progress=None):
     """Translate one image file, or every image of a folder, to files of the same name and size.
 
-    Sizes are padded by reflection to the network's multiple and cropped back. Alpha and 16 bits
-    come out as they went in; gray and colour are converted to what the network takes. A name whose
-    suffix cannot hold the result (16 bits or alpha in a JPEG) gets `.png` instead.
+    Sizes are padded by reflection to the network's multiple and cropped back. The network sees what
+    training saw: transparency on white. 16 bits come out as they went in; gray and colour are
+    converted to what the network takes. A name whose suffix cannot hold the result (16 bits or
+    alpha in a JPEG) gets `.png` instead, or `.tif` where the result is floats.
 
     Args:
         translate: float32 [B, H, W, channels] in [-1, 1] -> [B, H, W, 1 or 3] in [-1, 1].
@@ -67,6 +68,9 @@ def translate_files(translate, source, output, *, channels, multiple=1, tile=0, 
         pixels: most pixels per call, over the batch; one tile of `tile` is always allowed.
         palette: `gantrain.data.palettes.Palette` of label maps, whose pixels become its exact
             colours, as in training; None for other images.
+        levels: `gantrain.images.Levels` of what is read and of what is written; None is 8 bits, of
+            both as many bits as the file has.
+        alpha: "keep" gives a result the alpha of its source, "drop" none.
         progress: called as progress(number of files finished, number of files).
 
     Returns:
@@ -82,7 +86,10 @@ def translate_files(translate, source, output, *, channels, multiple=1, tile=0, 
     done = 0
 
     def read(path):
-        found = images.read_pixels(path, channels)
+        found = images.read_pixels(path, channels, levels[0])
+        bits = 16 if levels[1] else 8 if levels[0] else found.bits
+        found = found._replace(bits=bits, levels=levels[1],
+                               alpha=found.alpha if alpha == "keep" else None)
         if palette is None:
             return found
         maps = images.to_channels(palette.read(path, path), channels)
@@ -96,14 +103,14 @@ def translate_files(translate, source, output, *, channels, multiple=1, tile=0, 
                 skipped.append(str(result))
                 _tell(progress, done + len(skipped), len(paths))
             else:
-                accepted.append((path, result.alpha, result.bits))
+                accepted.append((path, result._replace(colour=None)))
                 yield result.colour
 
     with ThreadPoolExecutor(AHEAD) as pool:
         for colour in translate_images(translate, colours(), multiple=multiple, tile=tile,
                                        batch_size=batch_size, pixels=pixels):
-            path, alpha, bits = accepted.popleft()
-            result = images.Pixels(colour, alpha, bits)
+            path, result = accepted.popleft()
+            result = result._replace(colour=colour)
             target = output / _name(path, result, taken)
             writing.append(pool.submit(images.write_pixels, target, result))
             if len(writing) > AHEAD:
@@ -262,11 +269,12 @@ def _output(output, paths):
 
 
 def _name(path, result, taken):
-    """Name of a result: that of its source, or one ending in `.png` that no other source has."""
+    """Name of a result: that of its source, or one with a suffix that holds it, if it is free."""
     if images.can_hold(path.suffix, result):
         return path.name
-    name = f"{path.stem}.png"
-    return name if name not in taken else f"{path.name}.png"
+    suffix = images.sure_suffix(result)
+    name = f"{path.stem}{suffix}"
+    return name if name not in taken else f"{path.name}{suffix}"
 
 
 def read_ahead(items, read, ahead=AHEAD):

@@ -90,6 +90,7 @@ def _halves(pixels):
 
 def _drawn(gray):
     """One image of `contours`: uint8 [H, W, 1] to the same."""
+    gray = to_eight_bits(gray) if gray.dtype == np.uint16 else gray
     blurred = cv2.GaussianBlur(gray[:, :, 0], (0, 0), BLUR)
     across, down = (cv2.Sobel(blurred, cv2.CV_16S, *order) for order in ((1, 0), (0, 1)))
     strength = np.hypot(across, down, dtype=np.float32)
