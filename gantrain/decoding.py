@@ -12,6 +12,7 @@ import logging
 import re
 import struct
 import warnings
+import zlib
 from typing import NamedTuple
 
 import cv2
@@ -220,6 +221,8 @@ def _open_pillow(image, stream, start, name):
 
     def load(plain):
         jpeg = image.format in ("JPEG", "MPO")
+        if image.format == "PNG":
+            _check_png(_all(stream))
         if not jpeg:
             image.load()
         if jpeg:
@@ -315,6 +318,17 @@ def _transform(profile, kind):
     colours = np.stack(np.meshgrid(*[steps] * len(kind)), -1).reshape(1, -1, len(kind))
     moved = np.asarray(made.apply(Image.frombytes(kind, colours.shape[1::-1], colours.tobytes())))
     return made if np.abs(moved.astype(int) - colours).max() > 1 else None
+
+
+def _check_png(data):
+    """Raises an error for a PNG with a lost or changed byte: Pillow leaves checksums of pixels."""
+    place, name = 8, b""
+    while name != b"IEND":
+        length, name = struct.unpack_from(">I4s", data, place)
+        (checksum,) = struct.unpack_from(">I", data, place + 8 + length)
+        if zlib.crc32(data[place + 4:place + 8 + length]) != checksum:
+            raise ValueError("checksum")
+        place += 12 + length
 
 
 # What ends the data of a scan: a marker that is neither a stuffed byte nor a restart.
