@@ -22,7 +22,7 @@ from gantrain.files import replacing
 
 # Suffixes that are written, and which of them hold alpha and more than 8 bits.
 _WRITTEN = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-_OPAQUE, _SIXTEEN_BITS = (".jpg", ".jpeg"), (".png", ".tif", ".tiff")
+_OPAQUE, _SIXTEEN_BITS = (".jpg", ".jpeg", ".bmp"), (".png", ".tif", ".tiff")
 
 
 class Levels(NamedTuple):

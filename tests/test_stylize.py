@@ -216,6 +216,13 @@ def test_a_file_by_the_network_scaled(files, saved_model):
     assert made.colour.shape == (30, 40, 3) and made.alpha.shape == (30, 40) and made.bits == 16
 
 
+def test_alpha_is_dropped_if_asked(files, saved_model):
+    folder, _ = files
+    stylize.stylize(folder / "content.png", folder / "style.png", folder / "made.png",
+                    stylizer=saved_model, alpha="drop")
+    assert images.read_pixels(folder / "made.png").alpha is None
+
+
 def test_what_the_files_are_is_checked_before_the_work(files, extractor, runtime):
     folder, _ = files
     content, style = folder / "content.png", folder / "style.png"

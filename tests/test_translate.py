@@ -8,6 +8,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
+import tifffile
 
 from gantrain import images, translate
 from gantrain.config import Config
@@ -368,6 +369,45 @@ def test_a_jpeg_stays_a_jpeg(tmp_path):
     assert data[:2] == b"\xff\xd8"
     made = images.read_image(tmp_path / "out" / "photo.jpeg")
     assert np.abs(made.astype(int) - smooth[..., ::-1]).mean() < 4
+
+
+@pytest.mark.parametrize("alpha, channels", (("keep", 4), ("drop", 3)))
+def test_alpha_is_kept_or_dropped_and_seen_on_white(tmp_path, alpha, channels):
+    pixels = noise(6, 8, 4)
+    save(tmp_path / "a.png", pixels)
+    seen = []
+    translate_files(lambda x: seen.append(x[0]) or x, tmp_path / "a.png", tmp_path / "out",
+                    channels=3, alpha=alpha)
+    np.testing.assert_array_equal(images.to_uint8(seen[0]), images.read_image(tmp_path / "a.png"))
+    made = np.asarray(PIL.open(tmp_path / "out" / "a.png"))
+    assert made.shape == (6, 8, channels)
+    np.testing.assert_array_equal(made[..., :3], images.to_uint8(seen[0]))
+    np.testing.assert_array_equal(made[..., 3:], pixels[..., 3:channels])
+
+
+def test_levels_are_those_of_training_and_of_the_result(tmp_path):
+    """Depth of 400 to 4100 mm in, its double in metres out, as floats."""
+    depth = np.linspace(400, 4100, 48).astype(np.uint16).reshape(6, 8)
+    save(tmp_path / "a.png", depth)
+    source, target = images.Levels(400, 4100, "uint16"), images.Levels(0.8, 8.2, "float32")
+    seen = []
+    for number, levels in enumerate(((source, target), (source, source), (source, None))):
+        report = translate_files(lambda x: seen.append(x[0]) or x, tmp_path / "a.png",
+                                 tmp_path / str(number), channels=1, levels=levels)
+        assert report == (1, [])
+    np.testing.assert_allclose(seen[0][..., 0], (depth - 2250) / 1850, atol=1e-4)
+    metres = tifffile.imread(tmp_path / "0" / "a.tif")
+    assert metres.dtype == np.float32
+    np.testing.assert_allclose(metres, depth / 500, atol=1e-3)
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "1" / "a.png"), -1), depth)
+    assert cv2.imread(str(tmp_path / "2" / "a.png"), -1).dtype == np.uint8
+
+
+def test_the_longest_name_of_a_file_is_written(tmp_path):
+    name = "n" * 251 + ".png"
+    save(tmp_path / name, noise(2, 2, 3))
+    assert translate_files(identity, tmp_path, tmp_path / "out", channels=3).done == 1
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
 
 
 def test_a_suffix_that_cannot_hold_the_result_becomes_png(tmp_path):
