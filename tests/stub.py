@@ -390,11 +390,16 @@ def _finished(kind, prepare, spoil=lambda trainer: None):
     return Finished
 
 
+def _shown(trainer, networks):
+    """The networks that a run is looked at by: averages where there are any."""
+    return trainer.averages[0].networks if trainer.averages else networks
+
+
 def _from_noise(trainer, domains, first):
     if not first:
         return
     name = Path(trainer.config.run.run_dir).name
-    for network, domain in zip(trainer.averaged(trainer.G), domains, strict=True):
+    for network, domain in zip(_shown(trainer, trainer.G), domains, strict=True):
         if len(domain.shape) == 1:
             _set_points(network)
         else:
@@ -405,7 +410,7 @@ def _from_noise(trainer, domains, first):
 
 
 def _spoil(trainer):
-    for network in trainer.averaged(trainer.G):
+    for network in _shown(trainer, trainer.G):
         network.set_weights([-w for w in network.get_weights()])
     if getattr(trainer, "heads", None):
         head = trainer.heads.classifiers[0].layers[-1]
@@ -415,7 +420,7 @@ def _spoil(trainer):
 def _of_images(trainer, domains, first):
     networks = [trainer.G, trainer.F] if hasattr(trainer, "F") else [trainer.G]
     name = Path(trainer.config.run.run_dir).name
-    for network, direction in zip(trainer.averaged(networks), trainer.translators(), strict=True):
+    for network, direction in zip(_shown(trainer, networks), trainer.translators(), strict=True):
         if first:
             _set_translator(network, name, direction)
 
