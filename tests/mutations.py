@@ -136,7 +136,8 @@ MUTATIONS = (
              "domains = [d for d in domains if d.name in wanted]",
              (ROAD + "a_picture_of_samples_is_exact",)),
     Mutation("--direction b2a leaves the domains as they are", SESSION,
-             "            domains = domains[::-1]\n", "            domains = domains[:]\n",
+             'return domains[::-1] if config.translation.direction == "b2a" else domains, unsure',
+             "return domains, unsure",
              _metric("pixels")),
     # Tables.
     Mutation("the published number of another column", WRITE,
