@@ -24,7 +24,7 @@ from test_data_readers import (
 from test_usps import write_usps
 
 import gantrain.data
-from gantrain.data import datasets, digits, tfds, transforms
+from gantrain.data import datasets, digits, raster, tfds, transforms
 from gantrain.data.check import check, prepare
 from gantrain.data.datasets import ATTRIBUTES, DATASETS, load
 from gantrain.data.domain import Domain, FileImages, held_out, prune
@@ -231,6 +231,13 @@ def test_embedded_sets_are_kept_for_the_next_run(tmp_path, monkeypatch):
     for change in ({"seed": 1}, {"split": "test"}, {"image_size": 24}):
         with pytest.raises(AssertionError, match="generated again"):
             load("pen2street", **{"data_dir": tmp_path, "image_size": 16} | change)
+    # Whatever decides pixels is in the name: code, the arithmetic, the masks.
+    for module, name in ((digits, "__file__"), (raster, "__file__"), (digits, "GLYPHS")):
+        changed = tmp_path / "changed"
+        changed.write_bytes(Path(getattr(module, name)).read_bytes() + b"#")
+        with monkeypatch.context() as patch, pytest.raises(AssertionError, match="generated again"):
+            patch.setattr(module, name, str(changed))
+            load("pen2street", data_dir=tmp_path, image_size=16)
 
 
 def test_facades_are_pairs_drawn_at_the_size_they_are_used_at(tmp_path, quick_facades):
