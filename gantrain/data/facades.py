@@ -291,12 +291,11 @@ class _Canvas:
         """What of a box lies in the picture: rows and columns there and in its patch, or None."""
         left, top, right, bottom = (int(edge) * self.fold for edge in box)
         side = len(self.classes)
-        rows, columns = (slice(max(low, 0), min(high, side))
-                         for low, high in ((top, bottom), (left, right)))
-        if rows.start >= rows.stop or columns.start >= columns.stop:
+        x0, y0, x1, y1 = max(left, 0), max(top, 0), min(right, side), min(bottom, side)
+        if x0 >= x1 or y0 >= y1:
             return None, None
-        return (rows, columns), (slice(rows.start - top, rows.stop - top),
-                                 slice(columns.start - left, columns.stop - left))
+        return (slice(y0, y1), slice(x0, x1)), (slice(y0 - top, y1 - top),
+                                                slice(x0 - left, x1 - left))
 
     def surface(self, box, name):
         """Tone and joints of a surface over a box, each [h, w]; courses are continuous."""

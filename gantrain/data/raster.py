@@ -42,7 +42,8 @@ class Stream:
 
     def normal(self, *shape):
         """Standard normal numbers by the inverse of their distribution function."""
-        return scipy.special.ndtri(self.uniform(*shape) + 2.0**-54)
+        numbers = scipy.special.ndtri(self.uniform(*shape) + 2.0**-54)
+        return numbers if shape else float(numbers)
 
 
 def rounded(values):
@@ -105,8 +106,8 @@ def resize(images, height, width):
         Images, float64 [..., height, width].
     """
     images = np.asarray(images, np.float64)
-    # Whole rows move faster: the columns first, unless there will be fewer rows.
-    if height < images.shape[-2]:
+    # Whole rows move faster: the columns first, unless the rows shrink more.
+    if height < images.shape[-2] and height * images.shape[-1] < width * images.shape[-2]:
         return _along(_along(images, height, -2), width, -1)
     return _along(_along(images, width, -1), height, -2)
 
