@@ -11,6 +11,7 @@ import tiny
 from PIL import Image
 
 from gantrain.data.batches import Batches
+from gantrain.data.check import check
 from gantrain.data.datasets import load
 from gantrain.data.domain import FileImages
 from gantrain.data.palettes import FAR, PALETTES, Palette, majority
@@ -231,6 +232,16 @@ def test_a_photograph_is_left_as_it_is(tmp_path):
     photos, labels = loaded(dataset)
     np.testing.assert_array_equal(photos.images, before)
     assert photos.palette is None and labels.palette is not None
+
+
+def test_check_names_label_maps_and_damaged_ones(tmp_path):
+    palette = named("facades", tmp_path)
+    dataset = write_set(tmp_path, [palette.colours[drawn(seed)] for seed in range(3)])
+    assert str(check(dataset, tmp_path)).count("label maps in 12 classes") == 2
+    (tmp_path / "trainB" / "0.png").write_bytes(b"damaged")
+    report = check(dataset, tmp_path)
+    assert not report.complete and "0.png" in str(report)
+    assert "label maps in 12 classes" in str(report)
 
 
 def test_the_training_part_says_which_domain_has_label_maps(tmp_path):

@@ -65,7 +65,7 @@ def check(name, data_dir, image_size=None):
     for split in parts.PARTS if not problems else ():
         try:
             request = datasets.Request(data_dir, True, size, split, 0, as_they_lie=True)
-            both[split] = dataset.load(request)
+            both[split] = datasets.label_maps(name, dataset, request)
         except UserError as error:
             problems.append(str(error))
             continue
@@ -315,7 +315,9 @@ def _described(domain, size):
     """A domain in a few words, as it is trained on."""
     shape = domain.shape if size is None else (size, size, domain.shape[-1])
     shape = "x".join(map(str, shape))
-    if domain.labels is None:
+    if domain.palette is not None:
+        labels = f"label maps in {len(domain.palette.classes)} classes"
+    elif domain.labels is None:
         labels = "no labels"
     else:
         labels = f"{len(domain.classes)} {'attributes' if domain.multi_label else 'classes'}"

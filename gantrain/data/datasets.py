@@ -152,7 +152,7 @@ def load(name, *, data_dir, place=None, offline=False, image_size=None, load_siz
     request = Request(Path(data_dir).expanduser(), offline, size, split, seed, load_size, fit)
     domains = [
         request.fitted(_with_fingerprint(domain))
-        for domain in _label_maps(place or name, dataset, request)
+        for domain in label_maps(place or name, dataset, request)
     ]
     if same_channels:
         channels = max(domain.shape[-1] for domain in domains)
@@ -160,7 +160,7 @@ def load(name, *, data_dir, place=None, offline=False, image_size=None, load_siz
     return [domain.in_memory() for domain in domains] if decoded else domains
 
 
-def _label_maps(name, dataset, request):
+def label_maps(name, dataset, request):
     """The domains of a request, those of label maps with their palette and not yet scaled.
 
     Which these are the training part decides, for the test part too.

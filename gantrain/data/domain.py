@@ -1,5 +1,6 @@
 """A domain: images from one marginal distribution, with labels where they exist."""
 
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -462,11 +463,18 @@ class Domain:
         return dataclasses.replace(self, images=held, palette=palette, levels=None)
 
     def unscaled(self, count, palette):
-        """The first images as they lie, read as a palette's label maps are: a list of arrays."""
-        numbers = range(min(count, self.size))
-        if isinstance(self.images, FileImages):
-            return [self.images.unscaled(number, palette) for number in numbers]
-        return list(self.images[: len(numbers)])
+        """The first images as they lie, read as a palette's label maps are: a list of arrays.
+
+        Unreadable ones are left for the decoder to name.
+        """
+        found = []
+        for number in range(min(count, self.size)):
+            with contextlib.suppress(UserError):
+                encoded = isinstance(self.images, FileImages)
+                found.append(
+                    self.images.unscaled(number, palette) if encoded else self.images[number]
+                )
+        return found
 
     def with_channels(self, channels):
         """The same domain with `channels` channels: gray is repeated, colour becomes luma."""

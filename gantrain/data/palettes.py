@@ -210,10 +210,11 @@ class Palette(NamedTuple):
         Args:
             domain: `gantrain.data.domain.Domain`; its first images are looked at.
         """
-        pixels = np.concatenate([np.broadcast_to(p, (*p.shape[:2], 3)).reshape(-1, 3)
-                                 for p in domain.unscaled(_LOOKED_AT, self)])
+        pixels = np.concatenate([np.zeros((0, 3), np.uint8), *(
+            np.broadcast_to(p, (*p.shape[:2], 3)).reshape(-1, 3)
+            for p in domain.unscaled(_LOOKED_AT, self))])
         _, off = self._nearest(pixels.astype(np.int32))
-        return float((off <= min(_FLAT, self.noise)).mean())
+        return float((off <= min(_FLAT, self.noise)).sum() / max(len(off), 1))
 
     def fits(self, domain):
         """Whether a domain's images look like label maps in these colours."""
