@@ -105,8 +105,9 @@ def samples(source, name, plain=False):
     Raises:
       UserError: the file cannot be read or is no whole image of a supported kind.
     """
-    with _stream(source) as stream:
-        found = _guarded(lambda: _open(stream, name)[1](plain), name)
+    with _stream(source) as file:
+        stream = io.BytesIO(file.read())
+    found = _guarded(lambda: _open(stream, name)[1](plain), name)
     if found.shape[-1] in (1, 3):
         return found, None
     return found[..., :-1], found[..., -1]
@@ -215,8 +216,9 @@ def _open_pillow(image, stream, start, name):
     alpha = mode.endswith("A") or "transparency" in image.info
     if image.format == "PNG" and "exif" not in image.info and b"eXIf" in _tail(stream):
         image.load()
-    turned = image.format != "TIFF" and _orientation(image) > 4
-    height, width = image.size if turned else image.size[::-1]
+    # Pillow turns a TIFF by itself.
+    orientation = 1 if image.format == "TIFF" else _orientation(image)
+    height, width = image.size if orientation > 4 else image.size[::-1]
     bits = 32 if image.mode == "F" else 16 if wide_pnm or wide_png or wide_gray else 8
 
     def load(plain):
@@ -244,7 +246,7 @@ def _open_pillow(image, stream, start, name):
         profile = None if plain else image.info.get("icc_profile")
         if profile and bits < 32 or image.mode == "CMYK":
             samples = _in_srgb(samples, profile, image.mode == "CMYK")
-        return _upright(samples, _orientation(image))
+        return _upright(samples, orientation)
 
     return Header(height, width, 3 if mode.startswith("RGB") else 1, alpha, bits), load
 
@@ -350,7 +352,8 @@ def _jpeg(image, data):
             return np.asarray(again)
         flags = cv2.IMREAD_COLOR if image.mode == "RGB" else cv2.IMREAD_GRAYSCALE
         made = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
-        return cv2.cvtColor(made, cv2.COLOR_BGR2RGB) if made.ndim == 3 else made[..., None]
+        return (made[..., None] if made.ndim == 2
+                else cv2.cvtColor(made, cv2.COLOR_BGR2RGB, dst=made))
 
     scans = list(_scans(data))
     samples = decoded(data)

@@ -21,12 +21,12 @@ from gantrain.data.pairs import paired
 from gantrain.data.ring import centres
 from gantrain.data.transforms import negative
 from gantrain.evaluation import METRICS, Evaluation, Weights
+from gantrain.files import to_json
 from gantrain.images import to_float
 from gantrain.inversion import Crossed
 from gantrain.metrics.adaptation import adaptation
 from gantrain.metrics.lpips import LPIPS
 from gantrain.metrics.pixels import pixel_scores
-from gantrain.run_directory import to_json
 from gantrain.session import Session
 
 LEVELS = np.array([20, 90, 160, 230])
