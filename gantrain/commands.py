@@ -269,6 +269,7 @@ def interpolate(explicit) -> int:
 
 def translate(explicit) -> int:
     """Translates image files by a trained run."""
+    from gantrain.data import parts
     from gantrain.translate import translate_files
     o = Translate(**explicit)
     for flag, what in (("input", "an image file or a folder"), ("output", "a folder")):
@@ -288,7 +289,8 @@ def translate(explicit) -> int:
         alpha=o.alpha, progress=_progress())
     for message in report.skipped:
         print(f"gantrain: skipped {message}", file=sys.stderr)
-    print(f"{o.output}: {report.done} written, {len(report.skipped)} skipped")
+    no_images = f", {parts.described(report.left_out)} left out" if report.left_out else ""
+    print(f"{o.output}: {report.done} written, {len(report.skipped)} skipped{no_images}")
     if translator.errors:
         print(f"inversion error (RMSE, pixels in [-1, 1]) of {len(translator.errors)} images: mean "
               f"{sum(translator.errors) / len(translator.errors):.3f}, largest "

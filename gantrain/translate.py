@@ -24,7 +24,7 @@ import numpy as np
 import tensorflow as tf
 
 from gantrain import images
-from gantrain.data.folders import list_images
+from gantrain.data import parts
 from gantrain.errors import UserError
 
 # What a call of the network sees at most, over its whole batch. A full-width generator holds a few
@@ -39,11 +39,13 @@ class Report(NamedTuple):
 
     Attributes:
         done: number of files written.
-        skipped: one message per file that could not be read.
+        skipped: one message per file that could not be read, and per folder inside.
+        left_out: {suffix: files} of what is no image.
     """
 
     done: int
     skipped: list[str]
+    left_out: dict[str, int] = {}
 
 
 def translate_files(translate, source, output, *, channels, multiple=1, tile=0, batch_size=0,
@@ -79,7 +81,7 @@ def translate_files(translate, source, output, *, channels, multiple=1, tile=0, 
     Raises:
         UserError: there is nothing to translate, or no place to write to.
     """
-    paths = _inputs(source)
+    paths, left_out = _inputs(source, Path(output))
     output = _output(output, paths)
     taken = {path.name for path in paths}
     accepted, skipped, writing = deque(), [], deque()
@@ -119,7 +121,10 @@ def translate_files(translate, source, output, *, channels, multiple=1, tile=0, 
             _tell(progress, done + len(skipped), len(paths))
         for written in writing:
             written.result()
-    return Report(done, skipped)
+    inside = [reason for reason in left_out if reason.startswith("in ")]
+    skipped += [f"{source}: {left_out.pop(reason)} files {reason}, for a folder is read flat"
+                for reason in inside]
+    return Report(done, skipped, left_out)
 
 
 def translate_images(translate, sources, *, multiple=1, tile=0, batch_size=0, pixels=PIXELS):
@@ -237,18 +242,19 @@ def _blend(target, part, starts, number):
     target[reach:start + length] = part[overlap:]
 
 
-def _inputs(source):
-    """The image files that `--input` names."""
+def _inputs(source, output):
+    """The image files that `--input` names, and {reason: files} of what a folder holds besides."""
     source = Path(source)
     if source.is_dir():
-        paths = list_images(source)
+        inside = [output.name] if output.resolve().parent == source.resolve() else []
+        paths, left_out = parts.listing(source, inside)
         if not paths:
             raise UserError(f"--input {source}: holds no images; put {' '.join(images.EXTENSIONS)} "
                             f"files there")
-        return paths
+        return paths, left_out
     if not source.exists():
         raise UserError(f"--input {source}: there is no such file or folder; check the path")
-    return [source]
+    return [source], {}
 
 
 def _output(output, paths):

@@ -20,6 +20,7 @@ from gantrain.data.domain import Domain, held_out
 from gantrain.data.transforms import TRANSFORMS, contours, luma
 from gantrain.images import Levels, to_float
 from gantrain.run_directory import RunDirectory
+from gantrain.translate import translate_files
 
 
 def put(path, image=None, shape=(8, 8, 3)):
@@ -423,3 +424,34 @@ def test_a_run_goes_on_and_is_measured_where_its_data_have_moved(tmp_path, capsy
     for steps in (2, 3):
         refused(lambda steps=steps: train("job3", steps), "A: size 11 -> 12")
     refused(lambda: train_command(options | dict(dataset="mnist", steps=3)), "--dataset")
+
+
+def test_a_translated_depth_map_is_in_the_units_of_its_set(tmp_path):
+    """Millimetres in, millimetres out, by the range of the training part."""
+    for n in range(4):
+        put(tmp_path / "d" / "A" / f"{n}.png")
+        put(tmp_path / "d" / "B" / f"{n}.png", np.arange(400, 464).reshape(8, 8).astype(np.uint16))
+    (photo, depth), _ = read(f"pairs:{tmp_path / 'd'}", same_channels=False)
+    assert photo.levels is None and photo.images.dtype == np.uint8
+    assert depth.levels == Levels(400, 463, "uint16")
+    (blank,) = (stored.blank(e) for e in entries([depth]))
+    assert blank.levels == depth.levels and blank.images.dtype == np.uint16
+    report = translate_files(lambda x: x, tmp_path / "d" / "B", tmp_path / "out", channels=1,
+                             levels=(depth.levels, depth.levels))
+    made = cv2.imread(str(tmp_path / "out" / "2.png"), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(made.ravel(), np.arange(400, 464))
+    translate_files(lambda x: x * 0 + 1, tmp_path / "d" / "A", tmp_path / "out", channels=1,
+                    levels=(None, depth.levels))
+    made = cv2.imread(str(tmp_path / "out" / "2.png"), cv2.IMREAD_UNCHANGED)
+    assert made.dtype == np.uint16 and (made == 463).all()
+    assert report == (4, [], {})
+
+
+def test_translate_says_what_it_leaves_out(tmp_path):
+    put(tmp_path / "in" / "1.png")
+    put(tmp_path / "in" / "more" / "1.png")
+    (tmp_path / "in" / "notes.txt").write_text("x")
+    for _ in range(2):  # The second time its own output lies there.
+        report = translate_files(lambda x: x, tmp_path / "in", tmp_path / "in" / "out", channels=3)
+        assert report.done == 1 and report.left_out == {".txt": 1}
+        assert len(report.skipped) == 1 and "1 files in more/" in report.skipped[0]
