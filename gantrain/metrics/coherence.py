@@ -27,8 +27,7 @@ def joint_coherence(logits, names, multi_label=False):
     must not be the one that a semantic loss was trained against.
 
     Args:
-        logits: one float array [N, C] per domain, same z in the same row; a class that a domain
-            has not is one that its classifier never names.
+        logits: one float array [N, C] per domain, same z in the same row.
         names: of the domains.
         multi_label: True if a column is an attribute of its own.
 
@@ -47,10 +46,8 @@ def joint_coherence(logits, names, multi_label=False):
     low, high = wilson(agree.sum(), agree.size)
     histograms = [_histograms(v, w.shape[1], multi_label) for v, w in zip(labels, logits,
                                                                            strict=True)]
-    common = min(h.shape[-1] for h in histograms)
-    chance = np.prod([h[..., :common] for h in histograms], axis=0).sum(-1).mean()
     result = {"coherence": float(agree.mean()), "coherence_low": low, "coherence_high": high,
-              "chance": float(chance)}
+              "chance": float(np.prod(histograms, axis=0).sum(-1).mean())}
     for name, v, histogram in zip(names, logits, histograms, strict=True):
         result[f"entropy/{name}"] = float(np.mean(normalised_entropy(histogram)))
         result[f"confidence/{name}"] = float(np.mean(_confidence(v, multi_label)))
