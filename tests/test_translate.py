@@ -394,7 +394,7 @@ def test_levels_are_those_of_training_and_of_the_result(tmp_path):
     for number, levels in enumerate(((source, target), (source, source), (source, None))):
         report = translate_files(lambda x: seen.append(x[0]) or x, tmp_path / "a.png",
                                  tmp_path / str(number), channels=1, levels=levels)
-        assert report == (1, [])
+        assert report[:2] == (1, [])
     np.testing.assert_allclose(seen[0][..., 0], (depth.astype(float) - 2250) / 1850, atol=1e-4)
     metres = tifffile.imread(tmp_path / "0" / "a.tif")
     assert metres.dtype == np.float32
