@@ -18,14 +18,21 @@ from gantrain.config import Config
 from gantrain.data.datasets import find
 from gantrain.data.palettes import label_palette
 from gantrain.errors import UserError
-from gantrain.files import sha256
 from gantrain.nets import CLASSIFIERS, frozen
 from gantrain.presets import resolve
 from gantrain.run_directory import RunDirectory
 
-EVALUATION_STEPS, EVALUATION_SEED = 1_500, 20_201
-# The judge of a paired set is the same for all its runs; four minutes at 128 pixels on one core.
-SEGMENTER = dict(steps=1_000, seed=20_202, width=0.25, batch_size=8, c_lr=1e-3, lr_decay=0.5)
+# Judges are the same for every run on a set at one image size and --fit, so that numbers of
+# different runs are measured alike: nothing below is left to the run that is judged, neither where
+# nor how it is computed. XLA draws and sums in other ways, and replicas sum apart.
+JUDGE = dict(load_size=None, devices=1, xla=False, precision="float32")
+EVALUATION = JUDGE | dict(classifier_net="evaluation", classifier_augment="shift", steps=1_500,
+                          seed=20_201, batch_size=64, c_lr=1.5e-3, lr_decay=0.67)
+# Four minutes at 128 pixels on one core.
+SEGMENTER = JUDGE | dict(steps=1_000, seed=20_202, width=0.25, batch_size=8, c_lr=1e-3,
+                         lr_decay=0.5)
+# What decides which images a pruned set has is no choice of a run either (thesis section 2.7).
+PRUNING = JUDGE | dict(classifier_net="digit", steps=2_000, seed=20_203, batch_size=64)
 
 
 def model_path(path, kind="classifier"):
@@ -132,30 +139,31 @@ class Auxiliaries:
     def confidence(self, domains):
         """Highest class probability by the thesis's classifier of the mixed domains (section 2.7).
 
+        Args:
+            domains: all of the set, uncropped.
+
         Returns:
             images [-1, 1] -> float32 [B], what `gantrain.data.domain.prune` asks for.
         """
-        _, model = self._classifier(domains, classifier_net="digit", seed=self.config.run.seed)
+        _, model = self._classifier(domains, whole=True, **PRUNING)
         return lambda images: ops.max(ops.softmax(model(images, training=False)), axis=-1)
 
     def evaluation(self, domains):
-        """One classifier per domain for joint coherence, with accuracies on the test part.
+        """One classifier per domain for joint coherence, what is stored with it, by domain.
 
         Another architecture, another seed and one domain each: what fools the classifier of the
-        semantic loss need not fool these. They are the same for every seed of a run, so that
-        numbers of different seeds are measured alike.
+        semantic loss need not fool these. They see whole images, whatever crops a run takes.
 
         Returns:
-            (list of models, {"accuracy/<domain>": share}).
+            (list of models, {domain: `version`, `sha256`, `accuracy` on the test part}).
         """
-        models, accuracies = [], {}
+        models, described = [], {}
         for domain in domains:
-            run, model = self._classifier(
-                [domain], classifier_net="evaluation", classifier_augment="shift",
-                steps=EVALUATION_STEPS, seed=EVALUATION_SEED)
+            run, model = self._classifier([domain], **EVALUATION)
             models.append(model)
-            accuracies |= _scores(run)
-        return models, accuracies
+            described[domain.name] = {"version": run.path.name, "sha256": weights_hash(model),
+                                      "accuracy": _scores(run)[f"accuracy/{domain.name}"]}
+        return models, described
 
     def segmenter(self, domains, direction, weights=None):
         """The judge of the FCN score, found where an earlier run left it, or trained.
@@ -173,7 +181,7 @@ class Auxiliaries:
 
         Returns:
             (Keras model, what is stored with its numbers: `network`, `version`, the name `weights`
-            of its file and the file's `sha256`).
+            of its file and their `sha256`).
 
         Raises:
             UserError: the set has no palette, the label maps do not look like it, or the weights
@@ -191,13 +199,18 @@ class Auxiliaries:
         model = load_model(path)
         _check_segmenter(model, path, photos, len(palette.classes))
         return model, {"network": "fcn", "version": version, "weights": path.name,
-                       "sha256": sha256(path)}
+                       "sha256": weights_hash(model)}
 
-    def _classifier(self, domains, **options):
-        """(run directory, model): found where an earlier run left it, or trained."""
+    def _classifier(self, domains, whole=False, **options):
+        """(run directory, model): found where an earlier run left it, or trained.
+
+        Images of another scale than it learns from, or crops of them, are not what it is given; it
+        loads its own. `whole` says that these are uncropped.
+        """
         own = classifier_config(self.config, domains, **options)
         what = f"classifier of {', '.join(d.name for d in domains)}"
-        run = self._trained(own, domains, what, "test accuracy")
+        alike = whole or _scale(own) == _scale(self.config)
+        run = self._trained(own, domains if alike else None, what, "test accuracy")
         return run, load_model(run.path)
 
     def _trained(self, own, domains, what, scored):
@@ -216,8 +229,9 @@ def classifier_config(config, domains, **options) -> Config:
     """The config of a classifier's own run, in a directory named after everything it depends on."""
     own = Config().with_options(
         **_inherited(config), gan_type="classifier", domains=",".join(d.name for d in domains),
-        batch_size=config.data.batch_size, steps=config.coupling.classifier_steps, c_lr=1.5e-3,
-        lr_decay=0.67)
+        load_size=config.data.load_size, batch_size=config.data.batch_size,
+        steps=config.coupling.classifier_steps, c_lr=1.5e-3, lr_decay=0.67,
+        devices=config.runtime.devices)
     own = own.with_options(**options)
     names = [*(d.name for d in domains), own.nets.classifier_net]
     return _in_own_directory(config, own, names, domains)
@@ -226,8 +240,7 @@ def classifier_config(config, domains, **options) -> Config:
 def segmenter_config(config, domains, direction, palette) -> Config:
     """The config of a segmenter's own run, in a directory named after everything it depends on."""
     own = Config().with_options(
-        **_inherited(config), gan_type="segmenter", fit=config.data.fit, direction=direction,
-        **SEGMENTER)
+        **_inherited(config), gan_type="segmenter", direction=direction, **SEGMENTER)
     name = re.sub(r"[^A-Za-z0-9_.]+", "_", config.data.dataset)
     # The last word is of how label maps are scaled: a judge of other maps is another judge.
     return _in_own_directory(config, own, [name, "segmenter"], domains, palette.classes,
@@ -238,10 +251,14 @@ def _inherited(config):
     """What every consulted network's run takes over from the run that consults it."""
     return dict(
         dataset=config.data.dataset, place=config.data.place, data_dir=config.data.data_dir,
-        offline=config.data.offline,
-        image_size=config.data.image_size, devices=config.runtime.devices,
+        offline=config.data.offline, image_size=config.data.image_size, fit=config.data.fit,
         gpu_mem_mb=config.runtime.gpu_mem_mb, log_every=500, sample_every=10**6,
         checkpoint_every=500, keep=1)
+
+
+def _scale(config):
+    """The side that training images are scaled to before they are cropped."""
+    return config.data.load_size or config.data.image_size
 
 
 def _in_own_directory(config, own, names, domains, *also):
@@ -251,7 +268,9 @@ def _in_own_directory(config, own, names, domains, *also):
     what = repr(sorted((k, v) for k, v in chosen.items() if v != usual[k])
                 + [(d.size, d.shape) for d in domains] + list(also))
     digest = hashlib.sha256(what.encode()).hexdigest()[:8]
-    parent = Path(config.run.run_dir).parent / "classifiers"
+    parent = Path(config.run.run_dir).parent
+    # A classifier that is asked for by another one's run lies beside that.
+    parent = parent if parent.name == "classifiers" else parent / "classifiers"
     return resolve(own.with_options(run_dir=str(parent / "_".join([*names, digest]))))
 
 
@@ -268,6 +287,14 @@ def _check_segmenter(model, path, photos, classes):
         raise UserError(
             f"--fcn_weights {path}: takes {taken[1:]} and gives {given[1:]}, but the photographs "
             f"are {photos.shape} and the palette has {classes} classes")
+
+
+def weights_hash(model):
+    """SHA-256 of a model's weights in their order; that of its file would change with the date."""
+    digest = hashlib.sha256()
+    for value in model.get_weights():
+        digest.update(f"{value.dtype}{value.shape}".encode() + value.tobytes())
+    return digest.hexdigest()
 
 
 def _scores(run):

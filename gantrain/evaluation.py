@@ -151,9 +151,9 @@ class Evaluation:
 
     def judges(self):
         """Evaluation classifiers, one per domain, and their test accuracies."""
-        classifiers, accuracies = self.session.judges()
-        self.networks["evaluation_classifiers"] = accuracies
-        return classifiers, accuracies
+        classifiers, described = self.session.judges()
+        self.networks["evaluation_classifiers"] = described
+        return classifiers, {f"accuracy/{n}": d["accuracy"] for n, d in described.items()}
 
 
 # --- metrics -------------------------------------------------------------------------------------

@@ -396,7 +396,7 @@ class Session:
         return self._load("test")
 
     def judges(self):
-        """(evaluation classifiers, one per domain, {"accuracy/<domain>": share}), made once.
+        """Evaluation classifiers, one per domain, and what is stored with them, made once.
 
         Raises:
             UserError: a domain has no labels.
@@ -416,7 +416,10 @@ class Session:
         if split == "train" and self.run.exists and not self.config.run.dry_run:
             self.run.refuse_other_data(domains, unsure)
         if split == "train" and unsure in [domain.name for domain in domains]:
-            confidence = self.auxiliaries.confidence(domains)
+            # By the whole set, whatever is chosen or cropped of it.
+            usual = self.config.with_options(domains=None, load_size=None)
+            whole = domains if usual == self.config else chosen_domains(usual, split)[0]
+            confidence = self.auxiliaries.confidence(whole)
             domains = [prune(domain, confidence) if domain.name == unsure else domain
                        for domain in domains]
         return domains

@@ -31,7 +31,7 @@ def eager():
 def short_evaluation():
     """Evaluation classifiers that train for two steps."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(auxiliary, "EVALUATION_STEPS", 2)
+        patch.setitem(auxiliary.EVALUATION, "steps", 2)
         yield
 
 

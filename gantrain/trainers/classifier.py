@@ -83,11 +83,16 @@ class Classifier(Trainer):
 
 
 def cross_entropy(labels, logits, multi_label):
-    """Cross-entropy per image, [B], from int32 classes [B] or 0/1 attributes [B, A]."""
+    """Cross-entropy per image, [B], from int32 classes [B] or 0/1 attributes [B, A].
+
+    Classes may be those of pixels, [B, H, W], too. Not by TensorFlow's fused kernel, which
+    `--deterministic` replaces by another one: judges are the same with and without it.
+    """
     if multi_label:
         labels = tf.cast(labels, tf.float32)
         return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits), axis=-1)
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    chosen = tf.one_hot(labels, logits.shape[-1])
+    return -tf.reduce_sum(chosen * tf.nn.log_softmax(logits), axis=-1)
 
 
 def correct(labels, logits, multi_label):

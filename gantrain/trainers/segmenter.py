@@ -11,6 +11,7 @@ from gantrain.game import Player, Trainer, watch
 from gantrain.images import to_float
 from gantrain.metrics.segmentation import fcn_score
 from gantrain.nets.fcn import build_fcn, fcn_halvings
+from gantrain.trainers.classifier import cross_entropy
 from gantrain.trainers.gan import adam, check_number
 
 SCORED_AT_ONCE = 8  # images
@@ -68,8 +69,7 @@ class Segmenter(Trainer):
         truth = self.palette.indices(maps)
         scored = tf.cast(truth < len(self.palette.classes), tf.float32)
         # A void pixel has no column of its own; which it borrows is multiplied by zero.
-        entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            tf.minimum(truth, len(self.palette.classes) - 1), logits)
+        entropy = cross_entropy(tf.minimum(truth, len(self.palette.classes) - 1), logits, False)
         right = tf.cast(tf.equal(tf.argmax(logits, -1, tf.int32), truth), tf.float32)
         return {"cross_entropy": (1.0, mean_where(entropy, scored)),
                 "pixel_accuracy": watch(mean_where(right, scored))}
