@@ -1,6 +1,7 @@
 """What happens between steps: guard, scalars, progress, samples, evaluation, checkpoints.
 
-A callback is `callback(step, logs)`; `logs` are host floats on a log step and None on any other.
+A callback is `callback(step, logs)`; `logs` are host floats on a log step and None on any other,
+and beside what was measured the hashes of the `networks` that it was measured by.
 `close(step)` ends it. Order matters: the guard sees the terms of the losses alone, before a score
 joins them; an evaluation joins the logs before they are written; and all that before a checkpoint.
 """
@@ -81,7 +82,8 @@ class TensorBoard(Callback):
         if logs:
             with self.writer.as_default():
                 for name, value in logs.items():
-                    self.tf.summary.scalar(name, value, step)
+                    if isinstance(value, float):
+                        self.tf.summary.scalar(name, value, step)
 
     def close(self, step):
         self.writer.close()

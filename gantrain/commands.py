@@ -356,15 +356,19 @@ def evaluate(explicit) -> int:
         o.run_dir, o.metrics.split(",") if o.metrics else None, o.num, o.seed,
         evaluation.Weights(o.lpips_weights, o.inception_weights, o.fcn_weights), again=True,
         command=_command_line("evaluate", explicit), data_dir=o.data_dir, dataset=o.dataset)
-    _print_values(result["values"])
+    _print_values(result)
     print(f"step {result['step']}, {result['num']} samples; with its provenance in "
           f"{Path(o.run_dir) / evaluation.STORED}")
     return 0
 
 
-def _print_values(values):
-    for name, value in values.items():
+def _print_values(result):
+    """Values, and the networks that they were measured by."""
+    from gantrain.evaluation import hashes
+    for name, value in result["values"].items():
         print(f"{name:40s} {value:.4f}")
+    for name, digits in hashes(result["networks"]).items():
+        print(f"by {name:37s} sha256 {digits}")
 
 
 def compare(explicit) -> int:
@@ -381,7 +385,7 @@ def compare(explicit) -> int:
         seed=o.seed, image_size=o.image_size, batch_size=o.batch_size, offline=o.offline,
         weights=comparison.Weights(o.lpips_weights, o.inception_weights, o.classifier),
         progress=lambda done, total: total >= LONG and tell(done, total))
-    _print_values(result["values"])
+    _print_values(result)
     for note in result["notes"]:
         print(f"note: {note}")
     for name, reason in result["left_out"].items():

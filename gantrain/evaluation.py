@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gantrain import images
+from gantrain.auxiliary import weights_hash
 from gantrain.config import FROM_NOISE, MEASURED, MEASURED_SEED
 from gantrain.data.pairs import examples, pair_count
 from gantrain.data.palettes import label_palette
@@ -403,6 +404,7 @@ def _adaptation(e):
                                         e.config.adaptation.label_augment)
     e.counts["adaptation"] = dict(zip(e.names, tested, strict=True))
     e.trainer.frozen = e.session.auxiliaries.source_only_of(e.domains)
+    e.networks |= {n: {"sha256": weights_hash(model)} for n, model in e.trainer.frozen.items()}
     return e.trainer.adapted(e.test)
 
 
@@ -440,6 +442,22 @@ METRICS = {
 }
 
 
+def hashes(networks):
+    """{network: first digits of its hash}, what stands beside a number where there is little room.
+
+    Args:
+        networks: description of every network that was consulted; those of several domains are
+            dicts of descriptions.
+    """
+    found = {}
+    for name, described in networks.items():
+        if "sha256" in described:
+            found[name] = described["sha256"][:12]
+        else:
+            found |= hashes({f"{name}/{k}": d for k, d in described.items() if isinstance(d, dict)})
+    return found
+
+
 # --- a run's metrics -----------------------------------------------------------------------------
 
 
@@ -472,8 +490,8 @@ def evaluate(run_dir, metrics=None, num=MEASURED, seed=MEASURED_SEED, weights=We
              again=False, command=None, **places):
     """Measures a run at its newest (or best) checkpoint and writes its `metrics.json`.
 
-    What the file already holds for the same step, number, seed and weights is kept, and measured
-    anew only where `again` says so.
+    What the file already holds for the same step, number, seed, weights and judges is kept, and
+    measured anew only where `again` says so.
 
     Args:
         run_dir: directory of a run.
@@ -497,23 +515,28 @@ def evaluate(run_dir, metrics=None, num=MEASURED, seed=MEASURED_SEED, weights=We
         reasons = "; ".join(f"{n}: {m.unfit(e)}" for n, m in METRICS.items() if not m.asked)
         raise UserError(f"--run_dir {run_dir}: no metric fits ({reasons})")
     depends = {"step": session.step, "num": num, "seed": seed}
-    stored = _stored(session.run) or {}
-    if {k: stored.get(k) for k in depends} != depends:
-        stored = {}
+    held = stored(session.run) or {}
+    if {k: held.get(k) for k in depends} != depends:
+        held = {}
     # A value measured with one file of weights says nothing about another.
-    same = {n for n, w in stored.get("weights", {}).items() if w == _weights_of(n, weights)}
+    same = {n for n, w in held.get("weights", {}).items() if w == _weights_of(n, weights)}
     wanted = [n for n in names if again or n not in same]
     values = measure(e, wanted)
-    if wanted or not stored:
-        stored = depends | {
+    known = held.get("networks", {})
+    if any(known.get(name, described) != described for name, described in e.networks.items()):
+        # The values beside were measured by another judge.
+        values |= measure(e, [n for n in names if n not in wanted])
+        wanted, held = names, {}
+    if wanted or not held:
+        held = depends | {
             "command": command, "environment": environment(session.runtime.device),
-            "metrics": sorted({*stored.get("metrics", ()), *wanted}),
-            "weights": stored.get("weights", {}) | {n: _weights_of(n, weights) for n in wanted},
-            "networks": stored.get("networks", {}) | e.networks,
-            "counts": stored.get("counts", {}) | e.counts,
-            "values": stored.get("values", {}) | values}
-        session.run.write_json(STORED, stored)
-    return stored
+            "metrics": sorted({*held.get("metrics", ()), *wanted}),
+            "weights": held.get("weights", {}) | {n: _weights_of(n, weights) for n in wanted},
+            "networks": held.get("networks", {}) | e.networks,
+            "counts": held.get("counts", {}) | e.counts,
+            "values": held.get("values", {}) | values}
+        session.run.write_json(STORED, held)
+    return held
 
 
 def _weights_of(metric, weights):
@@ -522,7 +545,8 @@ def _weights_of(metric, weights):
     return field and getattr(weights, field)
 
 
-def _stored(run):
+def stored(run):
+    """The `metrics.json` of a `RunDirectory`, or None. Raises UserError."""
     path = run.path / STORED
     try:
         return json.loads(path.read_text())

@@ -36,6 +36,8 @@ def page(run, config, metrics, summary) -> str:
             rows = [[line["step"], *(f"{line[k]:.3f}" for k in names)] for line in lines]
             parts.append(f"<h2>{title}</h2>" + _table(
                 ["step", *(k.removeprefix(prefix) for k in names)], rows))
+            if "networks" in lines[-1] and prefix == "joint/":
+                parts.append(_table(["measured by", "sha256"], lines[-1]["networks"].items()))
     if own:
         parts.append("<h2>Test part</h2>" + _table(own, [[f"{v:.4f}" for v in own.values()]]))
     if metrics:

@@ -384,8 +384,10 @@ class Session:
         return {name: float(np.mean([s[name] for s in scores])) for name in scores[0]}
 
     def measure(self):
-        """The metrics of `--evaluate_metrics`, for the log."""
-        return evaluation.measure(self._evaluation(), self.config.run.evaluate_metrics.split(","))
+        """The metrics of `--evaluate_metrics`, for the log, and the `networks` they consulted."""
+        e = self._evaluation()
+        values = evaluation.measure(e, self.config.run.evaluate_metrics.split(","))
+        return values | ({"networks": evaluation.hashes(e.networks)} if e.networks else {})
 
     def _evaluation(self):
         weights = evaluation.Weights(lpips=self.config.coupling.lpips_weights)

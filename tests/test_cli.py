@@ -90,6 +90,11 @@ def test_evaluations_join_the_log(coupled):
         assert {"joint/coherence", "joint/coherence_low", "joint/chance", "joint/entropy/a",
                 "joint/entropy/b", "joint/confidence/a", "joint/accuracy/b"} <= set(line)
         assert 0 <= line["joint/coherence"] <= 1
+        # Which judges said so.
+        assert {n: len(d) for n, d in line["networks"].items()} == {
+            "evaluation_classifiers/a": 12, "evaluation_classifiers/b": 12}
+        assert all(digits in (path / "report.html").read_text()
+                   for digits in line["networks"].values())
 
 
 def test_classifiers_are_kept_and_reused(coupled, tmp_path, capsys):
@@ -187,6 +192,12 @@ def test_evaluate(coupled, capsys):
     assert stored["counts"] == {"joint/coherence": 50}
     for name in names:
         assert f"joint/{name}" in said
+    judges = stored["networks"]["evaluation_classifiers"]
+    for name, judge in judges.items():
+        assert f"by evaluation_classifiers/{name}" in said and judge["sha256"][:12] in said
+        assert stored["values"][f"joint/accuracy/{name}"] == judge["accuracy"]
+        assert (path.parent / "classifiers" / judge["version"]).is_dir()
+    assert list(judges) == ["a", "b"]
     low, share, high = (stored["values"][f"joint/coherence{end}"] for end in ("_low", "", "_high"))
     assert 0 <= low <= share <= high <= 1
     assert f"{share:.4f}" in said

@@ -182,8 +182,20 @@ def test_csv_and_markdown_hold_what_was_measured():
     rows = list(csv.DictReader(io.StringIO(write.csv_text(ring(), result))))
     assert float(rows[0]["mean"]) == 0.5 and float(rows[0]["published"]) == 0.5
     assert rows[0]["seeds"] == "2" and rows[1]["missing"] == "no | w"
+    assert rows[0]["networks"] == "" and write.measured_by(result) == ""
     text = write.markdown("t", write.lines(ring(), result))
     assert "| score | 0.5000 ± 0.3536 | 0.5000 |" in text and "no \\| w" in text
+
+
+def test_a_table_names_the_networks_behind_its_numbers():
+    """Once where they are the same; by column where one was measured by another."""
+    cells = {(row, "A"): Cell((0.5,)) for row in ("score", "far")}
+    same = table.Result(cells, {}, ("ring",), {"A": ("judge 12ab",), "B": ("judge 12ab",)})
+    assert write.measured_by(same) == "Measured by judge 12ab (SHA-256)."
+    rows = list(csv.DictReader(io.StringIO(write.csv_text(ring(), same))))
+    assert {row["networks"] for row in rows} == {"judge 12ab"}
+    other = write.measured_by(table.Result(cells, {}, (), {"A": ("judge 12ab",), "B": ()}))
+    assert "other networks" in other and "A: judge 12ab; B: none" in other
 
 
 @pytest.mark.parametrize("words,part", [(["table9.9"], "--table table9.9"), ([], "TABLE"),

@@ -129,11 +129,19 @@ class Cell:
 
 @dataclass(frozen=True)
 class Result:
-    """A finished table: `cells[row label, arm name]`, and the run directories by arm."""
+    """A finished table.
+
+    Attributes:
+        cells: `cells[row label, arm name]`.
+        runs: run directories by arm.
+        datasets: of the runs.
+        networks: by arm, what its values were measured by: "name hash", each once.
+    """
 
     cells: dict
     runs: dict
     datasets: tuple
+    networks: dict = field(default_factory=dict)
 
 
 def dataset_of(experiment, arm, request):
@@ -216,7 +224,7 @@ def run(experiment, request, say=lambda line: None, train=_train, evaluate=None)
         if name not in names:
             raise UserError(f"--arms {name}: choose from {', '.join(names) or 'none, no runs'}")
     evaluate = evaluate or _evaluator(request)
-    cells, runs, datasets = {}, {}, []
+    cells, runs, datasets, networks = {}, {}, [], {}
     for arm in experiment.arms:
         values, reasons = [], []
         for seed in range(request.seeds):
@@ -232,12 +240,14 @@ def run(experiment, request, say=lambda line: None, train=_train, evaluate=None)
                 continue
             runs.setdefault(arm.name, []).append(path)
             values.append(_measured(experiment, request, path, evaluate))
+            networks.setdefault(arm.name, []).extend(_consulted(path))
             # The graphs and weights of a run that is done.
             keras.utils.clear_session()
             gc.collect()
         for row in experiment.rows:
             cells[row.label, arm.name] = _cell(values, row.label, reasons)
-    return Result(cells, runs, tuple(dict.fromkeys(datasets)))
+    return Result(cells, runs, tuple(dict.fromkeys(datasets)),
+                  {name: tuple(dict.fromkeys(found)) for name, found in networks.items()})
 
 
 def finished(config):
@@ -287,6 +297,14 @@ def _measured(experiment, request, path, evaluate):
         else:
             values[row.label] = found.get(key, "; ".join(reasons) or "not measured")
     return values
+
+
+def _consulted(path):
+    """The networks that a run was measured by, as "name hash"."""
+    from gantrain import evaluation
+    stored = evaluation.stored(RunDirectory(path)) or {}
+    return [f"{name} {digits}"
+            for name, digits in evaluation.hashes(stored.get("networks", {})).items()]
 
 
 def _reads_lpips(metric):

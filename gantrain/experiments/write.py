@@ -38,8 +38,18 @@ def caption(name, experiment, request, result, command):
              f"Scale {request.scale}; {request.seeds} seed(s); data set {used}{stands_in}"
              + (f"; {steps} steps" if steps else "; steps of the preset")
              + f"; {experiment.num.get(request.scale)} samples.", experiment.note,
-             f"Command: {command}"]
+             measured_by(result), f"Command: {command}"]
     return " ".join(part for part in parts if part)
+
+
+def measured_by(result):
+    """The networks behind the numbers; by arm where not all were measured by the same."""
+    if len(set(result.networks.values())) < 2:
+        found = next(iter(result.networks.values()), ())
+        return f"Measured by {', '.join(found)} (SHA-256)." if found else ""
+    return "Measured by other networks in each: " + "; ".join(
+        f"{arm}: {', '.join(found) or 'none'}" for arm, found in result.networks.items()
+    ) + " (SHA-256)."
 
 
 def lines(experiment, result):
@@ -73,12 +83,13 @@ def csv_text(experiment, result):
     """One line per row and arm, at full precision."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(("row", "arm", "mean", "std", "seeds", "published", "missing"))
+    writer.writerow(("row", "arm", "mean", "std", "seeds", "published", "missing", "networks"))
     for row in experiment.rows:
         for arm in experiment.arms:
             cell = result.cells[row.label, arm.name]
             writer.writerow((row.label, arm.name, cell.mean, cell.spread, len(cell.values),
-                             arm.published.get(row.label), cell.missing))
+                             arm.published.get(row.label), cell.missing,
+                             ", ".join(result.networks.get(arm.name, ()))))
     return out.getvalue()
 
 

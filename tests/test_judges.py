@@ -1,0 +1,121 @@
+"""Judges are the same for every run on a set at one size, and no number outlives its judge."""
+
+import keras
+import pytest
+import tiny
+from tensorflow.python.framework import config as tf_config
+
+from gantrain import auxiliary, evaluation
+from gantrain.auxiliary import EVALUATION, classifier_config, segmenter_config, weights_hash
+from gantrain.config import Config, names_of, options
+from gantrain.session import Session
+
+# What a judge takes over: which images, how they are scaled, and what changes no number.
+TAKEN_OVER = {"dataset", "data_dir", "offline", "image_size", "fit", "gpu_mem_mb", "run_dir"}
+
+
+def another(f):
+    """A value of an option that is not its default; most are 8 to 64 in another unit."""
+    if isinstance(f.default, bool):
+        return not f.default
+    if names := names_of(f.metadata):
+        return next(name for name in names if name != f.default)
+    if f.metadata["pair"]:
+        return (0.5, 0.5)
+    if isinstance(f.default, (int, float)):
+        return f.default + 1
+    return {"load_size": 40, "flip": True, "xla": True, "domains": "b"}.get(f.name, 3)
+
+
+JUDGES = {
+    "classifier": lambda config: classifier_config(config, [tiny.domain("b")], **EVALUATION),
+    "segmenter": lambda config: segmenter_config(config, tiny.maps(), "a2b", tiny.PALETTE),
+}
+
+
+@pytest.mark.parametrize("judge", JUDGES.values(), ids=JUDGES)
+def test_no_option_of_a_run_reaches_its_judge(judge):
+    """Every option of the program, one by one, and those that do are the images' own."""
+    run = Config().with_options(dataset="tiny", image_size=32, run_dir="runs/one")
+    usual = judge(run).flat()
+    reached = set()
+    for f in options():
+        if f.name not in TAKEN_OVER:
+            found = judge(run.with_options(**{f.name: another(f)})).flat()
+            reached |= {f.name} if found != usual else set()
+    assert not reached
+    assert judge(run.with_options(image_size=64)).flat()["image_size"] == 64
+    assert judge(run.with_options(fit="none")).flat()["run_dir"] != usual["run_dir"]
+    assert usual["devices"] == 1 and usual["xla"] is False and usual["precision"] == "float32"
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Judges of three steps; kernels are as before afterwards."""
+    monkeypatch.setitem(auxiliary.EVALUATION, "steps", 3)
+    monkeypatch.setitem(auxiliary.SEGMENTER, "steps", 3)
+    monkeypatch.setitem(auxiliary.SEGMENTER, "width", tiny.WIDTH)
+    yield
+    tf_config.disable_op_determinism()
+
+
+def classifiers(path, **options):
+    _, described = Session(tiny.config(path / "run", **options)).judges()
+    assert {d["version"] for d in described.values()} <= {
+        p.name for p in (path / "classifiers").iterdir()}
+    return {name: d["sha256"] for name, d in described.items()}
+
+
+def test_classifiers_of_runs_that_differ_in_everything_are_the_same_weights(quick, tmp_path):
+    found = classifiers(tmp_path / "one")
+    assert len(set(found.values())) == 2  # a domain each
+    other = classifiers(tmp_path / "two", batch_size=8, seed=5, load_size=40, flip=True, width=0.5,
+                        precision="mixed_bfloat16", devices=2, classifier_steps=7)
+    alone = classifiers(tmp_path / "three", domains="b", gan_type="gan", n_critic=1,
+                        deterministic=True)
+    assert other == found and alone == {"b": found["b"]}
+
+
+def test_segmenters_of_runs_that_differ_in_everything_are_the_same_weights(quick, tmp_path):
+    def judge(path, **options):
+        session = Session(tiny.config(path / "run", dataset="tiny_maps", **options))
+        return session.auxiliaries.segmenter(session.domains, "a2b")[1]["sha256"]
+
+    assert judge(tmp_path / "one", gan_type="pix2pix") == judge(
+        tmp_path / "two", gan_type="cyclegan", batch_size=3, seed=5, load_size=40, flip=True,
+        precision="mixed_bfloat16", deterministic=True)
+
+
+def test_the_hash_is_of_the_weights_alone(tmp_path):
+    """A file holds its date, and layers the names of whatever was built before them."""
+    def model():
+        return keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, "relu")])
+
+    one, other = model(), model()
+    assert weights_hash(one) != weights_hash(other)
+    other.set_weights(one.get_weights())
+    one.save(tmp_path / "one.keras")
+    assert weights_hash(one) == weights_hash(other) == weights_hash(
+        auxiliary.load_model(tmp_path / "one.keras"))
+
+
+def test_values_of_another_judge_do_not_stand_beside(tmp_path, monkeypatch):
+    Session(tiny.ring_config(tmp_path / "run", steps=1)).fit()
+    weights = {"sha256": "1" * 64}
+
+    def metric(name):
+        def measure(e):
+            e.networks["judge"] = dict(weights)
+            return {f"{name}/value": float(weights["sha256"][0])}
+        return evaluation.Metric(name, measure, lambda e: "", (name, max))
+
+    for name in ("one", "two"):
+        monkeypatch.setitem(evaluation.METRICS, name, metric(name))
+    evaluation.evaluate(tmp_path / "run", ["one"], 10, 0)
+    weights["sha256"] = "2" * 64
+    result = evaluation.evaluate(tmp_path / "run", ["one", "two"], 10, 0)
+    assert result["values"] == {"one/value": 2.0, "two/value": 2.0}
+    assert result["metrics"] == ["one", "two"] and result["networks"]["judge"] == weights
+    weights["sha256"] = "3" * 64
+    result = evaluation.evaluate(tmp_path / "run", ["two"], 10, 0, again=True)
+    assert result["values"] == {"two/value": 3.0} and result["metrics"] == ["two"]
