@@ -11,7 +11,7 @@ import pytest  # noqa: E402
 import tensorflow as tf  # noqa: E402
 import tiny  # noqa: E402
 
-from gantrain import nets  # noqa: E402
+from gantrain import auxiliary, nets  # noqa: E402
 from gantrain.data.datasets import DATASETS  # noqa: E402
 from gantrain.data.palettes import PALETTES  # noqa: E402
 
@@ -26,6 +26,13 @@ def usual_state():
     yield
     keras.config.set_dtype_policy("float32")
     tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(autouse=True)
+def quick_judges(request, monkeypatch):
+    """Judges of two steps, save for the tests that learn."""
+    if "slow" not in request.keywords:
+        monkeypatch.setitem(auxiliary.EVALUATION, "steps", 2)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -23,7 +23,6 @@ def small(tmp_path, monkeypatch):
     monkeypatch.setattr(presets, "configure", lambda options: configure(
         options | dict(steps=2, batch_size=4, classifier_steps=2, classifier_net="plain",
                        n_critic=1)))
-    monkeypatch.setitem(auxiliary.EVALUATION, "steps", 2)
     monkeypatch.setitem(DATASETS, "pen2street", Dataset(
         "tests", lambda request: [tiny.domain("pen"), tiny.domain("street")]))
     monkeypatch.chdir(tmp_path)

@@ -51,8 +51,7 @@ def test_no_option_of_a_run_reaches_its_judge(judge):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Judges of three steps; kernels are as before afterwards."""
-    monkeypatch.setitem(auxiliary.EVALUATION, "steps", 3)
+    """Segmenters of three steps too; kernels are as before afterwards."""
     monkeypatch.setitem(auxiliary.SEGMENTER, "steps", 3)
     monkeypatch.setitem(auxiliary.SEGMENTER, "width", tiny.WIDTH)
     yield
