@@ -1,7 +1,7 @@
 """A run directory: what a run leaves behind, written so that no moment loses anything.
 
     config.json          every option, resolved
-    environment.json     versions, device, git commit
+    environment.json     versions, machine, job, command, git commit; of earlier starts too
     domains.json         name, shape, size and classes of every domain
     metrics.jsonl        one object per log interval
     samples/000500.png   grids from fixed noise
@@ -45,19 +45,30 @@ class RunDirectory:
 
     def summary(self) -> dict | None:
         """`summary.json` of a run that reached its last step, else None."""
+        return self._read_json("summary.json")
+
+    def _read_json(self, name):
+        """A file that `write_json` wrote, or None."""
         try:
-            return json.loads((self.path / "summary.json").read_text())
+            return json.loads((self.path / name).read_text())
         except FileNotFoundError:
             return None
         except ValueError as error:
-            raise UserError(f"{self.path}/summary.json: not readable ({error}); remove it and run "
-                            f"the command again") from None
+            raise UserError(f"{self.path}/{name}: not readable ({error}); remove it and run the "
+                            f"command again") from None
 
     def write_json(self, name, value):
         write_text(self.path / name, to_json(value, indent=2))
 
     def begin(self, config, environment, domains):
-        """Writes what the run is: options of the latest start, environment and domains."""
+        """Writes what the run is: options of the latest start, environment and domains.
+
+        Under `before` the environments of earlier starts are kept: a run may go on elsewhere.
+        """
+        last = self._read_json("environment.json")
+        if last:
+            before = [*last.pop("before", []), last]
+            environment = environment | {"before": before}
         self.write_json("environment.json", environment)
         self.write_json("domains.json", [stored.entry(d) for d in domains])
         # Last: a directory with a config is a run.

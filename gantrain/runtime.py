@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import configparser
 import functools
 import os
 import platform
+import shlex
 import subprocess
+import sys
+from contextlib import suppress
+from datetime import datetime, timezone
+from importlib import metadata
 from pathlib import Path
 
 import keras
@@ -99,15 +105,61 @@ def _limit_memory(gpu, limit_mb):
         return
 
 
+# What touches pixels or numbers, as its distributions are called; the first that is there is named.
+PACKAGES = (
+    ("gantrain",), ("tensorflow", "tensorflow-cpu"), ("keras",), ("numpy",), ("scipy",),
+    ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless",
+     "opencv-contrib-python"), ("pillow",), ("tifffile",), ("h5py",), ("tensorflow-datasets",),
+    ("ml_dtypes",), ("matplotlib",))
+# What schedulers call a job, its place in an array and its repetition.
+JOB = ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_RESTART_COUNT",
+       "PBS_JOBID", "PBS_ARRAY_INDEX", "LSB_JOBID", "LSB_JOBINDEX", "JOB_ID", "SGE_TASK_ID")
+
+
 def environment(device) -> dict:
-    """What a result depends on besides the config: versions, device, git commit."""
-    import numpy as np
-    here = Path(__file__).resolve().parent
+    """What a result depends on besides the config: versions, machine, job, command, git commit."""
+    gpus = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
+            for gpu in tf.config.list_physical_devices("GPU")]
+    build = tf.sysconfig.get_build_info() if gpus else {}
+    return {
+        "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "command": shlex.join(sys.argv), "device": device, "gpus": gpus,
+        "cuda": build.get("cuda_version"), "cudnn": build.get("cudnn_version"),
+        "host": platform.node(), "job": {k: os.environ[k] for k in JOB if k in os.environ},
+        "platform": platform.platform(), "cores": os.cpu_count(),
+        "commit": _commit(Path(__file__).resolve().parent),
+        "python": platform.python_version(), **_versions()}
+
+
+def _versions():
+    """{distribution: version} of the PACKAGES that are installed."""
+    found = {}
+    for names in PACKAGES:
+        for name in names:
+            with suppress(metadata.PackageNotFoundError):
+                found[name] = metadata.version(name)
+                break
+    return found
+
+
+def _commit(package):
+    """The commit of this project's repository that the package is run from, or None.
+
+    Inside another repository, as in its `.venv`, that one's commit would say nothing about it.
+    """
+    # A git hook sets GIT_DIR to the repository that it runs in.
+    plain = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+
+    def git(*words):
+        return subprocess.run(["git", "-C", str(package), *words], capture_output=True, text=True,
+                              timeout=10, env=plain, check=True).stdout.strip()
+
     try:
-        commit = subprocess.run(["git", "-C", str(here), "describe", "--always", "--dirty"],
-                                capture_output=True, text=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        commit = ""
-    return {"device": device, "commit": commit or None, "python": platform.python_version(),
-            "tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__,
-            "platform": platform.platform(), "cores": os.cpu_count()}
+        root = Path(git("rev-parse", "--show-toplevel")).resolve()
+        own = configparser.ConfigParser()
+        own.read(root / "setup.cfg")
+        if root != package.parent or own.get("metadata", "name", fallback="") != "gantrain":
+            return None
+        return git("describe", "--always", "--dirty") or None
+    except (OSError, ValueError, subprocess.SubprocessError, configparser.Error):
+        return None
