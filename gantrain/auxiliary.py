@@ -266,7 +266,7 @@ def _in_own_directory(config, own, names, domains, *also):
     # Only what differs from the defaults: an option that is added later changes no name.
     usual, chosen = Config().flat(), own.with_options(**places).flat()
     what = repr(sorted((k, v) for k, v in chosen.items() if v != usual[k])
-                + [(d.size, d.shape) for d in domains] + list(also))
+                + [(d.size, d.shape, d.fingerprint) for d in domains] + list(also))
     digest = hashlib.sha256(what.encode()).hexdigest()[:8]
     parent = Path(config.run.run_dir).parent
     # A classifier that is asked for by another one's run lies beside that.

@@ -109,8 +109,8 @@ def _limit_memory(gpu, limit_mb):
 PACKAGES = (
     ("gantrain",), ("tensorflow", "tensorflow-cpu"), ("keras",), ("numpy",), ("scipy",),
     ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless",
-     "opencv-contrib-python"), ("pillow",), ("tifffile",), ("h5py",), ("tensorflow-datasets",),
-    ("ml_dtypes",), ("matplotlib",))
+     "opencv-contrib-python"), ("pillow",), ("pillow-heif",), ("tifffile",), ("h5py",),
+    ("tensorflow-datasets",), ("ml_dtypes",), ("matplotlib",))
 # What schedulers call a job, its place in an array and its repetition.
 JOB = ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_RESTART_COUNT",
        "PBS_JOBID", "PBS_ARRAY_INDEX", "LSB_JOBID", "LSB_JOBINDEX", "JOB_ID", "SGE_TASK_ID")

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from gantrain import auxiliary, presets
+from gantrain import presets
 from gantrain.data.datasets import DATASETS, Dataset
 from gantrain.errors import UserError
 from gantrain.session import Session

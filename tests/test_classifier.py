@@ -1,5 +1,7 @@
 """The classifier's loss and scores by hand, its attack, and the runs that are made of it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -92,9 +94,10 @@ def test_attributes_train_too():
 # --------------------------------------------------------------------------- a classifier's own run
 
 
-def directory(own=None, count=24, **options):
+def directory(own=None, count=24, content=None, **options):
     config = tiny.config("runs/main", gan_type="scogan", semantic_loss=1.0, **options)
-    return classifier_config(config, [tiny.domain("a", count=count)],
+    domain = dataclasses.replace(tiny.domain("a", count=count), fingerprint=content)
+    return classifier_config(config, [domain],
                              **(own or dict(classifier_net="digit", seed=0))).run.run_dir
 
 
@@ -105,7 +108,8 @@ def test_a_classifier_lies_beside_the_run_under_a_name_of_its_own():
 
 @pytest.mark.parametrize("change", [
     dict(classifier_steps=7), dict(batch_size=8), dict(image_size=64), dict(dataset="tiny3"),
-    dict(own=dict(classifier_net="digit", seed=1)), dict(count=25),
+    dict(own=dict(classifier_net="digit", seed=1)), dict(count=25), dict(content="1a2b"),
+    dict(load_size=40), dict(fit="none"),
     dict(own=dict(classifier_net="digit", seed=0, classifier_noise=0.5)),
     dict(own=dict(classifier_net="digit", seed=0, classifier_attack=1.0)),
 ])

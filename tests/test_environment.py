@@ -21,8 +21,10 @@ from gantrain.run_directory import RunDirectory
 
 PACKAGE = Path(gantrain.__file__).parent
 # Distributions that are called otherwise than what they are imported by.
-IMPORTED_BY = {"cv2": "opencv-python-headless", "PIL": "pillow",
+IMPORTED_BY = {"cv2": "opencv-python-headless", "PIL": "pillow", "pillow_heif": "pillow-heif",
                "tensorflow_datasets": "tensorflow-datasets"}
+
+OPTIONAL = {"pillow-heif"}  # used where it is there
 
 
 @functools.cache
@@ -41,10 +43,11 @@ def imported():
 def test_every_imported_package_is_declared():
     config = configparser.ConfigParser()
     config.read(PACKAGE.parent / "setup.cfg")
-    declared = {re.match(r"[\w.-]+", line).group()
-                for line in config["options"]["install_requires"].strip().splitlines()}
-    assert "numpy" in imported()
-    assert {IMPORTED_BY.get(name, name) for name in imported()} <= declared
+    needed = config["options"]["install_requires"]
+    extra = "\n".join(config["options.extras_require"].values())
+    needed, extra = (set(re.findall(r"^[\w.-]+", text, re.M)) for text in (needed, extra))
+    found = {IMPORTED_BY.get(name, name) for name in imported()}
+    assert "numpy" in found and found - needed <= OPTIONAL & extra
 
 
 def test_every_declared_package_that_is_imported_is_in_the_provenance():

@@ -11,7 +11,8 @@ from gantrain.config import Config, names_of, options
 from gantrain.session import Session
 
 # What a judge takes over: which images, how they are scaled, and what changes no number.
-TAKEN_OVER = {"dataset", "data_dir", "offline", "image_size", "fit", "gpu_mem_mb", "run_dir"}
+TAKEN_OVER = {"dataset", "place", "data_dir", "offline", "image_size", "fit", "gpu_mem_mb",
+              "run_dir"}
 
 
 def another(f):
@@ -45,6 +46,8 @@ def test_no_option_of_a_run_reaches_its_judge(judge):
             reached |= {f.name} if found != usual else set()
     assert not reached
     assert judge(run.with_options(image_size=64)).flat()["image_size"] == 64
+    assert judge(run.with_options(data_dir="moved", place="there")).flat()["run_dir"] == usual[
+        "run_dir"]
     assert judge(run.with_options(fit="none")).flat()["run_dir"] != usual["run_dir"]
     assert usual["devices"] == 1 and usual["xla"] is False and usual["precision"] == "float32"
 
