@@ -183,9 +183,8 @@ MUTATIONS = (
              (ROAD + "pictures_of_samples_are_those_of_the_runs",)),
     # Judges.
     Mutation("the judge has the run's seed", AUXILIARY,
-             "steps=EVALUATION_STEPS, seed=EVALUATION_SEED)",
-             "steps=EVALUATION_STEPS, seed=self.config.run.seed)", JUDGES),
+             "[domain], **EVALUATION)",
+             "[domain], **EVALUATION | {'seed': self.config.run.seed})", JUDGES),
     Mutation("one judge of all domains", AUXILIARY,
-             '[domain], classifier_net="evaluation"', 'domains, classifier_net="evaluation"',
-             JUDGES),
+             "[domain], **EVALUATION)", "domains, **EVALUATION)", JUDGES),
 )

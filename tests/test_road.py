@@ -832,6 +832,11 @@ def test_the_caption_says_what_stood_in(reproduced):
 # --- who judges ----------------------------------------------------------------------------------
 
 
+@pytest.fixture(autouse=True)
+def quick_judges():
+    """In place of conftest's: nothing is trained here, judges are asked for as they are."""
+
+
 def test_the_judges_are_who_they_are(measured, reproduced):
     """Another network than the semantic loss's, alone with one domain, the same for every run."""
     for name in ("three", "adapted", "paired"):
