@@ -8,6 +8,7 @@ from tensorflow.python.framework import config as tf_config
 from gantrain import auxiliary, evaluation
 from gantrain.auxiliary import EVALUATION, classifier_config, segmenter_config, weights_hash
 from gantrain.config import Config, names_of, options
+from gantrain.data.datasets import DATASETS, Dataset
 from gantrain.session import Session
 
 # What a judge takes over: which images, how they are scaled, and what changes no number.
@@ -121,3 +122,22 @@ def test_values_of_another_judge_do_not_stand_beside(tmp_path, monkeypatch):
     weights["sha256"] = "3" * 64
     result = evaluation.evaluate(tmp_path / "run", ["two"], 10, 0, again=True)
     assert result["values"] == {"two/value": 3.0} and result["metrics"] == ["two"]
+
+
+def test_which_images_a_pruned_set_has_is_no_choice_of_a_run(tmp_path, monkeypatch):
+    """By the same classifier of the whole set, whatever a run chooses, crops and draws."""
+    monkeypatch.setitem(auxiliary.PRUNING, "steps", 2)
+    monkeypatch.setitem(auxiliary.PRUNING, "classifier_net", "plain")
+    monkeypatch.setitem(DATASETS, "pruned", Dataset(
+        "tests", lambda request: tiny.domains(2, labels=2), prune_domain=1))
+
+    def classifier(path, **options):
+        Session(tiny.config(path / "run", gan_type="gan", dataset="pruned", domains="b", n_critic=1,
+                            **options))
+        (kept,) = (path / "classifiers").iterdir()
+        return kept.name, weights_hash(auxiliary.load_model(kept))
+
+    name, digest = classifier(tmp_path / "one")
+    assert name.startswith("a_b_plain_")
+    assert classifier(tmp_path / "two", load_size=40, seed=3, batch_size=8,
+                      classifier_steps=9) == (name, digest)
