@@ -49,6 +49,8 @@ def read_npz(path, split):
     (images_name, labels_name), images, labels = _opened(path, read)
     if images.ndim == 3:
         images = images[..., None]
+    # Files of other machines may have the other byte order.
+    images = images.astype(images.dtype.newbyteorder("="), copy=False)
     deep = images.dtype == np.uint16
     if not (deep or images.dtype == np.uint8) or images.ndim != 4 or images.shape[-1] not in (1, 3):
         remedy = ""
@@ -61,8 +63,6 @@ def read_npz(path, split):
         )
     if not images.size:
         raise UserError(f"{path}: {images_name} is empty; save at least one image")
-    # Files of other machines may have the other byte order.
-    images = images.astype(images.dtype.newbyteorder("="), copy=False)
     if labels is None:
         return images, None
     labels = labels.ravel()
@@ -71,7 +71,10 @@ def read_npz(path, split):
             f"{path}: {labels_name} must hold one whole number per image; found "
             f"{len(labels)} {labels.dtype} values for {len(images)} images"
         )
-    return images, labels.astype(np.int32)
+    found = labels.astype(np.int32)
+    if not np.array_equal(found, labels):
+        raise UserError(f"{path}: {labels_name} has numbers beyond 32 bits; use smaller ones")
+    return images, found
 
 
 def in_range(labels, count, path):

@@ -24,14 +24,13 @@ def edge(images):
     Deviation: the thesis names `dilate` and no kernel; here it is 3x3, once.
 
     Args:
-      images: uint8 [N, H, W, 1].
+      images: uint8 or uint16 [N, H, W, C]; each channel has its own outline.
 
     Returns:
-      uint8 [N, H, W, 1].
+      The same type [N, H, W, C].
     """
     kernel = np.ones((3, 3), np.uint8)
-    dilated = np.stack([cv2.dilate(image[:, :, 0], kernel) for image in images])
-    return dilated[..., None] - images
+    return np.stack([cv2.dilate(image, kernel).reshape(image.shape) for image in images]) - images
 
 
 def negative(images):
