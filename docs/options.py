@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import typing
 from pathlib import Path
 
-from gantrain import config
-from gantrain.commands import COMMANDS
+from gantrain.commands import COMMANDS, TrainOptions
+from gantrain.config import records_of
+from gantrain.options import choices_of, option_type
+from gantrain.trainers import TRAINERS
 
 PAGE = Path(__file__).with_suffix(".md")
 
@@ -27,13 +28,14 @@ def page() -> str:
     parts = [HEAD]
     for command, (text, of, _) in COMMANDS.items():
         parts.append(f"## `gantrain {command}`\n\n{text[0].upper()}{text[1:]}.\n")
-        hints = typing.get_type_hints(of)
-        sections = [hint for hint in hints.values() if dataclasses.is_dataclass(hint)]
-        for section in sections:
-            title = section.__doc__.splitlines()[0].removesuffix(".")
-            parts.append(f"### {title}\n\n{table(section)}")
-        if not sections:
+        if of is not TrainOptions:
             parts.append(table(of))
+            continue
+        for record in of.parsed():
+            title = record.__doc__.splitlines()[0].removesuffix(".")
+            users = [kind for kind in TRAINERS if record in records_of(kind)]
+            whose = "" if len(users) == len(TRAINERS) else f"Of {', '.join(users)}.\n\n"
+            parts.append(f"### {title}\n\n{whose}{table(record)}")
     return "\n".join(parts)
 
 
@@ -48,7 +50,7 @@ def table(section) -> str:
 
 
 def flag(field, section) -> str:
-    switch = config.option_type(section, field.name) is bool
+    switch = option_type(section, field.name) is bool
     text = f"`--{field.name}` `--no-{field.name}`" if switch else f"`--{field.name}`"
     return text + ("\\*" if field.metadata["resumable"] else "")
 
@@ -66,8 +68,8 @@ def default(field) -> str:
 
 def values(field, section) -> str:
     """Allowed values in words."""
-    m, kind = field.metadata, config.option_type(section, field.name)
-    names = config.names_of(m)
+    m, kind = field.metadata, option_type(section, field.name)
+    names = TrainOptions.choices().get(field.name) or choices_of(field)
     if names:
         text = ", ".join(f"`{name}`" for name in names)
         return f"{text}; several, comma separated" if m["several"] else text

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import keras
 from keras import ops
 
-from gantrain.adaptation import source_of
-from gantrain.config import Config
+from gantrain.config import default_config, resolve
+from gantrain.core import Config, LpipsWeights
 from gantrain.data.datasets import find
 from gantrain.data.palettes import label_palette
 from gantrain.errors import UserError
-from gantrain.nets import CLASSIFIERS, frozen
-from gantrain.presets import resolve
+from gantrain.nets import CLASSIFIERS, PairOptions, frozen
 from gantrain.run_directory import RunDirectory
+from gantrain.terms.labels import LabelOptions, source_of
+from gantrain.terms.perceptual import PerceptualOptions
+from gantrain.terms.semantic import SemanticOptions
+from gantrain.terms.view import ClassifierOptions, ClassifierSteps
 
 # Judges are the same for every run on a set at one image size and --fit, so that numbers of
 # different runs are measured alike: nothing below is left to the run that is judged, neither where
@@ -78,10 +82,10 @@ class Auxiliaries:
         Raises:
             UserError: a coupling asks for labels, weights or a file that is not there.
         """
-        c, networks = self.config.coupling, {}
-        if self.config.adaptation.label_loss:
+        config, networks = self.config, {}
+        if config.on(LabelOptions):
             networks |= self.source_only_of(domains)
-        elif c.semantic_loss:
+        elif config.on(SemanticOptions):
             unlabelled = [d.name for d in domains if d.labels is None]
             if unlabelled:
                 raise UserError(
@@ -89,26 +93,24 @@ class Auxiliaries:
                     f"{self.config.data.dataset} has none; use --feature_loss, --cycle_loss or "
                     f"--perceptual_loss")
             networks["classifier"] = self.semantic_classifier(domains)
-        if any(c.perceptual_loss):
+        if config.on(PerceptualOptions):
+            lpips = config.of(LpipsWeights).lpips_weights
             networks["extractor"] = (
-                frozen.lpips(c.lpips_weights) if c.lpips_weights
-                else frozen.vgg19(c.vgg_weights, self.config.data.offline))
+                frozen.lpips(lpips) if lpips
+                else frozen.vgg19(config.of(PerceptualOptions).vgg_weights, config.data.offline))
         return networks
 
     def semantic_classifier(self, domains):
         """The semantic loss's classifier: `--classifier`, or one trained on the mixed domains."""
-        c = self.config.coupling
-        if c.classifier:
-            model = load_model(c.classifier)
+        given, view = self.config.of(SemanticOptions).classifier, self.config.of(ClassifierOptions)
+        if given:
+            model = load_model(given)
         else:
-            _, model = self._classifier(
-                domains, classifier_net=self.config.nets.classifier_net,
-                classifier_noise=c.classifier_noise, classifier_augment=c.classifier_augment,
-                classifier_attack=c.classifier_attack, seed=self.config.run.seed)
+            _, model = self._classifier(domains, seed=self.config.run.seed, **asdict(view))
         wanted, classes = domains[0].shape, len(domains[0].classes)
         if tuple(model.input_shape[1:]) != wanted or model.output_shape[-1] != classes:
             raise UserError(
-                f"--classifier {c.classifier}: takes {model.input_shape[1:]} and gives "
+                f"--classifier {given}: takes {model.input_shape[1:]} and gives "
                 f"{model.output_shape[-1]} classes, but the data has {wanted} and {classes}")
         return model
 
@@ -126,14 +128,15 @@ class Auxiliaries:
 
     def source_only_of(self, domains):
         """{"source_only": what an adapted classifier has to beat}, for trunks that have a table."""
-        trunk, source = f"{self.config.nets.net}_trunk", self.source(domains)
+        net = self.config.of(PairOptions).net
+        trunk, source = f"{net}_trunk", self.source(domains)
         return {"source_only": self.source_only(source, trunk)} if trunk in CLASSIFIERS else {}
 
     def source_only(self, domain, trunk):
         """The same trunk and head, the same augmentation, the source alone."""
         _, model = self._classifier(
             [domain], classifier_net=trunk, seed=self.config.run.seed,
-            classifier_augment=self.config.adaptation.label_augment)
+            classifier_augment=self.config.of(LabelOptions).label_augment)
         return model
 
     def confidence(self, domains):
@@ -161,7 +164,8 @@ class Auxiliaries:
         for domain in domains:
             run, model = self._classifier([domain], **EVALUATION)
             models.append(model)
-            described[domain.name] = {"version": run.path.name, "sha256": weights_hash(model),
+            described[domain.name] = {"version": run.path.name,
+                                      "sha256": frozen.weights_hash(model),
                                       "accuracy": _scores(run)[f"accuracy/{domain.name}"]}
         return models, described
 
@@ -199,7 +203,7 @@ class Auxiliaries:
         model = load_model(path)
         _check_segmenter(model, path, photos, len(palette.classes))
         return model, {"network": "fcn", "version": version, "weights": path.name,
-                       "sha256": weights_hash(model)}
+                       "sha256": frozen.weights_hash(model)}
 
     def _classifier(self, domains, whole=False, **options):
         """(run directory, model): found where an earlier run left it, or trained.
@@ -227,20 +231,20 @@ class Auxiliaries:
 
 def classifier_config(config, domains, **options) -> Config:
     """The config of a classifier's own run, in a directory named after everything it depends on."""
-    own = Config().with_options(
-        **_inherited(config), gan_type="classifier", domains=",".join(d.name for d in domains),
-        load_size=config.data.load_size, batch_size=config.data.batch_size,
-        steps=config.coupling.classifier_steps, c_lr=1.5e-3, lr_decay=0.67,
-        devices=config.runtime.devices)
+    steps = config.flat().get("classifier_steps", ClassifierSteps.classifier_steps)
+    own = default_config("classifier").with_options(
+        **_inherited(config), domains=",".join(d.name for d in domains),
+        load_size=config.data.load_size, batch_size=config.data.batch_size, steps=steps,
+        c_lr=1.5e-3, lr_decay=0.67, devices=config.runtime.devices)
     own = own.with_options(**options)
-    names = [*(d.name for d in domains), own.nets.classifier_net]
+    names = [*(d.name for d in domains), own.of(ClassifierOptions).classifier_net]
     return _in_own_directory(config, own, names, domains)
 
 
 def segmenter_config(config, domains, direction, palette) -> Config:
     """The config of a segmenter's own run, in a directory named after everything it depends on."""
-    own = Config().with_options(
-        **_inherited(config), gan_type="segmenter", direction=direction, **SEGMENTER)
+    own = default_config("segmenter").with_options(
+        **_inherited(config), direction=direction, **SEGMENTER)
     name = re.sub(r"[^A-Za-z0-9_.]+", "_", config.data.dataset)
     # The last word is of how label maps are scaled: a judge of other maps is another judge.
     return _in_own_directory(config, own, [name, "segmenter"], domains, palette.classes,
@@ -264,7 +268,8 @@ def _scale(config):
 def _in_own_directory(config, own, names, domains, *also):
     places = dict(data_dir="", place=None, offline=False, devices=0, gpu_mem_mb=0)
     # Only what differs from the defaults: an option that is added later changes no name.
-    usual, chosen = Config().flat(), own.with_options(**places).flat()
+    usual = default_config(own.run.gan_type).flat()
+    chosen = own.with_options(**places).flat()
     what = repr(sorted((k, v) for k, v in chosen.items() if v != usual[k])
                 + [(d.size, d.shape, d.fingerprint) for d in domains] + list(also))
     digest = hashlib.sha256(what.encode()).hexdigest()[:8]
@@ -287,14 +292,6 @@ def _check_segmenter(model, path, photos, classes):
         raise UserError(
             f"--fcn_weights {path}: takes {taken[1:]} and gives {given[1:]}, but the photographs "
             f"are {photos.shape} and the palette has {classes} classes")
-
-
-def weights_hash(model):
-    """SHA-256 of a model's weights in their order; that of its file would change with the date."""
-    digest = hashlib.sha256()
-    for value in model.get_weights():
-        digest.update(f"{value.dtype}{value.shape}".encode() + value.tobytes())
-    return digest.hexdigest()
 
 
 def _scores(run):

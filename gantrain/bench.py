@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from gantrain import callbacks, loop, nets, presets
+from gantrain import callbacks, loop, nets
+from gantrain.config import make
 from gantrain.data import digits
 from gantrain.data.domain import Domain
 from gantrain.data.pairs import paired
@@ -65,10 +66,10 @@ def _scogan(options, width, directory):
     domains = [Domain("pen", *digits.pen_digits(IMAGES, 0), DIGITS).with_channels(3),
                Domain("street", *digits.street_digits(IMAGES, 1), DIGITS)]
     classifier = nets.build_classifier(CLASSIFIER, domains[0].shape, len(DIGITS), seed=0)
-    config = presets.resolve(presets.configure(dict(
+    config = make(**dict(
         gan_type="scogan", dataset="pen2street", net=NET, width=width, semantic_loss=10.0,
         feature_loss=100.0, loss="wasserstein", d_penalty="gp", batch_size=options.batch_size or 64,
-        n_critic=options.n_critic or 5, steps=max(options.steps, 1), run_dir=directory)))
+        n_critic=options.n_critic or 5, steps=max(options.steps, 1), run_dir=directory))
     return Session(config, domains=domains, frozen={"classifier": classifier})
 
 
@@ -77,10 +78,10 @@ def _translation(gan_type, generator, size):
     def make(options, width, directory):
         pixels = np.random.default_rng(0).integers(0, 256, (2, PAIRS, size, size, 3), np.uint8)
         domains = paired(*(Domain(n, p) for n, p in zip("AB", pixels, strict=True)))
-        config = presets.resolve(presets.configure(dict(
+        config = make(**dict(
             gan_type=gan_type, dataset="pairs:noise", image_size=size, load_size=size,
             generator=generator, width=width, batch_size=options.batch_size or 1,
-            n_critic=options.n_critic or 1, steps=max(options.steps, 1), run_dir=directory)))
+            n_critic=options.n_critic or 1, steps=max(options.steps, 1), run_dir=directory))
         return Session(config, domains=domains)
     make.__doc__ = f"{gan_type} with {generator}, {size} pixels, batch 1."
     return make

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from gantrain.config import MEASURED, MEASURED_SEED, Config, option
+from gantrain.core import MEASURED, MEASURED_SEED
 from gantrain.errors import EXIT_SKIPPED, EXIT_USER, UserError
+from gantrain.options import option
+
+
+def _registry(module, name):
+    """A table of the program, read when it is needed: `--help` waits for no TensorFlow."""
+    return getattr(importlib.import_module(f"gantrain.{module}"), name)
 
 LONG = 1_000  # images whose reading is worth a line about its progress
 
@@ -37,7 +44,7 @@ class Evaluate:
     run_dir: str = option("", "directory of a run")
     metrics: str | None = option(
         None, "what is measured, comma separated; default: what fits the run and takes no minutes",
-        registry="gantrain.evaluation:METRICS", several=True)
+        choices=lambda: _registry("evaluation", "METRICS"), several=True)
     num: int = option(MEASURED, "latent vectors; most real images and test examples", low=10)
     seed: int = option(MEASURED_SEED, "seed of the latent vectors and of the order of real images",
                        low=0, high=2**31 - 1)
@@ -64,7 +71,7 @@ class Compare:
     images: str = option("", "folder or archive of the images that are judged")
     metrics: str | None = option(
         None, "what is measured, comma separated; default: what can be without a download",
-        registry="gantrain.compare:COMPARISONS", several=True)
+        choices=lambda: _registry("compare", "COMPARISONS"), several=True)
     num: int = option(0, "most images of each, and most pairs, taken at random (0: all)", low=0)
     image_size: int | None = option(None, "scale all images to this square first", low=8, high=2048)
     seed: int = option(MEASURED_SEED, "seed of what --num takes and of the kernel distance's "
@@ -113,7 +120,7 @@ class Stylize:
                         "it too, or none", choices=("keep", "drop"))
     steps: int = option(300, "steps of the optimizer", low=1)
     optimizer: str = option("lbfgs", "how the image descends",
-                            registry="gantrain.stylize:OPTIMIZERS")
+                            choices=lambda: _registry("stylize", "OPTIMIZERS"))
     start: str = option("content", "first image", choices=("content", "noise"))
     content_weight: float = option(1.0, "weight of the content", low=0.0)
     style_weight: float = option(10.0, "weight of the style", low=0.0)
@@ -144,9 +151,9 @@ class Reproduce:
     positional = ("table",)
 
     table: str = option("", "table or figure of the source documents",
-                        registry="gantrain.experiments:EXPERIMENTS")
+                        choices=lambda: _registry("experiments", "EXPERIMENTS"))
     scale: str = option("cpu", "smoke: minutes; cpu: an evening on two cores; full: the published "
-                        "settings", registry="gantrain.experiments.table:SCALES")
+                        "settings", choices=("smoke", "cpu", "full"))
     seeds: int = option(1, "runs per column, for mean and spread", low=1, high=100)
     arms: str | None = option(None, "columns to train, comma separated, as when each is a job of "
                               "its own; of the others, runs that are there are shown")
@@ -164,7 +171,8 @@ class Reproduce:
 class Bench:
     width: float = option(1.0, "width of the networks that are compared with the peak", above=0.0,
                           high=8.0)
-    program: str = option("scogan", "what is measured", registry="gantrain.bench:PROGRAMS")
+    program: str = option("scogan", "what is measured",
+                          choices=lambda: _registry("bench", "PROGRAMS"))
     batch_size: int = option(0, "images per update (0: 64, for translation 1)", low=0)
     n_critic: int = option(0, "discriminator updates per iteration (0: 5, for translation 1)",
                            low=0)
@@ -173,20 +181,46 @@ class Bench:
     only: str | None = option(None, "one measurement", choices=("peak", "eager", "memory"))
 
 
+class TrainOptions:
+    """The records of `train`: all trainers' are understood, those of one are shown."""
+
+    @staticmethod
+    def parsed():
+        """Every kind of record, so that an option of another trainer is refused by name."""
+        from gantrain.config import records_of
+        from gantrain.trainers import TRAINERS
+        return tuple(dict.fromkeys(record for kind in TRAINERS for record in records_of(kind)))
+
+    @staticmethod
+    def choices():
+        """The names that options of the core may have, which the core itself does not know."""
+        from gantrain.presets import PRESETS
+        from gantrain.trainers import TRAINERS
+        return {"gan_type": sorted(TRAINERS), "preset": sorted(PRESETS)}
+
+    @staticmethod
+    def shown(words):
+        """(kinds of records, examples) that `--help` shows beside these words."""
+        from gantrain.config import gan_type_of, records_of
+        from gantrain.trainers import TRAINERS
+        kind = gan_type_of(words)
+        return records_of(kind), TRAINERS[kind].examples
+
+
 def train(explicit) -> int:
     """Trains, or goes on with, one run."""
-    from gantrain import presets
+    from gantrain.config import configure, refuse_changes, resolve
     from gantrain.run_directory import RunDirectory
-    config = presets.configure(explicit)
-    run = RunDirectory(presets.resolve(config).run.run_dir if "run_dir" not in explicit
+    config = configure(explicit)
+    run = RunDirectory(resolve(config).run.run_dir if "run_dir" not in explicit
                        else explicit["run_dir"])
     dry = config.run.dry_run
     if run.exists and not config.run.resume and not dry:
         print(f"the old run is kept in {run.move_aside()}")
     stored = run.config() if run.exists and config.run.resume and not dry else None
-    wanted = presets.resolve(presets.configure(explicit | {"run_dir": str(run.path)}, stored))
+    wanted = resolve(configure(explicit | {"run_dir": str(run.path)}, stored))
     if stored is not None:
-        presets.refuse_changes(stored, wanted, run.path)
+        refuse_changes(stored, wanted, run.path)
         summary = run.summary()
         if summary:
             _refuse_other_data(run, wanted)
@@ -301,7 +335,7 @@ def translate(explicit) -> int:
 def stylize(explicit) -> int:
     """Writes the picture of one image in the style of another."""
     from gantrain import stylize as transfer
-    from gantrain.config import Runtime as RuntimeOptions
+    from gantrain.core import Runtime as RuntimeOptions
     from gantrain.nets import frozen
     from gantrain.runtime import Runtime
     o = Stylize(**explicit)
@@ -438,16 +472,20 @@ def _named(dataset):
 
 def list_(explicit) -> int:
     """Names with one line each."""
-    from gantrain import augment, losses, nets, penalties, presets, trainers
+    from gantrain import nets, presets, trainers
     from gantrain.compare import COMPARISONS
     from gantrain.data.datasets import DATASETS
     from gantrain.evaluation import METRICS
     from gantrain.experiments import EXPERIMENTS
+    from gantrain.terms.augmentation import AUGMENTATIONS
+    from gantrain.terms.losses import ADVERSARIAL
+    from gantrain.terms.penalties import DISCRIMINATOR_PENALTIES
+    from gantrain.trainers.scogan import COUPLINGS
     tables = {"trainers": trainers.TRAINERS, "datasets": DATASETS, "nets": nets.NETS,
-              "classifiers": nets.CLASSIFIERS, "losses": losses.ADVERSARIAL,
-              "penalties": penalties.DISCRIMINATOR_PENALTIES, "couplings": penalties.COUPLINGS,
+              "classifiers": nets.CLASSIFIERS, "losses": ADVERSARIAL,
+              "penalties": DISCRIMINATOR_PENALTIES, "couplings": COUPLINGS,
               "translators": nets.TRANSLATORS, "patches": nets.PATCHES,
-              "augmentations": augment.AUGMENTATIONS, "presets": presets.PRESETS,
+              "augmentations": AUGMENTATIONS, "presets": presets.PRESETS,
               "metrics": METRICS, "comparisons": COMPARISONS, "tables": EXPERIMENTS}
     for title, table in tables.items():
         if explicit.get("what") in (None, title):
@@ -498,7 +536,7 @@ def reproduce(explicit) -> int:
 
 # name: (help, dataclass of its options, function)
 COMMANDS = {
-    "train": ("train a model, or go on with a run", Config, train),
+    "train": ("train a model, or go on with a run", TrainOptions, train),
     "evaluate": ("metrics of a run", Evaluate, evaluate),
     "compare": ("metrics of two folders of images, without a run", Compare, compare),
     "sample": ("a grid of samples of a run", Sample, sample),

@@ -20,8 +20,8 @@ import tensorflow as tf
 
 from gantrain import images as pictures
 from gantrain.auxiliary import load_model, model_path
-from gantrain.config import MEASURED_SEED
-from gantrain.config import Runtime as RuntimeOptions
+from gantrain.core import MEASURED_SEED
+from gantrain.core import Runtime as RuntimeOptions
 from gantrain.data import npz, parts
 from gantrain.data.domain import FileImages, content_hash, squeezed
 from gantrain.errors import UserError

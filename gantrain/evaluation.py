@@ -16,8 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gantrain import images
-from gantrain.auxiliary import weights_hash
-from gantrain.config import FROM_NOISE, MEASURED, MEASURED_SEED
+from gantrain.core import MEASURED, MEASURED_SEED, LpipsWeights
 from gantrain.data.pairs import examples, pair_count
 from gantrain.data.palettes import label_palette
 from gantrain.data.ring import DEVIATION, centres
@@ -32,10 +31,14 @@ from gantrain.metrics.coherence import cross_coherence, joint_coherence
 from gantrain.metrics.lpips import LPIPS, mean_distance
 from gantrain.metrics.pixels import map_agreement
 from gantrain.metrics.segmentation import fcn_score
-from gantrain.nets.classifiers import penultimate
+from gantrain.nets.classifiers import logits_of, penultimate
+from gantrain.nets.frozen import weights_hash
 from gantrain.nets.inception import inception
+from gantrain.options import Options, option
 from gantrain.runtime import environment
-from gantrain.trainers.classifier import logits_of
+from gantrain.terms.labels import LabelOptions
+from gantrain.terms.perceptual import PerceptualOptions
+from gantrain.trainer import Generates, Translates
 
 BATCH = 250  # images held at a time
 STORED = "metrics.json"
@@ -48,6 +51,43 @@ class Weights:
     lpips: str | None = None
     inception: str | None = None
     fcn: str | None = None
+
+
+@dataclass(frozen=True)
+class Measuring(Options):
+    """Measurements while training"""
+
+    section, switch = "measuring", "evaluate_every"
+
+    evaluate_every: int = option(
+        0, "steps between two measurements of --evaluate_metrics (0: never)", low=0,
+        resumable=True, alias="every")
+    evaluate_metrics: str = option(
+        "coherence", "what --evaluate_every measures, comma separated", choices=lambda: METRICS,
+        several=True, resumable=True)
+    evaluate_num: int = option(MEASURED, "samples of a measurement while training", low=10,
+                               resumable=True)
+    keep_best: str | None = option(
+        None, "keep the state at which this metric of --evaluate_metrics was best, and end with "
+        "it; default: the run ends with its last state", choices=lambda: METRICS)
+
+    @property
+    def names(self):
+        """The metrics that join the log."""
+        return self.evaluate_metrics.split(",") if self.evaluate_every else []
+
+    def check(self, config):
+        if self.keep_best and self.keep_best not in self.names:
+            raise UserError(f"--keep_best {self.keep_best}: is not measured; give --every N and "
+                            f"--evaluate_metrics {self.keep_best}")
+        if self.keep_best and config.flat().get("early_stopping"):
+            raise UserError("--keep_best and --early_stopping both choose the state that a run "
+                            "ends with; give one")
+        reads_lpips = any(METRICS[name].weights == "lpips" for name in self.names)
+        if config.of(LpipsWeights).lpips_weights and not (
+                reads_lpips or config.on(PerceptualOptions)):
+            raise UserError("--lpips_weights is used by --perceptual_loss and by "
+                            "--evaluate_metrics lpips; add one of them")
 
 
 class Evaluation:
@@ -71,7 +111,7 @@ class Evaluation:
         self.session, self.num, self.seed, self.weights = session, num, seed, weights
         self.config, self.trainer = session.config, session.trainer
         self.domains, self.names = session.domains, [d.name for d in session.domains]
-        if self.trainer.noise is None and self.trainer.gallery is None:
+        if not isinstance(self.trainer, (Generates, Translates)):
             raise UserError(f"--run_dir {session.run.path}: a {self.config.run.gan_type} makes no "
                             f"images; give the run of a GAN")
         self.networks, self.counts = {}, {}
@@ -79,7 +119,7 @@ class Evaluation:
 
     @property
     def from_noise(self):
-        return self.config.run.gan_type in FROM_NOISE
+        return isinstance(self.trainer, Generates)
 
     @property
     def labelled(self):
@@ -118,8 +158,8 @@ class Evaluation:
         Batch statistics of several would let one image change another. Targets are
         [1, H, W, C], or [1, T, H, W, C] where an input has T of them.
         """
-        way = direction or self.config.translation.direction
-        back = way != self.config.translation.direction
+        way = direction or self.trainer.way
+        back = way != self.trainer.way
         translate = self.session.translator(way).apply
         source = self.test[1] if back else self.test[0]
         paired = pair_count(self.test)
@@ -139,7 +179,7 @@ class Evaluation:
             return {name: (self.of_domain(i), self.real(i)) for i, name in enumerate(self.names)}
         made = {}
         for way in self.trainer.translators():
-            back = way != self.config.translation.direction
+            back = way != self.trainer.way
             target = self.test[0 if back else 1]
             made[target.name] = ((out for _, out, _ in self.translations(way)),
                                  self._whole(target))
@@ -356,7 +396,7 @@ def _agreement_unfit(e):
 
 def _fcn(e):
     """FCN score of photographs made of label maps, and its ceiling: the real photographs."""
-    way = e.config.translation.direction
+    way = e.trainer.way
     network, e.networks["fcn"] = e.session.auxiliaries.segmenter(e.domains, way, e.weights.fcn)
     palette = label_palette(e.domains[0], e.config.data.dataset, e.config.data.data_dir)
     read = e.session.runtime.function(lambda photos: network(photos, training=False))
@@ -386,7 +426,7 @@ def _cross(e):
         found = list(map(
             lambda crossed: ([logits_of(c, x) for c, x in zip(classifiers, crossed.images,
                                                               strict=True)], crossed.error),
-            cross_domain(session.generators(), source, stream, e.config.nets,
+            cross_domain(session.generators(), source, stream, e.trainer.latent,
                          session.runtime.function, encoder=session.encoder(), seed=e.seed)))
         logits = [np.concatenate(parts) for parts in zip(*(f[0] for f in found), strict=True)]
         values |= cross_coherence(domain.labels[order], logits,
@@ -398,18 +438,19 @@ def _cross(e):
 
 def _adaptation(e):
     """Test accuracy of the classifiers whose labels came from one domain, with the protocol."""
-    heads = e.trainer.heads
+    (heads,) = e.trainer.labels
     trained, tested = ([d.size for d in domains] for domains in (e.domains, e.test))
     e.networks["adaptation"] = protocol(e.names, heads.source, trained, tested,
-                                        e.config.adaptation.label_augment)
+                                        e.config.of(LabelOptions).label_augment)
     e.counts["adaptation"] = dict(zip(e.names, tested, strict=True))
-    e.trainer.frozen = e.session.auxiliaries.source_only_of(e.domains)
-    e.networks |= {n: {"sha256": weights_hash(model)} for n, model in e.trainer.frozen.items()}
-    return e.trainer.adapted(e.test)
+    alone = e.session.auxiliaries.source_only_of(e.domains)
+    e.networks |= {n: {"sha256": weights_hash(model)} for n, model in alone.items()}
+    heads.alone = alone.get("source_only")
+    return heads.score(e.test)
 
 
 def _adaptation_unfit(e):
-    if not getattr(e.trainer, "heads", None) or not e.labelled:
+    if not getattr(e.trainer, "labels", None) or not e.labelled:
         return "adaptation needs a run with --label_loss, and test labels in every domain"
     return ""
 

@@ -1,13 +1,12 @@
-"""argparse, generated from the dataclasses of `gantrain.config`: no flag is typed twice."""
+"""argparse, generated from records of options (`gantrain.options`): no flag is typed twice."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import typing
 
-from gantrain import config as cfg
 from gantrain.errors import UserError
+from gantrain.options import choices_of, option_type, unknown, validate_field
 
 
 class Parser(argparse.ArgumentParser):
@@ -30,16 +29,10 @@ def _number(kind):
     return parse
 
 
-def _sections(of):
-    """(title, dataclass) for every group of options of a command."""
-    hints = typing.get_type_hints(of)
-    nested = [hint for hint in hints.values() if dataclasses.is_dataclass(hint)]
-    return [(section.__doc__, section) for section in nested] or [(None, of)]
-
-
-def _add(group, section, f, with_choices):
-    m, kind = f.metadata, cfg.option_type(section, f.name)
-    names = cfg.names_of(m) if with_choices or m["choices"] else None
+def _add(group, record, f, with_choices, names):
+    m, kind = f.metadata, option_type(record, f.name)
+    if not names and (with_choices or isinstance(m["choices"], tuple)):
+        names = choices_of(f)
     text = m["help"] + (f" ({', '.join(names)})" if names else "")
     if f.default not in (None, False, "", 0, 0.0, (0.0, 0.0)):
         text += f" [{f.default}]"
@@ -62,7 +55,9 @@ def parse(program, commands, default, argv):
 
     Args:
         program: name shown in messages.
-        commands: `{name: (help, dataclass of its options)}`.
+        commands: `{name: (help, record)}`; in the place of a record of options something with
+            `parsed() -> records`, `shown(words) -> (records, examples)` and
+            `choices() -> {option: allowed names}`.
         default: the command meant when the line starts with a flag or is empty.
         argv: the words after the program's name.
 
@@ -74,35 +69,58 @@ def parse(program, commands, default, argv):
     """
     if not argv or (argv[0].startswith("-") and argv[0] not in ("-h", "--help", "--version")):
         argv = [default, *argv]
-    help_wanted = "-h" in argv or "--help" in argv
     top = Parser(prog=program, description=f"No COMMAND means {default}; "
                  f"`{program} COMMAND --help` lists its flags.")
     top.add_argument("--version", action="version", version=_version(program))
     subparsers = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    fields = {}
     for name, (text, of) in commands.items():
         bare = " ".join(n.upper() for n in getattr(of, "positional", ()))
         sub = subparsers.add_parser(name, help=text, description=text,
-                                    usage=f"%(prog)s {bare} [options]" if bare else None)
-        if name != argv[0]:
-            continue
-        for title, section in _sections(of):
-            group = sub.add_argument_group(title) if title else sub
-            for f in dataclasses.fields(section):
-                _add(group, section, f, with_choices=help_wanted)
-    known, unknown = top.parse_known_args(argv)
+                                    usage=f"%(prog)s {bare} [options]" if bare else None,
+                                    formatter_class=argparse.RawDescriptionHelpFormatter)
+        if name == argv[0]:
+            records, sub.epilog = _records(of, argv[1:])
+            names = of.choices() if hasattr(of, "choices") else {}
+            for record in records:
+                title = record.__doc__.splitlines()[0].removesuffix(".")
+                group = sub.add_argument_group(title) if len(records) > 1 else sub
+                for f in dataclasses.fields(record):
+                    _add(group, record, f, _help_wanted(argv), names.get(f.name))
+                    fields[f.name] = f
+    known, rest = top.parse_known_args(argv)
     values = vars(known)
     command = values.pop("command")
     for name in getattr(commands[command][1], "positional", ()):
-        if name not in values and unknown and not unknown[0].startswith("-"):
-            values[name] = unknown.pop(0)
-    if unknown:
-        subparsers.choices[command].error(f"unrecognized arguments: {' '.join(unknown)}")
-    fields = {f.name: f for f in cfg.options(commands[command][1])}
+        if name not in values and rest and not rest[0].startswith("-"):
+            values[name] = rest.pop(0)
+    if rest:
+        stranger = next((w for w in rest if w.startswith("--")), None)
+        hint = ""
+        if stranger:
+            name = stranger[2:].split("=")[0].replace("-", "_")
+            said = unknown("", name, fields)
+            hint = f"; {said.split('; ')[1]}" if "did you mean" in said else ""
+        subparsers.choices[command].error(f"unrecognized arguments: {' '.join(rest)}{hint}")
     for name, value in values.items():
         if fields[name].metadata["pair"]:
             values[name] = _pair(name, value, fields[name].metadata["pair"])
-        cfg.validate_field(fields[name], values[name])
+        validate_field(fields[name], values[name], names.get(name))
     return command, values
+
+
+def _help_wanted(words):
+    return "-h" in words or "--help" in words
+
+
+def _records(of, words):
+    """(records of a command, what its help ends with)."""
+    if not hasattr(of, "shown"):
+        return (of,), None
+    if not _help_wanted(words):
+        return of.parsed(), None
+    records, examples = of.shown(words)
+    return records, "examples:\n" + "\n".join(f"  {line}" for line in examples)
 
 
 def _pair(name, numbers, bare):

@@ -1,4 +1,4 @@
-"""Player and Trainer: the only code that opens a training tape or moves a weight.
+"""Player, Play, Draw: the only code that opens a training tape or moves a weight.
 
 A *player* is the networks that descend one objective together, with their one optimizer. An
 *objective* is a callable that returns named, weighted terms `{name: (weight, value)}`. Loss, log
@@ -7,8 +7,9 @@ keys, plots and the progress line all follow from that one dict.
 
 from __future__ import annotations
 
-import abc
 import copy
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -16,6 +17,32 @@ import tensorflow as tf
 from gantrain import noise
 
 Terms = dict  # {name: (weight, scalar value)}
+
+
+@dataclass
+class Play:
+    """What the terms of one update may look at, a list entry per domain.
+
+    Attributes:
+        real: float32 [B, H, W, C] in [-1, 1], or points [B, 2].
+        labels: None, int32 [B], or uint8 [B, A] attributes.
+        z: float32 [B, size of z], the latent vectors, one for all domains.
+        generated: `gantrain.nets.Generated` of that z.
+        draw: the iteration's `Draw`.
+        update: number of the update within the iteration, from 0.
+    """
+
+    real: list
+    labels: list
+    z: Any
+    generated: list
+    draw: Draw
+    update: int
+
+    @property
+    def fake(self) -> list:
+        """The generated images."""
+        return [made.image for made in self.generated]
 
 
 def watch(value):
@@ -50,12 +77,26 @@ class Player:
         Under a distribution strategy each replica's terms are means over its part of the batch;
         dividing by the number of replicas makes the summed gradient that of the global mean.
 
+        Args:
+            objective: () -> terms.
+
         Returns:
             float32 scalars by `player/term`, with the total `loss` and the gradient norm.
         """
+        return self.descend_keeping(lambda: (objective(), ()))[0]
+
+    def descend_keeping(self, objective) -> tuple[dict, Any]:
+        """The same, for an objective that makes what another player needs.
+
+        Args:
+            objective: () -> (terms, tensors to keep).
+
+        Returns:
+            The scalars of `descend`, and the tensors, held constant.
+        """
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([w.value for w in self.weights])
-            terms = objective()
+            terms, kept = objective()
             if self.weight_decay:
                 terms["l2"] = self.weight_decay, tf.add_n(
                     [tf.reduce_sum(tf.square(tf.cast(w, tf.float32))) for w in self.kernels])
@@ -81,7 +122,8 @@ class Player:
                                   for w in self.weights])
         logs = {name: tf.cast(value, tf.float32) for name, (_, value) in terms.items()}
         logs |= {"loss": loss, "grad_norm": norm}
-        return {f"{self.name}/{name}": value for name, value in logs.items()}
+        logs = {f"{self.name}/{name}": value for name, value in logs.items()}
+        return logs, tf.nest.map_structure(tf.stop_gradient, kept)
 
     def variables(self):
         """Everything that a checkpoint has to hold: weights, statistics, seeds, moments."""
@@ -187,64 +229,6 @@ class Draw:
     def normal(self, *shape):
         """float32 [B, *shape], standard normal."""
         return self.mine(noise.normal((self._global, *shape), self._seed()))
-
-
-class Trainer(abc.ABC):
-    """What the loop needs to know of a trainer; a trainer file holds the algorithm box.
-
-    Attributes:
-        players: every `Player`, by name.
-        averages: `Average` objects, empty without `--ema`.
-        per_step: real batches that one iteration consumes (n_critic).
-        paired: True if example n of every domain has to belong to one pair.
-        same_channels: True if all domains need the same number of channels.
-        pools: `gantrain.pool.ImagePool` objects, whose images are part of the state.
-    """
-
-    players: dict[str, Player]
-    averages: list[Average]
-    per_step: int = 1
-    paired = False
-    same_channels = True
-    pools = ()
-    # Methods of the trainers that have them: latent vectors for samples, draw -> [B, size of z];
-    # a measurement on the whole test part at the end, domains -> {name: float}; for trainers that
-    # translate, pictures of held-out examples and what is measured on them.
-    noise = None
-    score = None
-    gallery = None
-    measure = None
-
-    @abc.abstractmethod
-    def train_step(self, batch, draw) -> dict:
-        """One iteration. Args: one `Batch` per domain, a `Draw`. Returns float32 scalar logs."""
-
-    def report(self) -> dict:
-        """Values worth logging that need no batch; computed once per log interval."""
-        return {}
-
-    def averaged(self, networks) -> list:
-        """The moving averages of the generators where there are any, else `networks` themselves."""
-        return self.averages[0].networks if self.averages else networks
-
-    def described(self) -> str:
-        """The networks in one line for the start of a run; empty if the config says it all."""
-        return ""
-
-    @abc.abstractmethod
-    def models(self) -> dict:
-        """Keras models that a user takes home, by file name."""
-
-    def samples(self, z):
-        """Images of a fixed latent batch, a list of arrays in [-1, 1] per domain, or None."""
-        return None
-
-    def variables(self):
-        """All variables of a checkpoint, each once, in a fixed order."""
-        return unique([v for player in self.players.values() for v in player.variables()]
-                      + [v for average in self.averages for net in average.networks
-                         for v in net.variables]
-                      + [v for pool in self.pools for v in pool.variables])
 
 
 def assign(variables, values):

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from gantrain import latent
 from gantrain.game import Draw
-from gantrain.penalties import value_and_gradient
+from gantrain.terms.gradients import value_and_gradient
 
 # The rate of Adam in units of the prior, and the steps of the paths that win. Latent vectors that
 # are compared with an image before any descends, paths that begin, and paths that win.
@@ -69,7 +69,7 @@ class Inverter:
 
     Args:
         generator: z [B, size of z] -> float32 [B, H, W, C] in [-1, 1], in inference mode.
-        prior: `gantrain.config.Nets`, what z is made of.
+        prior: `gantrain.nets.PairOptions`, what z is made of.
         compile: function -> compiled function, `gantrain.runtime.Runtime.function`.
         steps: of Adam on the paths that go on to the end.
         rate: of Adam, from which it falls to zero along a cosine.

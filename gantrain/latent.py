@@ -10,7 +10,7 @@ NORMAL_BOUND = 3.0  # 99.7 % of the draws of a standard normal lie within
 
 
 def size(options):
-    """Size of z. Args: `gantrain.config.Nets`."""
+    """Size of z. Args: `gantrain.nets.PairOptions`."""
     return options.noise_categories + options.noise_dim
 
 
@@ -18,7 +18,7 @@ def prior(options, draw):
     """z ~ p_z: noise, behind a one-hot category if there are any (Chen et al. 2016, InfoGAN).
 
     Args:
-        options: `gantrain.config.Nets`.
+        options: `gantrain.nets.PairOptions`.
         draw: `gantrain.game.Draw`.
 
     Returns:
@@ -36,7 +36,7 @@ def every_category(options, draw):
     """Draws from the prior with all categories equally often, each with the same noise.
 
     Args:
-        options: `gantrain.config.Nets`.
+        options: `gantrain.nets.PairOptions`.
         draw: `gantrain.game.Draw` of B images.
 
     Returns:
@@ -69,7 +69,7 @@ def nearest(options, z):
     """The point of the prior's support next to any z: the largest category, and `inside`.
 
     Args:
-        options: `gantrain.config.Nets`.
+        options: `gantrain.nets.PairOptions`.
         z: float32 [B, noise_categories + noise_dim], such as an encoder gives.
     """
     category, noise = split(options, z)

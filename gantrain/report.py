@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 
-from gantrain.config import Config
+from gantrain.config import default_config
 
 STYLE = ("body{font:14px sans-serif;margin:2em;max-width:75em}img{image-rendering:pixelated;"
          "max-width:100%}td,th{padding:.2em .8em;text-align:left}figure{display:inline-block;"
@@ -42,7 +42,7 @@ def page(run, config, metrics, summary) -> str:
         parts.append("<h2>Test part</h2>" + _table(own, [[f"{v:.4f}" for v in own.values()]]))
     if metrics:
         parts.append('<h2>Losses</h2><img src="losses.png" alt="loss curves">')
-    plain, chosen = Config().flat(), config.flat()
+    plain, chosen = default_config(config.run.gan_type).flat(), config.flat()
     parts.append("<h2>Options that differ from the defaults</h2>" + _table(
         ["flag", "value"], [[f"--{k}", v] for k, v in chosen.items() if v != plain[k]]))
     return (f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}'

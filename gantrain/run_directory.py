@@ -19,7 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gantrain.config import Config
+from gantrain.config import config_text, read_config
+from gantrain.core import Config
 from gantrain.data import stored
 from gantrain.data.domain import Domain
 from gantrain.errors import UserError
@@ -41,7 +42,7 @@ class RunDirectory:
         return (self.path / "config.json").exists()
 
     def config(self) -> Config:
-        return Config.from_json(self.path / "config.json")
+        return read_config(self.path / "config.json")
 
     def summary(self) -> dict | None:
         """`summary.json` of a run that reached its last step, else None."""
@@ -72,7 +73,7 @@ class RunDirectory:
         self.write_json("environment.json", environment)
         self.write_json("domains.json", [stored.entry(d) for d in domains])
         # Last: a directory with a config is a run.
-        write_text(self.path / "config.json", config.to_json())
+        write_text(self.path / "config.json", config_text(config))
 
     def domains(self) -> list[Domain]:
         """The domains of the run with one blank example each: enough to build its networks."""

@@ -24,7 +24,7 @@ class Runtime:
     """Where and how a compiled step runs.
 
     Args:
-        options: `gantrain.config.Runtime`.
+        options: `gantrain.core.Runtime`.
         seed: of Python, NumPy, TensorFlow and Keras.
 
     Attributes:

@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from gantrain import callbacks, evaluation, images, nets, plots, report
 from gantrain.auxiliary import Auxiliaries
-from gantrain.config import MEASURED_SEED, Config
+from gantrain.config import moved
+from gantrain.core import MEASURED_SEED, Config, LpipsWeights
 from gantrain.data.batches import Batches
 from gantrain.data.datasets import find, load
 from gantrain.data.domain import prune
@@ -24,10 +25,9 @@ from gantrain.files import replacing, write_text
 from gantrain.game import Draw
 from gantrain.inversion import Inverter
 from gantrain.loop import Stop, fit, listening
-from gantrain.penalties import CycleConsistency
-from gantrain.presets import moved
 from gantrain.run_directory import RunDirectory
 from gantrain.runtime import Runtime, environment
+from gantrain.trainer import Generates, Scores, Shows, Translates
 from gantrain.trainers import TRAINERS
 
 # Latent vectors of a sample grid, of a plot of points.
@@ -69,7 +69,7 @@ class Session:
     """Data, networks, players and the compiled step of one run.
 
     Args:
-        config: a resolved config (`gantrain.presets.resolve`).
+        config: a resolved config (`gantrain.config.resolve`).
         domains: training domains, if they are already loaded.
         stop: shared `Stop` of the whole program.
         frozen: networks that couplings consult; None finds or trains them.
@@ -86,7 +86,9 @@ class Session:
             frozen = self.auxiliaries.frozen(self.domains)
         # Before the runtime: a classifier is a run of its own and sets precision and seeds.
         self._judges = None
-        wanted = config.run.evaluate_metrics.split(",") if config.run.evaluate_every else []
+        self.measuring = config.of(evaluation.Measuring) if (
+            config.has(evaluation.Measuring)) else evaluation.Measuring()
+        wanted = self.measuring.names
         if len(self.domains[0].shape) == 3 and any(
                 evaluation.METRICS[name].judged for name in wanted):
             self.judges()
@@ -98,9 +100,10 @@ class Session:
         self._held_out = None
         self._iterate = self.runtime.compile(self._iteration)
         self._report = self.runtime.function(self.trainer.report)
-        self._sample = self.runtime.function(self.trainer.samples)
-        self._gallery = self._measure = None
-        if self.trainer.gallery:
+        self._sample = self._gallery = self._measure = None
+        if isinstance(self.trainer, Generates):
+            self._sample = self.runtime.function(self.trainer.samples)
+        if isinstance(self.trainer, Shows):
             self._gallery = self.runtime.function(self.trainer.gallery)
             self._measure = self.runtime.function(self.trainer.measure)
         if wanted:
@@ -125,7 +128,9 @@ class Session:
         run = RunDirectory(run_dir)
         # Where a run was trained says nothing about where it is looked at.
         config = moved(run.config(), {k: v for k, v in places.items() if v}).with_options(
-            run_dir=str(run.path), evaluate_every=0, keep_best=None, devices=1)
+            run_dir=str(run.path), devices=1)
+        if config.has(evaluation.Measuring):
+            config = config.with_options(evaluate_every=0, keep_best=None)
         session = cls(config, None if with_data else run.domains(), frozen={})
         best = run.best if run.best.exists() else None
         step = run.restore(session.trainer.variables(), best)
@@ -191,24 +196,25 @@ class Session:
             callbacks.Samples(run, options.sample_every, self.fixed_picture),
             callbacks.Checkpoints(run, options.checkpoint_every, options.keep,
                                   self.trainer.variables(), self.finite)]
-        if self.config.translation.early_stopping:
+        patience, best = self.config.flat().get("early_stopping"), self.measuring.keep_best
+        if patience:
             name = "held_out/l1"
             chosen.append(callbacks.Best(
                 run, name, lambda line: line.get(name), min, self.trainer.variables(), self.stop,
-                self.config.translation.early_stopping))
-        if options.keep_best:
-            metric = evaluation.METRICS[options.keep_best]
-            chosen.append(callbacks.Best(run, options.keep_best, metric.score, metric.best[1],
+                patience))
+        if best:
+            metric = evaluation.METRICS[best]
+            chosen.append(callbacks.Best(run, best, metric.score, metric.best[1],
                                          self.trainer.variables()))
         return chosen
 
     def _measurements(self):
         """(steps between two, what is measured) of everything that joins the log."""
-        options, due = self.config.run, []
-        if options.evaluate_every:
-            due.append((options.evaluate_every, self.measure))
+        due = []
+        if self.measuring.on:
+            due.append((self.measuring.evaluate_every, self.measure))
         if self._measure:
-            due.append((options.sample_every, self.held_out_scores))
+            due.append((self.config.run.sample_every, self.held_out_scores))
         return due
 
     def _measured_at(self, step):
@@ -234,9 +240,9 @@ class Session:
 
     def score(self):
         """What the trainer itself measures on the test part: a classifier's accuracy."""
-        if self.trainer.score is None:
+        if not isinstance(self.trainer, Scores):
             return {}
-        return self.trainer.score(self.test_domains())
+        return self.trainer.score(self.test_domains)
 
     def finite(self):
         """Whether every weight is finite: what a checkpoint must be."""
@@ -247,7 +253,7 @@ class Session:
 
     def noise(self, count, seed=None):
         """float32 [count, size of z]: fixed latent vectors, by default the sample grids'."""
-        if self.trainer.noise is None:
+        if not isinstance(self.trainer, Generates):
             raise UserError(f"--run_dir {self.run.path}: a {self.config.run.gan_type} makes no "
                             f"images; give the run of a GAN")
         seed = self.config.run.seed if seed is None else seed
@@ -272,7 +278,7 @@ class Session:
         if self._gallery:
             rows = self._gallery(*self.held_out(SHOWN_EXAMPLES))
             return images.grid([np.asarray(row) for row in rows], SHOWN_EXAMPLES)
-        if self.trainer.noise is None:
+        if not isinstance(self.trainer, Generates):
             return None
         count = SHOWN_POINTS if len(self.domains[0].shape) == 1 else SHOWN_IMAGES
         return self.picture(self.samples(self.noise(count)))
@@ -288,36 +294,38 @@ class Session:
         Raises:
             UserError: the run translates no images, or not in this direction.
         """
-        if self._gallery is None and (self.trainer.noise is None or len(self.domains) < 2
-                                      or len(self.domains[0].shape) != 3):
+        translates = isinstance(self.trainer, Translates)
+        inverts = (isinstance(self.trainer, Generates) and len(self.domains) > 1
+                   and len(self.domains[0].shape) == 3)
+        if not (translates or inverts):
             raise UserError(f"--run_dir {self.run.path}: a {self.config.run.gan_type} of "
                             f"{', '.join(d.name for d in self.domains)} translates no images; give "
                             f"the run of a pix2pix, cyclegan, or of a cogan or scogan of images")
-        t = self.config.translation
         ways = self._directions()
-        direction = direction or (t.direction if self._gallery else "a2b")
+        direction = direction or (self.trainer.way if translates else "a2b")
         if direction not in ways:
             raise UserError(f"--direction {direction}: the run in {self.run.path} knows "
                             f"{', '.join(sorted(ways))}")
         source, target = ways[direction]
-        if not self._gallery:
+        if not translates:
             return self._crossing(source, target, inversion)
-        applies = self.trainer.translators()
-        own = t.direction if source < target else t.direction[::-1]
+        applies, way = self.trainer.translators(), self.trainer.way
+        own = way if source < target else way[::-1]
         if own not in applies:
             raise UserError(f"--direction {direction}: the run in {self.run.path} was trained for "
-                            f"{t.direction} only; drop the flag, or train one for {direction}")
+                            f"{way} only; drop the flag, or train one for {direction}")
+        o = self.config.of(nets.TranslatorNets)
         return Translator(
             self.runtime.function(applies[own]), self.domains[source].shape[-1],
-            nets.multiple(t.generator, self.domains[source].shape[0]),
-            int(t.test_mode == "training"), palette=self.domains[source].palette,
+            nets.multiple(o.generator, self.domains[source].shape[0]),
+            int(o.test_mode == "training"), palette=self.domains[source].palette,
             levels=(self.domains[source].levels, self.domains[target].levels))
 
     def _directions(self):
         """{name of a direction: (number of the source domain, of the target)}."""
         letters = [chr(ord("a") + i) for i in range(len(self.domains))]
         # They follow the data set, which a run of b2a turns round.
-        letters = letters[::-1] if self.config.translation.direction == "b2a" else letters
+        letters = letters[::-1] if self._reversed else letters
         return {f"{names[i]}2{names[j]}": (i, j)
                 for names in (letters, [d.name for d in self.domains])
                 for i, j in itertools.permutations(range(len(names)), 2)}
@@ -325,7 +333,7 @@ class Session:
     def _crossing(self, source, target, options):
         """The `Translator` from one domain of coupled generators to another."""
         generators, encoder = self.generators(), self.encoder()
-        invert = Inverter(generators[source], self.config.nets, self.runtime.function, **options)
+        invert = Inverter(generators[source], self.trainer.latent, self.runtime.function, **options)
         encode = self.runtime.function(encoder) if encoder else None
         generate = self.runtime.function(generators[target])
         size, channels = self.domains[source].shape[1:]
@@ -344,14 +352,12 @@ class Session:
 
     def generators(self):
         """z -> images float32 [-1, 1] of every domain, by the averaged weights."""
-        return [functools.partial(_image, g) for g in self.trainer.averaged(self.trainer.G)]
+        return [functools.partial(_image, g) for g in self.trainer.generators()]
 
     def encoder(self):
         """Images -> z [B, size of z] where the run trained an encoder (CC), or None."""
-        for coupling in getattr(self.trainer, "couplings", ()):
-            if isinstance(coupling, CycleConsistency):
-                return functools.partial(_latent, coupling.encoder)
-        return None
+        encoder = self.trainer.encoder()
+        return encoder and functools.partial(_latent, encoder)
 
     # --- evaluation ------------------------------------------------------------------------------
 
@@ -386,12 +392,13 @@ class Session:
     def measure(self):
         """The metrics of `--evaluate_metrics`, for the log, and the `networks` they consulted."""
         e = self._evaluation()
-        values = evaluation.measure(e, self.config.run.evaluate_metrics.split(","))
+        values = evaluation.measure(e, self.measuring.names)
         return values | ({"networks": evaluation.hashes(e.networks)} if e.networks else {})
 
     def _evaluation(self):
-        weights = evaluation.Weights(lpips=self.config.coupling.lpips_weights)
-        return evaluation.Evaluation(self, self.config.run.evaluate_num, MEASURED_SEED, weights)
+        weights = evaluation.Weights(lpips=self.config.of(LpipsWeights).lpips_weights)
+        return evaluation.Evaluation(self, self.measuring.evaluate_num, MEASURED_SEED,
+                                     weights)
 
     def test_domains(self):
         """The domains of the test part."""
@@ -409,6 +416,11 @@ class Session:
                                 "take another --dataset")
             self._judges = self.auxiliaries.evaluation(self.domains)
         return self._judges
+
+    @property
+    def _reversed(self):
+        """Whether the set's second domain comes first."""
+        return self.config.flat().get("direction") == "b2a"
 
     # --- what it is made of ----------------------------------------------------------------------
 
@@ -458,7 +470,7 @@ def chosen_domains(config, split, decoded=True):
             raise UserError(f"--domains {unknown[0]}: --dataset {d.dataset} has "
                             f"{', '.join(by_name)}")
         domains = [by_name[n] for n in wanted]
-    return domains[::-1] if config.translation.direction == "b2a" else domains, unsure
+    return domains[::-1] if config.flat().get("direction") == "b2a" else domains, unsure
 
 
 def _image(generator, z):

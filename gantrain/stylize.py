@@ -15,7 +15,8 @@ import tensorflow as tf
 
 from gantrain import images
 from gantrain.errors import UserError
-from gantrain.penalties import gram, relative_error, value_and_gradient
+from gantrain.terms.gradients import value_and_gradient
+from gantrain.terms.perceptual import gram, relative_error
 from gantrain.translate import translate_images
 
 # The published network was trained on styles of this size.
@@ -77,7 +78,7 @@ def gatys(content, style, extractor, runtime, *, content_weight=1.0, style_weigh
                 + smooth_weight roughness(x)
 
     Deviation: both terms of the papers are in units of the energy of their targets, as in
-    `gantrain.penalties.PerceptualLoss`, so that one pair of weights suits any network and size.
+    `gantrain.terms.perceptual`, so that one pair of weights suits any network and size.
     The third is not theirs: the first layer of AlexNet has a stride of 4 and leaves dots between
     its places; a weight of 0 takes it away. The layers are those of the extractor: its VGG19 has
     content in conv5_2 and not in conv4_2. The descent starts from the content by default, and

@@ -382,7 +382,7 @@ def _finished(kind, prepare, spoil=lambda trainer: None):
                 Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(run.sample_path(1))
                 run.save(steps - 1, self.variables(), 2)
             prepare(self, domains, True)
-            if config.run.keep_best:
+            if config.flat().get("keep_best"):
                 run.save_best(steps, self.variables())
                 spoil(self)
             run.save(steps, self.variables(), 2)
@@ -404,16 +404,16 @@ def _from_noise(trainer, domains, first):
             _set_points(network)
         else:
             _set_generator(network, domain.name, name)
-    if getattr(trainer, "heads", None):
+    for heads in getattr(trainer, "labels", ()):
         # One layer for all of them.
-        trainer.heads.classifiers[0].layers[-1].set_weights(linear("heads", name))
+        heads.classifiers[0].layers[-1].set_weights(linear("heads", name))
 
 
 def _spoil(trainer):
     for network in _shown(trainer, trainer.G):
         network.set_weights([-w for w in network.get_weights()])
-    if getattr(trainer, "heads", None):
-        head = trainer.heads.classifiers[0].layers[-1]
+    for heads in getattr(trainer, "labels", ()):
+        head = heads.classifiers[0].layers[-1]
         head.set_weights([-w for w in head.get_weights()])
 
 
@@ -428,7 +428,7 @@ def _of_images(trainer, domains, first):
 def _classifier(trainer, domains, first):
     judged.append(Judged(trainer.config.flat(), tuple(d.name for d in domains),
                          tuple(_described(layer) for layer in trainer.C.layers)))
-    net = trainer.config.nets.classifier_net
+    net = trainer.o.classifier_net
     trainer.C = _judge("/".join([net, *(d.name for d in domains)]), domains[0].shape)
 
 

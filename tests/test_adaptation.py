@@ -12,13 +12,13 @@ from scipy.stats import binomtest
 from tiny import refused
 
 from gantrain import nets
-from gantrain.adaptation import LabelHeads
 from gantrain.data.batches import Batch
 from gantrain.data.datasets import DATASETS
-from gantrain.game import Draw
+from gantrain.game import Draw, Play
 from gantrain.metrics.adaptation import adaptation, protocol
 from gantrain.nets import CLASSIFIERS, NETS
 from gantrain.session import Session
+from gantrain.terms.labels import LabelHeads
 
 EVERY_TERM = dict(label_loss=2.0, label_transfer=3.0, label_self=5.0, label_confidence=0.0)
 
@@ -152,9 +152,17 @@ def heads(tmp_path):
     def make(**options):
         config = tiny.config(tmp_path / "run", gan_type="cogan", net="plain",
                              **EVERY_TERM | options)
-        judges, _ = build(shared=config.nets.d_shared_layers)
-        return LabelHeads(config, tiny.domains(2), judges)
+        judges, _ = build(shared=config.of(nets.PairOptions).d_shared_layers)
+        return LabelHeads(config, tiny.domains(2), {"discriminators": judges})
     return make
+
+
+def play(real, labels, fake, source=0):
+    """One update in which only the source has labels."""
+    given = [None, None]
+    given[source] = tf.constant(labels, tf.int32)
+    return Play(real, given, None, [nets.Generated(x, ()) for x in fake],
+                Draw(0, tf.constant(0, tf.int64), 4), 0)
 
 
 def batch(seed):
@@ -173,8 +181,7 @@ def test_the_terms_are_those_of_the_docstring(heads, source):
     for kernel in [c.layers[-1].kernel for c in own.classifiers[:1]]:
         kernel.assign(kernel * 30.0)
     real, fake, labels = batch(0), batch(1), np.array([3, 1, 4, 1])
-    terms = own.terms(real, tf.constant(labels, tf.int32), fake,
-                      Draw(0, tf.constant(0, tf.int64), 4))
+    terms = own(play(real, labels, fake, source))
     s, t = own.classifiers[source], own.classifiers[target]
     a, b = "ab"[source], "ab"[target]
 
@@ -199,15 +206,13 @@ def test_the_terms_are_those_of_the_docstring(heads, source):
 
 
 def test_what_nobody_is_sure_of_teaches_nothing(heads):
-    terms = heads(label_confidence=1.0).terms(
-        batch(0), tf.constant([0, 1, 2, 3]), batch(1), Draw(0, tf.constant(0, tf.int64), 4))
+    terms = heads(label_confidence=1.0)(play(batch(0), [0, 1, 2, 3], batch(1)))
     assert float(terms["label_transfer/b"][1]) == float(terms["label_self/b"][1]) == 0.0
     assert float(terms["sure_fake/b"][1]) == 0.0
 
 
 def test_without_weights_only_the_source_is_learned(heads):
-    terms = heads(label_transfer=0.0, label_self=0.0).terms(
-        batch(0), tf.constant([0, 1, 2, 3]), batch(1), Draw(0, tf.constant(0, tf.int64), 4))
+    terms = heads(label_transfer=0.0, label_self=0.0)(play(batch(0), [0, 1, 2, 3], batch(1)))
     assert set(terms) == {"label/a", "label_accuracy/a"}
 
 
@@ -265,12 +270,12 @@ def test_the_semantic_loss_consults_the_heads(tmp_path):
     config = tiny.config(tmp_path, net="plain", semantic_loss=1.0, label_loss=1.0)
     trainer = Session(config, domains=tiny.domains(2)).trainer
     (coupling,) = trainer.couplings
-    assert coupling.classifier is trainer.heads.classifiers
+    (heads,) = trainer.labels
+    assert coupling.classifier is heads.classifiers
     z, draw = tf.zeros((4, 6)), Draw(0, tf.constant(0, tf.int64), 4)
     made = [nets.generate(g, z, training=False) for g in trainer.G]
-    weight, value = coupling.terms(made, z, None, draw)["semantic"]
-    p, q = (tf.nn.softmax(c(g.image)) for c, g in zip(trainer.heads.classifiers, made,
-                                                      strict=True))
+    weight, value = coupling(Play(None, None, z, made, draw, 0))["semantic"]
+    p, q = (tf.nn.softmax(c(g.image)) for c, g in zip(heads.classifiers, made, strict=True))
     assert weight == 1.0
     assert float(value) == pytest.approx(0.5 * np.mean(np.sum(np.square(p - q), 1)), abs=1e-6)
 
@@ -321,22 +326,14 @@ def test_refusals(tmp_path):
             "mnist2svhn_prune", "take mnist2svhn")
 
 
-def test_labels_follow_the_batch(heads):
+def test_labels_follow_the_batch(tmp_path):
     """Each of the n_critic updates learns the labels of its own images."""
-    seen = []
-
-    class Watching:
-        source = 1
-
-        def terms(self, real, labels, fake, draw):
-            seen.append(([float(x[0, 0, 0, 0]) for x in real], [int(v) for v in labels]))
-            return {}
-
-    from gantrain.trainers.cogan import CoGAN
-    trainer = object.__new__(CoGAN)
-    trainer.heads = Watching()
+    config = tiny.config(tmp_path, gan_type="cogan", net="plain", label_loss=1.0)
+    trainer = Session(config, domains=tiny.domains(2)).trainer
     images = tf.reshape(tf.range(2, dtype=tf.float32), (2, 1, 1, 1, 1))
     given = [Batch(images, None), Batch(images + 10, tf.constant([[4], [5]]))]
     for update in range(2):
-        trainer.label_terms(given, None, None, update)
-    assert seen == [([0.0, 10.0], [4]), ([1.0, 11.0], [5])]
+        seen = trainer.play(given, Draw(0, tf.constant(0, tf.int64), 1), update)
+        assert [float(x[0, 0, 0, 0]) for x in seen.real] == [update, update + 10]
+        assert seen.labels[0] is None and seen.labels[1].numpy().tolist() == [4 + update]
+        assert seen.update == update

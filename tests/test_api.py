@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from gantrain import presets
+from gantrain import config
 from gantrain.data.datasets import DATASETS, Dataset
 from gantrain.errors import UserError
 from gantrain.session import Session
@@ -19,9 +19,9 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "notebook.md"
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """The same options on fewer steps and on random images under the same names."""
-    configure = presets.configure
-    monkeypatch.setattr(presets, "configure", lambda options: configure(
-        options | dict(steps=2, batch_size=4, classifier_steps=2, classifier_net="plain",
+    configure = config.configure
+    monkeypatch.setattr(config, "configure", lambda options: configure(
+        {}, given=options | dict(steps=2, batch_size=4, classifier_steps=2, classifier_net="plain",
                        n_critic=1)))
     monkeypatch.setitem(DATASETS, "pen2street", Dataset(
         "tests", lambda request: [tiny.domain("pen"), tiny.domain("street")]))
@@ -69,4 +69,4 @@ def test_two_runs_in_one_process_do_not_disturb_each_other(tmp_path):
 
 def test_a_notebook_sees_an_ordinary_exception(tmp_path):
     with pytest.raises(UserError, match="--loss hing: unknown; did you mean hinge"):
-        presets.configure(dict(loss="hing"))
+        config.configure(dict(loss="hing"))

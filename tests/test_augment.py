@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gantrain.augment import AUGMENTATIONS, augment, erase
 from gantrain.game import Draw
+from gantrain.terms.augmentation import AUGMENTATIONS, augment, erase
 
 SIDE = 16
 

@@ -1,27 +1,51 @@
 """Options from every side: flags, bounds, choices, files, resuming, and the page in the docs."""
 
 import argparse
-import ast
 import dataclasses
 import importlib.util
 import json
-import typing
+import re
 from pathlib import Path
 
 import pytest
 from tiny import refused
 
 import gantrain
-from gantrain import config as cfg
-from gantrain import flags
-from gantrain.commands import COMMANDS
-from gantrain.config import Config, validate
+from gantrain import flags, options
+from gantrain.commands import COMMANDS, TrainOptions
+from gantrain.config import (
+    config_text,
+    configure,
+    default_config,
+    differences,
+    every_option,
+    heeded,
+    read_config,
+    records_of,
+)
+from gantrain.options import choices_of, option_type, validate
+from gantrain.trainers import TRAINERS
 
 PACKAGE = Path(gantrain.__file__).parent
-FIELDS = {f.name: f for f in cfg.options()}
-SECTIONS = {f.name: section for section in typing.get_type_hints(Config).values()
-            for f in dataclasses.fields(section)}
+FIELDS = every_option()
+RECORDS = {f.name: record for kind in TRAINERS for record in records_of(kind)
+           for f in dataclasses.fields(record)}
 TABLE = {name: entry[:2] for name, entry in COMMANDS.items()}
+
+
+def records(command):
+    """The kinds of records of a command."""
+    of = TABLE[command][1]
+    return TrainOptions.parsed() if of is TrainOptions else (of,)
+
+
+def fields(command):
+    return [f for record in records(command) for f in dataclasses.fields(record)]
+
+
+def owner(name):
+    """A config of defaults that has the option."""
+    return next(default_config(kind) for kind in TRAINERS if name in default_config(kind).flat())
 
 
 def parse(*words):
@@ -33,14 +57,14 @@ def parse(*words):
 
 def words_for(name):
     """A flag with a value that differs from the default, and the value."""
-    f, kind = FIELDS[name], cfg.option_type(SECTIONS[name], name)
+    f, kind = FIELDS[name], option_type(RECORDS[name], name)
     m = f.metadata
     if kind is bool:
         value = not (f.default or False)
         return [f"--{name}" if value else f"--no-{name}"], value
     if m["pair"]:
         return [f"--{name}", "2", "0.5"], (2.0, 0.5)
-    names = cfg.names_of(m)
+    names = TrainOptions.choices().get(name) or choices_of(f)
     if names:
         value = next(n for n in names if n != f.default)
     elif kind is str:
@@ -64,7 +88,7 @@ def test_every_option_is_a_flag(name):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_takes_its_options_and_no_others(command):
     assert parse(command) == (command, {})
-    own = {f.name for f in cfg.options(TABLE[command][1])}
+    own = {f.name for f in fields(command)}
     for name in (set(FIELDS) | own) & {"seed", "run_dir", "dataset", "steps", "what"}:
         words = [command, f"--{name}", "1" if name in ("seed", "steps") else "losses"]
         if name in own:
@@ -73,15 +97,17 @@ def test_every_command_takes_its_options_and_no_others(command):
             refused(lambda words=words: parse(*words), f"--{name}", f"gantrain {command} --help")
 
 
-def test_no_option_is_in_two_sections():
-    names = [f.name for section in typing.get_type_hints(Config).values()
-             for f in dataclasses.fields(section)]
-    assert len(names) == len(set(names))
+@pytest.mark.parametrize("kind", TRAINERS)
+def test_no_option_is_in_two_records(kind):
+    names = [f.name for record in records_of(kind) for f in dataclasses.fields(record)]
+    sections = [record.section for record in records_of(kind)]
+    assert len(names) == len(set(names)) and len(sections) == len(set(sections))
+    assert all(record.__doc__ and record.section for record in records_of(kind))
 
 
 def test_every_option_says_what_it_does_in_one_line():
-    for _, of in TABLE.values():
-        for f in cfg.options(of):
+    for command in TABLE:
+        for f in fields(command):
             text = f.metadata["help"]
             assert text and "\n" not in text and not text.endswith("."), f.name
 
@@ -99,7 +125,7 @@ def test_a_switch_and_its_weight_are_one_flag(words, value):
 
 
 def test_what_is_absent_is_off():
-    flat = Config().flat()
+    flat = default_config().flat()
     assert not any((flat["semantic_loss"], flat["feature_loss"], flat["cycle_loss"],
                     *flat["perceptual_loss"], flat["spectral_norm"], flat["ema"]))
     assert flat["xla"] is None and flat["resume"] is True
@@ -149,10 +175,10 @@ def test_bounds_hold_for_configs_too(name):
     m = FIELDS[name].metadata
     wrong = [value for bound, value in (("low", (m["low"] or 0) - 1), ("above", m["above"]),
                                         ("high", (m["high"] or 0) + 1)) if m[bound] is not None]
-    wrong += ["no such name"] if m["choices"] or m["registry"] else []
+    wrong += ["no such name"] if m["choices"] else []
     for value in wrong:
         value = (value, value) if m["pair"] else value
-        refused(lambda value=value: validate(Config().with_options(**{name: value})),
+        refused(lambda value=value: validate(owner(name).with_options(**{name: value})),
                 f"--{name}")
 
 
@@ -179,10 +205,24 @@ def test_help_mentions_every_flag(command, capsys):
         parse(command, "--help")
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    for f in cfg.options(TABLE[command][1]):
+    shown = records_of("scogan") if command == "train" else records(command)
+    for f in [f for record in shown for f in dataclasses.fields(record)]:
         assert f"--{f.name}" in text
-        for name in cfg.names_of(f.metadata) or ():
+        for name in choices_of(f) or ():
             assert name in text.replace("\n", "").replace(" ", "") or name in text
+
+
+@pytest.mark.parametrize("kind", TRAINERS)
+def test_help_of_a_trainer_shows_what_it_heeds_and_how_it_is_used(kind, capsys):
+    with pytest.raises(SystemExit):
+        parse("--gan_type", kind, "--help")
+    text = capsys.readouterr().out
+    own = {f.name for record in records_of(kind) for f in dataclasses.fields(record)}
+    assert {name for name in FIELDS if re.search(rf"^  --{name}\b", text, re.M)} == own
+    examples = TRAINERS[kind].examples
+    assert len(examples) == 3 and all(line in text for line in examples)
+    for line in examples:
+        configure(parse(*line.split()[1:])[1])
 
 
 def test_the_top_help_mentions_every_command(capsys):
@@ -207,43 +247,91 @@ def test_version(capsys):
     (dict(d_penalty="clip", penalty_every=4), ["--penalty_every", "gp or r1"]),
     (dict(gan_type="cogan", semantic_loss=1.0), ["--semantic_loss", "--gan_type scogan"]),
     (dict(gan_type="gan", perceptual_loss=(0.0, 1.0)), ["--perceptual_loss", "scogan"]),
+    (dict(gan_type="classifier", loss="hinge"), ["--loss", "--gan_type gan or cogan or scogan"]),
+    (dict(gan_type="segmenter", dataset="plan2facade", ema=0.9), ["--ema", "segmenter"]),
     (dict(vgg_weights="a", lpips_weights="b", perceptual_loss=(1.0, 1.0)),
      ["--vgg_weights", "--lpips_weights"]),
     (dict(lpips_weights="b"), ["--lpips_weights", "--perceptual_loss"]),
+    (dict(lpips_weights="b", evaluate_every=5), ["--lpips_weights", "--evaluate_metrics lpips"]),
     (dict(classifier="c"), ["--classifier", "--semantic_loss"]),
+    (dict(feature_layers=2), ["--feature_layers", "--feature_loss"]),
+    (dict(classifier_noise=0.1), ["--classifier_noise", "--semantic_loss"]),
+    (dict(coupling_ramp=9), ["--coupling_ramp", "--semantic_loss", "--feature_loss"]),
+    (dict(label_self=1.0), ["--label_self", "--label_loss"]),
+    (dict(evaluate_metrics="lpips"), ["--evaluate_metrics", "--every"]),
+    (dict(gan_type="scogn"), ["--gan_type scogn", "did you mean scogan?"]),
+    (dict(preset="quik"), ["--preset quik", "did you mean quick?"]),
+    (dict(semantic_los=1.0), ["semantic_los", "did you mean semantic_loss?"]),
 ])
-def test_contradictions_are_refused_with_the_remedy(options, parts):
-    refused(lambda: validate(Config().with_options(**options)), *parts)
+def test_what_is_contradictory_or_heeded_by_nothing_is_refused_with_the_remedy(options, parts):
+    refused(lambda: configure(options), *parts)
+
+
+def test_what_a_preset_says_beyond_the_trainer_is_left_out():
+    """A preset is a suggestion: typed flags win, and what they leave without a reader goes."""
+    assert "semantic_loss" not in configure({"preset": "quick", "gan_type": "cogan"}).flat()
+    config = configure({"preset": "quick", "semantic_loss": 0.0})
+    assert "semantic_form" not in heeded(config)
 
 
 def test_an_unknown_option_suggests_the_known_one():
-    refused(lambda: Config().with_options(semantic_los=1.0), "semantic_los", "semantic_loss")
+    refused(lambda: default_config().with_options(semantic_los=1.0), "semantic_los",
+            "semantic_loss")
 
 
 # ------------------------------------------------------------------------------------------ files
 
 
-def full_config():
-    """A config in which every option differs from its default."""
-    return Config().with_options(**{name: words_for(name)[1] for name in FIELDS})
+def full_config(kind):
+    """A config of a trainer in which every option but the trainer differs from its default."""
+    config = default_config(kind)
+    return config.with_options(**{name: words_for(name)[1] for name in config.flat()
+                                  if name != "gan_type"})
 
 
-def test_every_option_survives_the_file(tmp_path):
+@pytest.mark.parametrize("kind", TRAINERS)
+def test_every_option_survives_the_file(tmp_path, kind):
     path = tmp_path / "config.json"
-    config = full_config()
-    assert all(config.flat()[name] != f.default for name, f in FIELDS.items())
-    path.write_text(config.to_json())
-    assert Config.from_json(path) == config
-    path.write_text(Config().to_json())
-    assert Config.from_json(path) == Config()
+    for config in (full_config(kind), default_config(kind)):
+        path.write_text(config_text(config))
+        assert read_config(path) == config
+    assert json.loads(path.read_text())["version"] == 1
 
 
 def test_an_older_file_takes_the_default_of_a_newer_option(tmp_path):
     path = tmp_path / "config.json"
-    sections = json.loads(Config().with_options(steps=7).to_json())
+    sections = json.loads(config_text(default_config().with_options(steps=7)))
     del sections["run"]["seed"], sections["runtime"]
     path.write_text(json.dumps(sections))
-    assert Config.from_json(path) == Config().with_options(steps=7)
+    assert read_config(path) == default_config().with_options(steps=7)
+
+
+def test_a_file_of_the_first_format_opens(tmp_path):
+    """Before version 1 every config had all options, in nine sections; this one is a cogan's."""
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({
+        "run": {"gan_type": "cogan", "steps": 7, "evaluate_every": 3},
+        "nets": {"net": "compact", "classifier_net": "digit"}, "adversarial": {"loss": "hinge"},
+        "coupling": {"semantic_loss": 0.0, "perceptual_loss": [0.0, 0.0]},
+        "translation": {"l1_loss": 100.0}, "optimisation": {"c_lr": 0.001, "g_lr": 0.5}}))
+    flat = read_config(path).flat()
+    assert (flat["steps"], flat["net"], flat["loss"], flat["g_lr"]) == (7, "compact", "hinge", 0.5)
+    assert flat["evaluate_every"] == 3 and "l1_loss" not in flat
+
+
+def test_a_file_of_a_later_version_is_refused(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text('{"version": 99, "run": {"gan_type": "gan"}}')
+    refused(lambda: read_config(path), str(path), "version 99", "newer gantrain")
+
+
+def test_a_renamed_option_keeps_its_old_name(tmp_path, monkeypatch):
+    from gantrain import config
+    monkeypatch.setattr(config, "RENAMED", {"rate_of_g": "g_lr", "dropped": None})
+    path = tmp_path / "config.json"
+    path.write_text('{"run": {"gan_type": "gan"}, "optimisation": {"rate_of_g": 0.25, '
+                    '"dropped": 1}}')
+    assert read_config(path).flat()["g_lr"] == 0.25
 
 
 @pytest.mark.parametrize("text", [
@@ -255,11 +343,11 @@ def test_an_older_file_takes_the_default_of_a_newer_option(tmp_path):
 def test_a_garbage_config_is_one_line_that_names_the_file(tmp_path, text):
     path = tmp_path / "config.json"
     path.write_bytes(text.encode("latin-1"))
-    refused(lambda: validate(Config.from_json(path)), str(path))
+    refused(lambda: validate(read_config(path)), str(path))
 
 
 def test_an_absent_config_says_what_a_run_directory_is(tmp_path):
-    refused(lambda: Config.from_json(tmp_path / "config.json"), "not there", "--run_dir")
+    refused(lambda: read_config(tmp_path / "config.json"), "not there", "--run_dir")
 
 
 # --------------------------------------------------------------------------------------- resuming
@@ -273,42 +361,29 @@ RESUMABLE = {
 }
 
 
-def test_differences_are_those_that_change_the_run():
+@pytest.mark.parametrize("kind", TRAINERS)
+def test_differences_are_those_that_change_the_run(kind):
     """The allow-list, written down: everything else decides what is trained."""
-    found = Config().differences(full_config())
-    assert {line.split()[0].removeprefix("--") for line in found} == set(FIELDS) - RESUMABLE
-    assert Config().differences(Config()) == []
+    usual = default_config(kind)
+    found = differences(usual, full_config(kind))
+    own = set(usual.flat()) - {"gan_type"}
+    assert {line.split()[0].removeprefix("--") for line in found} == own - RESUMABLE
+    assert differences(usual, usual) == []
 
 
 def test_a_difference_says_old_and_new():
-    assert Config().differences(Config().with_options(seed=3)) == ["--seed 0 -> 3"]
+    usual = default_config()
+    assert differences(usual, usual.with_options(seed=3)) == ["--seed 0 -> 3"]
 
 
 def test_the_length_of_a_run_is_fixed_where_rates_fall_towards_its_end():
-    falling = Config().with_options(lr_decay=0.5, steps=10)
-    assert falling.differences(falling.with_options(steps=20)) == ["--steps 10 -> 20"]
-    steady = Config().with_options(steps=10)
-    assert steady.differences(steady.with_options(steps=20)) == []
+    falling = default_config().with_options(lr_decay=0.5, steps=10)
+    assert differences(falling, falling.with_options(steps=20)) == ["--steps 10 -> 20"]
+    steady = default_config().with_options(steps=10)
+    assert differences(steady, steady.with_options(steps=20)) == []
 
 
 # ------------------------------------------------------------------------------ what they are for
-
-
-def test_every_option_is_read_somewhere():
-    """An option that nothing outside config.py looks at promises what nothing keeps."""
-    read = set()
-    for path in PACKAGE.rglob("*.py"):
-        if path.name == "config.py":
-            continue
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Attribute):
-                read.add(node.attr)
-            # flat["name"] and default("name", ...), and names built from a prefix in a loop.
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                read.add(node.value)
-    unread = {name for name in FIELDS if name not in read}
-    # g_ and d_ options are set by default(f"{player}_lr") but read as attributes like any other.
-    assert not unread
 
 
 def test_the_page_of_options_is_that_of_the_program():
@@ -318,7 +393,7 @@ def test_the_page_of_options_is_that_of_the_program():
     spec.loader.exec_module(module)
     # The tests' own networks and data sets are no part of the page.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cfg, "names_of", without_tiny(cfg.names_of))
+        patch.setattr(module, "choices_of", without_tiny(options.choices_of))
         page = module.page()
     assert (docs / "options.md").read_text() == page, "run: python docs/options.py"
 
@@ -327,8 +402,8 @@ def without_tiny(names_of):
     import tiny
     extra = {*tiny.NETS, *tiny.CLASSIFIERS, *tiny.DATASETS}
 
-    def names(metadata):
-        found = names_of(metadata)
+    def names(field):
+        found = names_of(field)
         return found and [n for n in found if n not in extra]
 
     return names

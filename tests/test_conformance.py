@@ -11,20 +11,20 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from gantrain import config as cfg
 from gantrain import images, nets
-from gantrain.adversarial import boundary
-from gantrain.config import SEGMENTATION, TRANSLATION
+from gantrain.config import default_config, every_option
 from gantrain.data.batches import Batch
 from gantrain.errors import UserError
 from gantrain.game import Draw, Player
 from gantrain.loop import Interrupted
-from gantrain.penalties import COUPLINGS
-from gantrain.pool import ImagePool
 from gantrain.session import Session
+from gantrain.terms.adversarial import Adversarial, boundary
+from gantrain.terms.pool import ImagePool
+from gantrain.trainer import Generates, Shows, Translates
 from gantrain.trainers import TRAINERS
 from gantrain.trainers.cyclegan import CycleGAN
-from gantrain.trainers.gan import GAN
+from gantrain.trainers.from_noise import FromNoise
+from gantrain.trainers.scogan import COUPLINGS
 
 # The terms that each trainer documents, by player; {name} stands for every domain.
 GAME = {
@@ -64,15 +64,16 @@ EVERY_OPTION = EVERY_OPTION_OF_NETWORKS | dict(noise_type="normal")
 
 def switched_on(*couplings):
     """Options that switch couplings on with the weight of their bare flag."""
-    fields = {f.name: f.metadata for f in cfg.options()}
-    return {name: fields[name]["pair"] or fields[name]["const"] for name in couplings}
+    fields = every_option()
+    return {name: fields[name].metadata["pair"] or fields[name].metadata["const"]
+            for name in couplings}
 
 
 def variants():
     """{id: (trainer, number of domains, options)}."""
     made = {}
     for name, trainer in TRAINERS.items():
-        least, most = getattr(trainer, "domains_taken", (1, None))
+        least, most = trainer.takes
         for k in sorted({least, most or 3}):
             made[f"{name}-{k}"] = name, k, {}
     made["gan-ring"] = "gan", 1, dict(dataset="ring", net="toy")
@@ -118,7 +119,8 @@ def build(classifier_file, lpips_file):
 
     def make(variant, run_dir="unused", stop=None, **options):
         name, k, own = VARIANTS[variant]
-        options = dict(gan_type=name, n_critic=1, steps=4) | own | options
+        once = {"n_critic": 1} if "n_critic" in default_config(name).flat() else {}
+        options = dict(gan_type=name, steps=4) | once | own | options
         if options.get("semantic_loss") and not options.get("label_loss"):
             options["classifier"] = str(classifier_file)
         if options.get("perceptual_loss"):
@@ -126,8 +128,9 @@ def build(classifier_file, lpips_file):
         points, targets = options.get("dataset") == "ring", options.pop("targets", 1)
         void = options.pop("void", 0)
         config = tiny.config(run_dir, **options)
-        domains = (tiny.pairs(targets=targets) if name in TRANSLATION
-                   else tiny.maps(void=void) if name in SEGMENTATION else tiny.domains(k))
+        kind = TRAINERS[name]
+        domains = (tiny.pairs(targets=targets) if issubclass(kind, Translates)
+                   else tiny.maps(void=void) if issubclass(kind, Shows) else tiny.domains(k))
         return Session(config, domains=None if points else domains, stop=stop)
 
     return make
@@ -153,21 +156,21 @@ class Played:
 
     def __init__(self, session):
         self.session, self.moves = session, {}
-        descend = Player.descend
+        descend = Player.descend_keeping
 
         def watched(player, objective):
             before = dict(zip(trainable(session), tiny.values(trainable(session).values()),
                               strict=True))
-            logs = descend(player, objective)
+            made = descend(player, objective)
             self.moves.setdefault(player.name, []).append(
                 {key for key, w in trainable(session).items()
                  if not np.array_equal(before[key], w)})
-            return logs
+            return made
 
         tf.config.run_functions_eagerly(True)
         try:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(Player, "descend", watched)
+                patch.setattr(Player, "descend_keeping", watched)
                 self.logs = session.iterate(0) | session.trainer.report()
         finally:
             tf.config.run_functions_eagerly(False)
@@ -193,57 +196,57 @@ def test_logs_are_finite_float32_scalars(played):
 
 def test_log_keys_are_the_documented_terms(played):
     config, names = played.session.config, [d.name for d in played.session.domains]
-    expected = set()
+    expected, flat = set(), config.flat()
     for player, terms in TERMS[config.run.gan_type].items():
         terms = terms | {"loss", "grad_norm"}
-        if config.optimisation.weight_decay:
+        if flat["weight_decay"]:
             terms |= {"l2"}
-        if player == "discriminators" and config.adversarial.d_penalty in ("gp", "r1"):
+        if player == "discriminators" and flat["d_penalty"] in ("gp", "r1"):
             judged = "D" if config.run.gan_type == "pix2pix" else "{name}"
-            terms |= {f"{config.adversarial.d_penalty}/{judged}"}
+            terms |= {f"{flat['d_penalty']}/{judged}"}
         if player == "discriminators":
             terms = terms.union(*(
                 {term.format(target=target) for term in LABEL_TERMS[name] for target in names[1:]}
-                for name in LABEL_TERMS if config.flat()[name]))
+                for name in LABEL_TERMS if flat.get(name)))
         if player == "generators":
             terms = terms.union(*(COUPLING_TERMS[name] for name in COUPLINGS
-                                  if any(tf.nest.flatten(config.flat()[name]))))
+                                  if any(tf.nest.flatten(flat.get(name, 0)))))
         expected |= {f"{player}/{term.format(name=name)}" for term in terms for name in names}
-    t = config.translation
-    if config.run.gan_type == "pix2pix" and not t.adversarial_weight:
+    if flat.get("adversarial_weight") == 0:
         expected = {key for key in expected if "discriminators" not in key and "/adv" not in key}
-    if t.discriminators == "one":
+    if flat.get("discriminators") == "one":
         expected = {key for key in expected if not ("/a" in key[-3:] and "cycle" not in key)}
-    if not t.lambda_identity:
+    if not flat.get("lambda_identity"):
         expected = {key for key in expected if "identity" not in key}
-    if len(names) > 1 and issubclass(TRAINERS[config.run.gan_type], GAN):
+    if len(names) > 1 and isinstance(played.session.trainer, FromNoise):
         expected |= {"generators/weight_distance"}
     assert set(played.logs) == expected
 
 
 def test_the_loss_is_the_weighted_sum_of_its_terms(played):
     """Where every weight is one, the terms that are no watched values add up to the loss."""
-    config, kind = played.session.config, played.session.config.run.gan_type
-    t, published = config.translation, played.session.trainer
-    published = published.adversarial.loss.published if kind in TRANSLATION else 1.0
-    labels = config.adaptation
-    couplings = any(any(tf.nest.flatten(config.flat()[name])) for name in COUPLINGS)
+    flat, trainer = played.session.config.flat(), played.session.trainer
+    translates = isinstance(trainer, Translates)
+    published = trainer.adversarial.loss.published if translates else 1.0
+    couplings = any(any(tf.nest.flatten(flat.get(name, 0))) for name in COUPLINGS)
     for player in played.session.trainer.players:
         own = {k.split("/", 1)[1]: float(v) for k, v in played.logs.items()
                if k.startswith(f"{player}/")}
         # The papers halve what the discriminators descend.
-        halved = kind in TRANSLATION and player == "discriminators"
-        weights = {"adv": published / 2 if halved else published, "l1": t.l1_loss,
-                   "cycle": t.lambda_cycle, "identity": t.lambda_cycle * t.lambda_identity,
-                   "l2": config.optimisation.weight_decay,
-                   "cross_entropy": 1 if kind in SEGMENTATION else 1 / len(played.session.domains),
-                   "label_transfer": labels.label_transfer, "label_self": labels.label_self,
-                   config.adversarial.d_penalty: (config.adversarial.penalty_weight
-                                                  * config.adversarial.penalty_every)}
+        halved = translates and player == "discriminators"
+        cycle, self_weight = flat.get("lambda_cycle", 0), flat.get("label_self", 0)
+        weights = {"adv": published / 2 if halved else published, "l1": flat.get("l1_loss", 0),
+                   "cycle": cycle, "identity": cycle * flat.get("lambda_identity", 0),
+                   "l2": flat["weight_decay"],
+                   "cross_entropy": 1 if player == "segmenter" else (
+                       1 / len(played.session.domains)),
+                   "label_transfer": flat.get("label_transfer", 0), "label_self": self_weight,
+                   flat.get("d_penalty"): (flat.get("penalty_weight", 0)
+                                           * flat.get("penalty_every", 0))}
         if couplings and player == "generators":
             continue
-        weights |= {"label/a": labels.label_loss, "label/b": labels.label_self,
-                    "label/c": labels.label_self}
+        weights |= {"label/a": flat.get("label_loss", 0), "label/b": self_weight,
+                    "label/c": self_weight}
         total = sum(weights.get(term, weights.get(term.split("/")[0], 0.0)) * value
                     for term, value in own.items()
                     if term not in ("loss", "grad_norm"))
@@ -291,12 +294,12 @@ def test_networks_attach_no_losses_of_their_own(played):
 
 def test_samples_are_images_in_range(played):
     trainer = played.session.trainer
-    if trainer.gallery:
+    if isinstance(trainer, Shows):
         pairs = [images.to_float(d.pixels(range(3))) for d in played.session.domains]
         for row in trainer.gallery(*pairs):
             assert row.shape == (3, 32, 32, 3) and np.abs(row).max() <= 1
         return
-    if trainer.noise is None:
+    if not isinstance(trainer, Generates):
         assert played.session.fixed_picture() is None
         return
     made = [np.asarray(v) for v in trainer.samples(played.session.noise(3))]
@@ -323,7 +326,7 @@ def smooth(session):
 
 def lively(session):
     """Kernels of translators ten times as large: from N(0, 0.02) all images come out gray."""
-    for player in session.trainer.players.values() if session.trainer.gallery else ():
+    for player in session.trainer.players.values() if isinstance(session.trainer, Shows) else ():
         for w in player.kernels:
             w.assign(10.0 * w)
     return session
@@ -469,8 +472,8 @@ def test_a_wrong_number_of_domains_is_refused(tmp_path, kind, k, reason):
 def test_the_shared_layers_of_cogan_are_one_layer(build):
     session = build("cogan-3")
     trainer = session.trainer
-    shared = session.config.nets.shared_layers
-    assert shared == 4 and session.config.nets.d_shared_layers == 3
+    shared = session.config.of(nets.PairOptions)
+    assert shared.shared_layers == 4 and shared.d_shared_layers == 3
     first = {id(w) for w in trainer.G[0].trainable_variables}
     common = first.intersection(*({id(w) for w in g.trainable_variables} for g in trainer.G))
     assert 0 < len(common) < len(first)
@@ -504,19 +507,19 @@ def test_the_game_draws_as_its_box_says(build, monkeypatch):
     """Every update has its own noise, all domains share it, every critic update has its batch."""
     session = build("cogan-2", n_critic=3)
     noises, reals = [], []
-    generate, objective = nets.generate, GAN.discriminator_objective
+    generate, objective = nets.generate, Adversarial.of_discriminators
 
     def watched(g, z, training):
         noises.append(np.array(z))
         assert training
         return generate(g, z, training)
 
-    def watching(self, real, *rest):
-        reals.append([np.array(x) for x in real])
-        return objective(self, real, *rest)
+    def watching(self, play):
+        reals.append([np.array(x) for x in play.real])
+        return objective(self, play)
 
     monkeypatch.setattr(nets, "generate", watched)
-    monkeypatch.setattr(GAN, "discriminator_objective", watching)
+    monkeypatch.setattr(Adversarial, "of_discriminators", watching)
     tf.config.run_functions_eagerly(True)
     session.iterate(0)
     assert len(noises) == 4 * 2 and len(reals) == 3
@@ -535,7 +538,7 @@ def test_the_options_of_the_game_reach_its_loss(build):
     trainer = session.trainer
     (d,) = trainer.D
     real, fake = tf.random.stateless_normal((4, 2), (1, 2)), tf.zeros((4, 2))
-    terms = trainer.discriminator_objective([real], [fake], None, 0)
+    terms = trainer.adversarial.discriminator_terms("ring", d, real, fake, None, 0)
     on_real, on_fake = np.float64(d(real)), np.float64(d(fake))
     expected = ((on_real - 0.75) ** 2).mean() / 2 + (on_fake**2).mean() / 2
     assert float(terms["adv/ring"][1]) == pytest.approx(expected, rel=1e-5)
@@ -607,10 +610,9 @@ def test_pix2pix_takes_the_nearest_target_and_shows_all_of_them(build):
     trainer = lively(build("pix2pix-2", targets=3, dropout=0.0, norm="instance")).trainer
     x = tf.random.stateless_uniform((2, 32, 32, 3), (1, 2), -1, 1)
     y = tf.random.stateless_uniform((2, 3, 32, 32, 3), (3, 4), -1, 1)
-    made = []
-    terms = trainer.generator_objective(x, y, None, made)
+    terms, made = trainer.generator_objective(x, y, None)
     fake = trainer.G(x, training=True).numpy()
-    np.testing.assert_array_equal(made[0], fake)
+    np.testing.assert_array_equal(made, fake)
     each = np.abs(fake[:, None] - y.numpy()).mean((2, 3, 4))
     assert float(terms["l1"][1]) == pytest.approx(each.min(1).mean(), rel=1e-5)
     assert terms["l1"][0] == 100 and terms["adv/D"][0] == 1
@@ -619,7 +621,7 @@ def test_pix2pix_takes_the_nearest_target_and_shows_all_of_them(build):
         def times(self, count):
             return self
 
-    weight, loss = trainer.discriminator_objective(x, y, made[0], Plain(), 0)["adv/D"]
+    weight, loss = trainer.discriminator_objective(x, y, made, Plain(), 0)["adv/D"]
 
     def softplus(value):
         return np.logaddexp(0, value)
@@ -643,7 +645,7 @@ def test_the_five_objectives_of_the_poster(build, options, judged, terms):
     assert (trainer.D.input_shape[-1] if trainer.D else 0) == judged
     assert set(trainer.players) == ({"generators", "discriminators"} if judged else {"generators"})
     x = tf.zeros((1, 32, 32, 3))
-    made = trainer.generator_objective(x, x[:, None], None, [])
+    made, _ = trainer.generator_objective(x, x[:, None], None)
     assert set(made) == terms
     assert made["l1"][0] == (0.0 if options.get("l1_loss") == 0 else 100.0)
 
@@ -653,11 +655,10 @@ def test_cyclegan_terms_are_those_of_the_paper(build):
     trainer = lively(build("cyclegan-2", pool_size=0)).trainer
     x, y = (tf.random.stateless_uniform((2, 32, 32, 3), (i, 2), -1, 1) for i in (1, 2))
     g, f = (lambda v, n=n: n(v, training=True).numpy() for n in (trainer.G, trainer.F))
-    made = []
-    terms = trainer.generator_objective(x, y, None, made)
+    terms, made = trainer.generator_objective(x, y, None)
     values = {k: w * float(v) for k, (w, v) in terms.items()}
     fake_y, fake_x = g(x), f(y)
-    np.testing.assert_array_equal(made[0]["b"], fake_y)
+    np.testing.assert_array_equal(made["b"], fake_y)
 
     def l1(a, b):
         return np.abs(np.asarray(a) - np.asarray(b)).mean()
@@ -670,7 +671,7 @@ def test_cyclegan_terms_are_those_of_the_paper(build):
         "cycle/a": 10 * l1(f(fake_y), x), "cycle/b": 10 * l1(g(fake_x), y),
         "identity/b": 5 * l1(g(y), y), "identity/a": 5 * l1(f(x), x)}
     assert values == pytest.approx(expected, rel=1e-4)
-    terms = trainer.discriminator_objective(x, y, made[0], None, 0)
+    terms = trainer.discriminator_objective(x, y, made, None, 0)
     values = {k: w * float(v) for k, (w, v) in terms.items() if k.startswith("adv")}
     assert values == pytest.approx({
         "adv/b": (((on("b", y) - 1) ** 2).mean() + (on("b", fake_y) ** 2).mean()) / 2,

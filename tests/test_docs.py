@@ -8,7 +8,7 @@ import pytest
 
 from gantrain import flags
 from gantrain.commands import COMMANDS
-from gantrain.presets import configure, resolve
+from gantrain.config import configure, resolve
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "data" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

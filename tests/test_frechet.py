@@ -9,7 +9,7 @@ import pytest
 import scipy.linalg
 import tensorflow as tf
 
-from gantrain.config import Config
+from gantrain.core import Runtime as RuntimeOptions
 from gantrain.errors import UserError
 from gantrain.metrics import frechet
 from gantrain.metrics.frechet import (
@@ -283,7 +283,7 @@ def test_features_of_a_classifier_are_what_its_last_layer_reads(name):
 
 
 def test_features_compile_and_are_float32_in_half_precision():
-    runtime = Runtime(Config().runtime, seed=0)
+    runtime = Runtime(RuntimeOptions(), seed=0)
     keras.config.set_dtype_policy("mixed_bfloat16")
     model = build_classifier("evaluation", (32, 32, 3), 10, width=0.25, seed=0)
     features = runtime.function(penultimate(model))

@@ -12,20 +12,21 @@ import tiny
 
 from gantrain import images, latent
 from gantrain.commands import COMMANDS
-from gantrain.config import Config, Nets
+from gantrain.core import Runtime as RuntimeOptions
 from gantrain.game import Draw
 from gantrain.inversion import Inverter, cross_domain, invert
 from gantrain.main import main
+from gantrain.nets import PairOptions
 from gantrain.runtime import Runtime
 from gantrain.session import Session
 
-NORMAL, UNIFORM = Nets(noise_dim=5, noise_type="normal"), Nets(noise_dim=5)
-CLASSES = Nets(noise_dim=4, noise_categories=3)
+NORMAL, UNIFORM = PairOptions(noise_dim=5, noise_type="normal"), PairOptions(noise_dim=5)
+CLASSES = PairOptions(noise_dim=4, noise_categories=3)
 
 
 @pytest.fixture(scope="module")
 def compiler():
-    return Runtime(Config().runtime, 0).function
+    return Runtime(RuntimeOptions(), 0).function
 
 
 def matrix(prior, seed=0, pixels=12):
@@ -120,7 +121,7 @@ def test_a_category_stays_what_it_was(compiler):
 
 
 def test_paths_begin_at_the_nearest_candidates_of_all_categories(compiler):
-    a, x = matrix(CLASSES), draws(Nets(noise_dim=12), 4).reshape(-1, 2, 3, 2)
+    a, x = matrix(CLASSES), draws(PairOptions(noise_dim=12), 4).reshape(-1, 2, 3, 2)
     inverter = Inverter(linear(a), CLASSES, compiler, candidates=300, restarts=3)
     assert inverter.candidates.shape == (3, 100, 7)
     starts = np.asarray(inverter._starts(tf.constant(x), None))
@@ -191,7 +192,7 @@ def test_no_path_ends_above_its_start(compiler):
 
 def test_the_first_step_is_that_of_adam(compiler):
     """rate * sign(gradient): both moments are corrected for their start from zero."""
-    a, x = matrix(UNIFORM), draws(Nets(noise_dim=12), 6).reshape(-1, 2, 3, 2)
+    a, x = matrix(UNIFORM), draws(PairOptions(noise_dim=12), 6).reshape(-1, 2, 3, 2)
     start = 0.5 * draws(UNIFORM, 6, seed=8)
     gradient = (start @ a.T - x.reshape(6, -1)) @ a
     found = invert(linear(a), x, UNIFORM, compiler, start=start, steps=1, restarts=1, rate=0.02)

@@ -6,10 +6,13 @@ import tiny
 from tensorflow.python.framework import config as tf_config
 
 from gantrain import auxiliary, evaluation
-from gantrain.auxiliary import EVALUATION, classifier_config, segmenter_config, weights_hash
-from gantrain.config import Config, names_of, options
+from gantrain.auxiliary import EVALUATION, classifier_config, segmenter_config
+from gantrain.config import every_option, make
 from gantrain.data.datasets import DATASETS, Dataset
+from gantrain.nets.frozen import weights_hash
+from gantrain.options import choices_of
 from gantrain.session import Session
+from gantrain.trainers import TRAINERS
 
 # What a judge takes over: which images, how they are scaled, and what changes no number.
 TAKEN_OVER = {"dataset", "place", "data_dir", "offline", "image_size", "fit", "gpu_mem_mb",
@@ -20,7 +23,7 @@ def another(f):
     """A value of an option that is not its default; most are 8 to 64 in another unit."""
     if isinstance(f.default, bool):
         return not f.default
-    if names := names_of(f.metadata):
+    if names := choices_of(f):
         return next(name for name in names if name != f.default)
     if f.metadata["pair"]:
         return (0.5, 0.5)
@@ -38,13 +41,15 @@ JUDGES = {
 @pytest.mark.parametrize("judge", JUDGES.values(), ids=JUDGES)
 def test_no_option_of_a_run_reaches_its_judge(judge):
     """Every option of the program, one by one, and those that do are the images' own."""
-    run = Config().with_options(dataset="tiny", image_size=32, run_dir="runs/one")
+    runs = {kind: make(gan_type=kind, dataset="tiny", image_size=32, run_dir="runs/one")
+            for kind in TRAINERS}
+    run, reached = runs["scogan"], set()
     usual = judge(run).flat()
-    reached = set()
-    for f in options():
-        if f.name not in TAKEN_OVER:
-            found = judge(run.with_options(**{f.name: another(f)})).flat()
-            reached |= {f.name} if found != usual else set()
+    for name, f in every_option().items():
+        if name not in TAKEN_OVER | {"gan_type"}:
+            own = next(r for r in runs.values() if name in r.flat())
+            found = judge(own.with_options(**{name: another(f)})).flat()
+            reached |= {name} if found != usual else set()
     assert not reached
     assert judge(run.with_options(image_size=64)).flat()["image_size"] == 64
     assert judge(run.with_options(data_dir="moved", place="there")).flat()["run_dir"] == usual[
@@ -73,7 +78,7 @@ def test_classifiers_of_runs_that_differ_in_everything_are_the_same_weights(quic
     found = classifiers(tmp_path / "one")
     assert len(set(found.values())) == 2  # a domain each
     other = classifiers(tmp_path / "two", batch_size=8, seed=5, load_size=40, flip=True, width=0.5,
-                        precision="mixed_bfloat16", devices=2, classifier_steps=7)
+                        precision="mixed_bfloat16", devices=2)
     alone = classifiers(tmp_path / "three", domains="b", gan_type="gan", n_critic=1,
                         deterministic=True)
     assert other == found and alone == {"b": found["b"]}
@@ -139,5 +144,4 @@ def test_which_images_a_pruned_set_has_is_no_choice_of_a_run(tmp_path, monkeypat
 
     name, digest = classifier(tmp_path / "one")
     assert name.startswith("a_b_plain_")
-    assert classifier(tmp_path / "two", load_size=40, seed=3, batch_size=8,
-                      classifier_steps=9) == (name, digest)
+    assert classifier(tmp_path / "two", load_size=40, seed=3, batch_size=8) == (name, digest)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import tiny
 
+from gantrain.config import configure, resolve
 from gantrain.data.domain import Domain
 from gantrain.data.facades import facade_pairs
 from gantrain.data.pairs import paired
 from gantrain.data.ring import DEVIATION, centres
 from gantrain.images import to_float
-from gantrain.presets import configure, resolve
 from gantrain.session import Session
 
 

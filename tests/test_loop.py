@@ -16,10 +16,10 @@ import tiny
 from gantrain import callbacks, loop
 from gantrain.callbacks import Diverged
 from gantrain.game import Draw
-from gantrain.losses import ADVERSARIAL, Loss
 from gantrain.main import main
 from gantrain.run_directory import RunDirectory
 from gantrain.session import Session
+from gantrain.terms.losses import ADVERSARIAL, Loss
 
 ROOT = Path(__file__).resolve().parents[1]
 

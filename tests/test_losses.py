@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gantrain.losses import ADVERSARIAL
+from gantrain.terms.losses import ADVERSARIAL
 
 REAL = np.array([[2.0], [-0.5], [0.25]])
 FAKE = np.array([[-1.0], [0.5], [3.0]])

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from torch_saved import CHANNELS, random_lpips, save, save_npz
 
-from gantrain.config import Runtime as Options
+from gantrain.core import Runtime as Options
 from gantrain.errors import UserError
 from gantrain.metrics.lpips import LPIPS, mean_distance, pair_distances
 from gantrain.nets import frozen

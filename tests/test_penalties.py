@@ -4,7 +4,6 @@ The NumPy side is written from the equations alone, in float64; nothing of gantr
 """
 
 import itertools
-from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -13,24 +12,18 @@ import tensorflow as tf
 import tiny
 from keras import layers
 
-from gantrain import penalties
-from gantrain.game import Draw
+from gantrain.config import make
+from gantrain.game import Draw, Play
 from gantrain.nets import Generated
 from gantrain.nets.frozen import FeatureNet
-from gantrain.penalties import (
-    DISCRIMINATOR_PENALTIES,
-    SEMANTIC_FORMS,
-    CycleConsistency,
-    FeatureRegulariser,
-    Labels,
-    PerceptualLoss,
-    SemanticLoss,
-    attack,
-    classifier_view,
-    gradient_penalty,
-    r1,
-)
 from gantrain.session import Session
+from gantrain.terms import gradients, perceptual
+from gantrain.terms.feature import FeatureRegulariser
+from gantrain.terms.gradients import attack
+from gantrain.terms.latent_cycle import LatentCycle
+from gantrain.terms.penalties import DISCRIMINATOR_PENALTIES, gradient_penalty, r1
+from gantrain.terms.perceptual import PerceptualLoss
+from gantrain.terms.semantic import SEMANTIC_FORMS, Labels, SemanticLoss
 
 SHAPE = (4, 4, 3)
 
@@ -45,6 +38,15 @@ def normal(*shape, seed=0, scale=1.0):
 
 def tensor(array):
     return tf.constant(array, tf.float32)
+
+
+def play(generated, z=None, real=None, draw=None, update=0):
+    return Play(real, None, z, generated, draw, update)
+
+
+def term(kind, consulted=None, domains=None, **options):
+    """A coupling of a scogan with these options."""
+    return kind(make(gan_type="scogan", **options), domains or tiny.domains(2), consulted or {})
 
 
 # ------------------------------------------------------------------------- discriminator penalties
@@ -155,7 +157,8 @@ def test_a_lazy_penalty_is_applied_on_every_kth_update_with_k_times_the_weight()
     points = tf.constant(normal(4, 2), tf.float32)
     # Two updates in a step: the count runs on from one step to the next.
     for step, update in itertools.product(range(3), range(2)):
-        terms = trainer.discriminator_objective([points], [points + 1], draw(step=step), update)
+        terms = trainer.adversarial.of_discriminators(play(
+            [Generated(points + 1, ())], real=[points], draw=draw(step=step), update=update))
         weight, value = terms["r1/ring"]
         assert weight == 9.0
         applied.append(float(value) > 0)
@@ -170,7 +173,8 @@ def test_a_lazy_penalty_disturbs_no_later_draw():
     later = []
     for update in range(2):
         own = draw(step=0)
-        session.trainer.discriminator_objective([points], [points + 1], own, update)
+        session.trainer.adversarial.of_discriminators(play(
+            [Generated(points + 1, ())], real=[points], draw=own, update=update))
         later.append(np.array(own.normal(3)))
     np.testing.assert_array_equal(*later)
 
@@ -344,11 +348,9 @@ def test_semantic_loss_shows_the_classifier_what_it_was_trained_with():
         seen.append((np.array(images), training))
         return tf.reduce_sum(images, axis=[1, 2])
 
-    view = classifier_view(SimpleNamespace(classifier_noise=0.5, classifier_augment="none"))
     images = [normal(4, *SHAPE, seed=i) for i in range(2)]
-    loss = SemanticLoss(7.0, classifier, "squared", Labels(False, None), view)
-    weight, value = loss.terms([Generated(tensor(v), ()) for v in images], None, None,
-                               draw())["semantic"]
+    loss = term(SemanticLoss, {"classifier": classifier}, semantic_loss=7.0, classifier_noise=0.5)
+    weight, value = loss(play([Generated(tensor(v), ()) for v in images], draw=draw()))["semantic"]
     assert weight == 7.0 and loss.trained == ()
     noise = [shown - image for (shown, _), image in zip(seen, images, strict=True)]
     assert all(not training for _, training in seen)
@@ -373,8 +375,8 @@ def generated(k, features=((3,), (2, 2, 4), (4, 4, 2), (5,))):
 def test_feature_regulariser(k, layers_compared):
     """Eq. 4.1: 1/K sum over the first K layers of the mean squared difference."""
     made = generated(k)
-    weight, value = FeatureRegulariser(5.0, layers_compared).terms(made, None, None, None)[
-        "feature"]
+    regulariser = term(FeatureRegulariser, feature_loss=5.0, feature_layers=layers_compared)
+    weight, value = regulariser(play(made))["feature"]
     expected = np.mean([
         np.mean([((np.float64(a.features[j]) - np.float64(b.features[j])) ** 2).mean()
                  for j in range(layers_compared)])
@@ -389,13 +391,14 @@ def test_cycle_consistency(k):
     made, z = generated(k), normal(4, 3, seed=5)
     matrix = normal(48, 3, seed=6, scale=0.1)
     encoder = lambda images, training: tf.reshape(images, (4, 48)) @ tensor(matrix)  # noqa: E731
-    coupling = CycleConsistency(2.0, encoder)
-    weight, value = coupling.terms(made, tensor(z), None, None)["latent_cycle"]
+    coupling = term(LatentCycle, cycle_loss=2.0, width=tiny.WIDTH)
+    assert coupling.trained == (coupling.encoder,)
+    coupling.encoder = encoder
+    weight, value = coupling(play(made, z=tensor(z)))["latent_cycle"]
     codes = [np.float64(g.image).reshape(4, 48) @ matrix for g in made]
     expected = sum(((c - z) ** 2).sum(-1).mean() for c in codes) / 3
     assert weight == 2.0
     assert float(value) == pytest.approx(expected, rel=1e-5)
-    assert coupling.trained == (encoder,)
 
 
 @pytest.fixture(scope="module")
@@ -421,15 +424,15 @@ def gram(features):
 def test_gram_matrices():
     """Their constant cancels in the relative style term; it is the thesis's all the same."""
     features = normal(2, 3, 4, 5)
-    np.testing.assert_allclose(penalties.gram(tensor(features)), gram(features), rtol=1e-4)
+    np.testing.assert_allclose(perceptual.gram(tensor(features)), gram(features), rtol=1e-4)
 
 
 @pytest.mark.parametrize("k", [2, 3])
 def test_perceptual_loss(extractor, k):
     """Eq. 4.5 in units of the features' own energy: content between pairs, style to real."""
     made, real = generated(k), [normal(4, *SHAPE, seed=50 + i) for i in range(k)]
-    terms = PerceptualLoss((3.0, 4.0), extractor).terms(made, None, [tensor(v) for v in real],
-                                                        None)
+    coupling = term(PerceptualLoss, {"extractor": extractor}, perceptual_loss=(3.0, 4.0))
+    terms = coupling(play(made, real=[tensor(v) for v in real]))
     features = [{n: np.float64(v) for n, v in extractor.model(g.image).items()} for g in made]
     targets = [{n: np.float64(v) for n, v in extractor.model(tensor(x)).items()} for x in real]
 
@@ -451,16 +454,15 @@ def test_perceptual_loss_holds_the_energy_constant_and_accepts_gray(extractor):
     """Larger features are no way to a smaller loss, and one channel is shown as three."""
     gray = [Generated(tensor(normal(2, 4, 4, 1, seed=i)), ()) for i in range(2)]
     colour = [Generated(tf.repeat(g.image, 3, axis=-1), ()) for g in gray]
-    coupling = PerceptualLoss((1.0, 1.0), extractor)
-    values = [{n: float(v) for n, (_, v) in coupling.terms(
-        made, None, [g.image for g in reversed(made)], None).items()} for made in (gray, colour)]
+    coupling = term(PerceptualLoss, {"extractor": extractor}, perceptual_loss=(1.0, 1.0))
+    values = [{n: float(v) for n, (_, v) in coupling(
+        play(made, real=[g.image for g in reversed(made)])).items()} for made in (gray, colour)]
     assert values[0] == pytest.approx(values[1], rel=1e-5)
 
     scale = tf.Variable(1.0)
     with tf.GradientTape() as tape:
         scaled = [Generated(scale * g.image, ()) for g in colour]
-        _, value = coupling.terms(scaled, None, [g.image for g in colour], None)[
-            "perceptual_content"]
+        _, value = coupling(play(scaled, real=[g.image for g in colour]))["perceptual_content"]
     # Features grow with the image's scale (the biases are zero): d(s^2 d)/ds = 2 d.
     assert float(tape.gradient(value, scale)) == pytest.approx(2 * float(value), rel=1e-4)
 
@@ -471,7 +473,8 @@ def test_coupling_weights_rise_from_zero(step, rise):
                                   cycle_loss=2.0, coupling_ramp=10), domains=tiny.domains(2))
     made = [Generated(tensor(normal(4, 32, 32, 3, seed=i)), (tensor(normal(4, 3, seed=i)),))
             for i in range(2)]
-    terms = session.trainer.coupling_terms(made, tensor(normal(4, 6)), None, draw(step=step))
+    terms = session.trainer.coupled(play(made, z=tensor(normal(4, 6)), draw=draw(step=step)))
+    assert terms["adv/a"][0] == 1.0
     assert float(terms["feature"][0]) == pytest.approx(8 * rise)
     assert float(terms["latent_cycle"][0]) == pytest.approx(2 * rise)
 
@@ -494,6 +497,6 @@ def test_the_score_of_a_discriminator_of_patches_is_the_mean_of_its_logits():
 
     x = tf.random.stateless_normal((3, side, side, 3), (1, 2))
     expected = np.broadcast_to(w / side**2, x.shape)
-    np.testing.assert_allclose(penalties.input_gradient(patches, x), expected, rtol=1e-6)
-    assert float(penalties.r1(patches, x, x, None)) == pytest.approx(
+    np.testing.assert_allclose(gradients.input_gradient(patches, x), expected, rtol=1e-6)
+    assert float(r1(patches, x, x, None)) == pytest.approx(
         0.5 * (w**2).sum() / side**2, rel=1e-6)

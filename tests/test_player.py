@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from gantrain.config import make
 from gantrain.game import Average, Draw, Player, pairs, unique, watch
-from gantrain.trainers.gan import LinearDecay, adam
+from gantrain.optimizers import LinearDecay, adam
 
 
 def normal(*shape, seed=0):
@@ -166,16 +167,14 @@ def test_an_overflow_under_loss_scaling_is_no_divergence():
 
 
 def test_half_precision_alone_scales_the_loss():
-    from gantrain.config import Config
     for precision, scaled in (("float32", False), ("mixed_bfloat16", False),
                               ("mixed_float16", True)):
-        optimizer = adam(1e-3, 0.5, 0.9, Config().with_options(precision=precision), 10)
+        optimizer = adam(1e-3, 0.5, 0.9, make(gan_type="gan", precision=precision), 10)
         assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer) == scaled
 
 
 def test_adam_gets_its_own_numbers():
-    from gantrain.config import Config
-    optimizer = adam(3e-4, 0.5, 0.9, Config(), 10)
+    optimizer = adam(3e-4, 0.5, 0.9, make(gan_type="gan"), 10)
     assert float(optimizer.learning_rate) == pytest.approx(3e-4)
     assert (optimizer.beta_1, optimizer.beta_2) == (0.5, 0.9)
 
@@ -201,8 +200,7 @@ def test_linear_decay(share, steps, expected):
 
 
 def test_linear_decay_follows_the_optimizers_own_count():
-    from gantrain.config import Config
-    optimizer = adam(1.0, 0.0, 0.0, Config().with_options(lr_decay=1.0), 4)
+    optimizer = adam(1.0, 0.0, 0.0, make(gan_type="gan", lr_decay=1.0), 4)
     w = keras.Variable(np.zeros(1, np.float32))
     optimizer.build([w])
     rates = []

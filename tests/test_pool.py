@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from gantrain.game import Draw
-from gantrain.pool import ImagePool
+from gantrain.terms.pool import ImagePool
 
 
 def draw(step, count):

@@ -2,11 +2,10 @@
 
 import pytest
 
-from gantrain import presets
-from gantrain.config import TRANSLATION, Config
+from gantrain.config import configure, default_config, refuse_changes, resolve, run_name
 from gantrain.data.datasets import DATASETS
 from gantrain.errors import UserError
-from gantrain.presets import PRESETS, configure, resolve
+from gantrain.presets import PRESETS
 from gantrain.trainers import TRAINERS
 
 
@@ -24,11 +23,7 @@ def test_every_preset_resolves(name):
     assert {k: flat[k] for k in preset.options} == preset.options
     # Resolving leaves nothing open but what may stay open, and is a fixed point.
     free = {"domains", "classifier", "keep_best", "vgg_weights", "lpips_weights", "xla", "d_norm",
-            "image_size", "load_size", "source"}
-    if flat["gan_type"] in TRANSLATION:
-        free |= {"net", "noise_dim", "shared_layers", "d_shared_layers"}
-    else:
-        free |= {"generator", "norm", "dropout", "patch", "test_mode"}
+            "image_size", "load_size", "source", "place"}
     assert {k for k, v in flat.items() if v is None} <= free
     assert resolve(config) == config
     assert flat["gan_type"] in TRAINERS and flat["dataset"] in DATASETS
@@ -112,7 +107,9 @@ def test_generators_and_discriminators_keep_their_own_rates():
      "runs/scogan-folder_some_where-a_b-seed0"),
 ])
 def test_the_same_command_names_the_same_directory(options, name):
-    assert presets.run_name(Config().with_options(**options)) == name
+    kind = options.pop("gan_type", "scogan")
+    assert run_name(default_config(kind).with_options(**options)) == name
+    options |= {"gan_type": kind}
     assert resolved(**options)["run_dir"] == name
 
 
@@ -127,9 +124,8 @@ def test_contradictions_between_resolved_values_are_refused():
 def test_a_changed_option_is_refused_with_the_difference():
     stored = resolve(configure({"preset": "ring"}))
     with pytest.raises(UserError) as error:
-        presets.refuse_changes(stored, resolve(configure({"seed": 3, "g_lr": 0.5}, stored)),
-                               "runs/x")
+        refuse_changes(stored, resolve(configure({"seed": 3, "g_lr": 0.5}, stored)), "runs/x")
     message = str(error.value)
     assert "--seed 0 -> 3" in message and "--g_lr 0.0001 -> 0.5" in message
     assert "runs/x" in message and "--no-resume" in message and "\n" not in message
-    presets.refuse_changes(stored, resolve(configure({"steps": 9, "xla": False}, stored)), "x")
+    refuse_changes(stored, resolve(configure({"steps": 9, "xla": False}, stored)), "x")

@@ -22,7 +22,7 @@ import stub
 from matplotlib.axes import Axes
 from PIL import Image
 
-from gantrain.config import MEASURED_SEED
+from gantrain.core import MEASURED_SEED
 from gantrain.evaluation import METRICS
 from gantrain.experiments import EXPERIMENTS
 from gantrain.main import main
@@ -842,7 +842,7 @@ def test_the_judges_are_who_they_are(measured, reproduced):
     for name in ("three", "adapted", "paired"):
         measured(name)
     reproduced("table5.3")
-    judges = [j for j in stub.judged if j.options["classifier_net"] == "evaluation"]
+    judges = [j for j in stub.judged if j.options.get("classifier_net") == "evaluation"]
     assert {j.domains for j in judges} >= {("left",), ("right",), ("negative",), ("pen",)}
     for judge in judges:
         o = judge.options
@@ -855,7 +855,7 @@ def test_the_judges_are_who_they_are(measured, reproduced):
             "shift", 0.0, 0.0)
         assert o["run_dir"].split("/")[-1].startswith(f"{judge.domains[0]}_evaluation_")
     semantic = [j for j in stub.judged if j.domains == ("pen", "street")]
-    assert semantic and all(j.options["classifier_net"] == "compact" for j in semantic)
+    assert semantic and all(j.options.get("classifier_net") == "compact" for j in semantic)
     assert not {j.layers for j in semantic} & {j.layers for j in judges}
     (segmenter,) = {j.options["seed"] for j in stub.judged
                     if j.options["gan_type"] == "segmenter"}
@@ -869,7 +869,7 @@ def test_runs_of_one_set_share_their_judges(measured):
         measured(name)
     for judge in stub.judged:
         o = judge.options
-        if o["classifier_net"] == "evaluation" and o["dataset"] == "stub":
+        if o.get("classifier_net") == "evaluation" and o["dataset"] == "stub":
             judges.setdefault(judge.domains, set()).add(o["run_dir"])
     assert {domains: len(found) for domains, found in judges.items()} == {
         ("left",): 1, ("right",): 1, ("negative",): 1}

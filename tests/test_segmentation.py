@@ -300,7 +300,7 @@ def test_the_loss_by_hand():
     trainer = session().trainer
     maps = np.asarray(to_float(tiny.maps(void=1)[0].images[:2]))
     logits = np.random.default_rng(0).normal(size=(2, 32, 32, 3))
-    terms = trainer.terms(maps, tf.constant(logits, tf.float32))
+    terms = trainer.of_logits(maps, tf.constant(logits, tf.float32))
     truth = np.asarray(tiny.PALETTE.indices(maps))
     entropies, rights = [], []
     for of_image, t in zip(logits, truth, strict=True):
@@ -322,10 +322,10 @@ def test_void_pixels_pull_nothing():
     other = logits.copy()
     other[:, :16, :16] = [50, -50, 9]
     for name in ("cross_entropy", "pixel_accuracy"):
-        assert float(trainer.terms(maps, logits)[name][1]) == pytest.approx(
-            float(trainer.terms(maps, other)[name][1]))
+        assert float(trainer.of_logits(maps, logits)[name][1]) == pytest.approx(
+            float(trainer.of_logits(maps, other)[name][1]))
     nothing = np.full_like(maps, -1)
-    assert float(trainer.terms(nothing, logits)["cross_entropy"][1]) == 0
+    assert float(trainer.of_logits(nothing, logits)["cross_entropy"][1]) == 0
     assert float(mean_where(tf.ones((2, 1, 2)), tf.constant([[[1.0, 1.0]], [[0.0, 0.0]]]))) == 0.5
 
 
@@ -334,7 +334,7 @@ def test_photographs_are_read_and_label_maps_are_the_truth(monkeypatch):
     made, (maps, photos) = session(), tiny.maps(void=2)
     assert [d.name for d in made.domains] == ["a", "b"]
     seen = []
-    monkeypatch.setattr(made.trainer, "terms", lambda m, logits: seen.append(m) or {})
+    monkeypatch.setattr(made.trainer, "of_logits", lambda m, logits: seen.append(m) or {})
     monkeypatch.setattr(made.trainer, "S", lambda x, training: seen.append((x, training)))
     monkeypatch.setattr(made.trainer.players["segmenter"], "descend", lambda objective: objective())
     made.trainer.train_step([Batch(d.images[None], None) for d in (maps, photos)], None)
@@ -359,7 +359,7 @@ def test_a_segmenter_learns_its_pairs_and_scores_the_test_part(tmp_path):
     np.testing.assert_array_equal(photo, to_float(tiny.maps()[1].images[:2]))
     np.testing.assert_array_equal(truth, to_float(tiny.maps()[0].images[:2]))
     assert (found == truth).all(-1).mean() > 0.85
-    tiny.refused(opened.translator, "segmenter", "pix2pix or cyclegan")
+    tiny.refused(opened.translator, "segmenter", "pix2pix, cyclegan")
     tiny.refused(lambda: opened.noise(1), "segmenter makes no images")
 
 
@@ -379,9 +379,8 @@ def test_what_is_left_open():
     options = dict(dataset="facades", image_size=128, load_size=None, flip=None, batch_size=None)
     flat = tiny.config("unused", gan_type="segmenter", **options).flat()
     assert {name: flat[name] for name in (
-        "load_size", "flip", "batch_size", "norm", "dropout", "lr_decay", "weight_init")} == dict(
-            load_size=143, flip=True, batch_size=8, norm="batch", dropout=0.5, lr_decay=0.5,
-            weight_init="xavier")
+        "load_size", "flip", "batch_size", "norm", "dropout", "lr_decay")} == dict(
+            load_size=143, flip=True, batch_size=8, norm="batch", dropout=0.5, lr_decay=0.5)
 
 
 def test_a_segmenter_says_its_network():

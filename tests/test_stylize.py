@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import layers
 
 from gantrain import images, stylize
-from gantrain.config import Config
+from gantrain.core import Runtime as RuntimeOptions
 from gantrain.errors import UserError
 from gantrain.nets.frozen import FeatureNet
 from gantrain.runtime import Runtime
@@ -22,7 +22,7 @@ def picture(height, width, seed=0):
 
 @pytest.fixture(scope="module")
 def runtime():
-    return Runtime(Config().runtime, 0)
+    return Runtime(RuntimeOptions(), 0)
 
 
 @pytest.fixture(scope="module")

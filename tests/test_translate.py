@@ -11,7 +11,7 @@ import pytest
 import tifffile
 
 from gantrain import images, translate
-from gantrain.config import Config
+from gantrain.core import Runtime as RuntimeOptions
 from gantrain.errors import UserError
 from gantrain.runtime import Runtime
 from gantrain.translate import translate_files, translate_images
@@ -312,7 +312,7 @@ def test_a_compiled_network_is_traced_a_few_times_for_any_number_of_sizes():
         traces.append(batch.shape)
         return -batch
 
-    compiled = Runtime(Config().runtime, 0).function(network)
+    compiled = Runtime(RuntimeOptions(), 0).function(network)
     sources = [floats(2 + 3 * i, 90 - 7 * i % 50, 3) for i in range(30)] + [floats(5, 5, 3)] * 4
     made = list(translate_images(compiled, sources, multiple=4))
     np.testing.assert_array_equal(made[4], -sources[4])

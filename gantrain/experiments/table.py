@@ -12,8 +12,8 @@ from pathlib import Path
 
 import keras
 
-from gantrain import presets
-from gantrain.config import MEASURED_SEED
+from gantrain.config import make, refuse_changes
+from gantrain.core import MEASURED_SEED
 from gantrain.data.check import check
 from gantrain.errors import UserError
 from gantrain.run_directory import RunDirectory
@@ -228,7 +228,7 @@ def run(experiment, request, say=lambda line: None, train=_train, evaluate=None)
     for arm in experiment.arms:
         values, reasons = [], []
         for seed in range(request.seeds):
-            wanted = presets.resolve(presets.configure(options(experiment, arm, request, seed)))
+            wanted = make(**options(experiment, arm, request, seed))
             path = wanted.run.run_dir
             datasets.append(wanted.data.dataset)
             say(f"{arm.name}, seed {seed}: {path}")
@@ -259,7 +259,7 @@ def finished(config):
     directory = RunDirectory(config.run.run_dir)
     if not directory.exists:
         return False
-    presets.refuse_changes(directory.config(), config, directory.path)
+    refuse_changes(directory.config(), config, directory.path)
     summary = directory.summary()
     if summary is None:
         return False

@@ -17,7 +17,15 @@ import keras
 from gantrain.errors import UserError
 from gantrain.nets.blocks import CHANNELS, OF_THE_BATCH, Row, Settings, build_rows
 from gantrain.nets.classifiers import CLASSIFIERS, ENCODER, Classifier
-from gantrain.nets.pairs import NETS, Pair
+from gantrain.nets.options import (
+    Direction,
+    GameNets,
+    ImageLayers,
+    PairOptions,
+    TranslatorNets,
+    Width,
+)
+from gantrain.nets.pairs import NETS, Pair, pair_at
 from gantrain.nets.patch import (
     PATCHES,
     Patch,
@@ -41,11 +49,17 @@ __all__ = [
     "TRANSLATORS",
     "UPSAMPLES",
     "Classifier",
+    "Direction",
+    "GameNets",
     "Generated",
+    "ImageLayers",
     "Pair",
+    "PairOptions",
     "Patch",
     "Row",
     "Translator",
+    "TranslatorNets",
+    "Width",
     "applied",
     "build_classifier",
     "build_encoder",
@@ -363,7 +377,7 @@ def described(generator: keras.Model, options, size: int, judges: bool = True) -
 
     Args:
         generator: from `build_translator`.
-        options: `gantrain.config.Translation`, resolved.
+        options: `TranslatorNets`, resolved.
         size: side of the training images.
         judges: whether there is a discriminator.
     """
@@ -399,32 +413,6 @@ def _pair_for(name: str, shape: tuple[int, ...]) -> Pair:
     if len(shape) == 3 and shape[0] != shape[1]:
         raise UserError(f"network {name!r} needs square images, not {shape[0]}x{shape[1]}")
     return pair_at(name, shape[0] if len(shape) == 3 else 0)
-
-
-def pair_at(name: str, size: int) -> Pair:
-    """The tables of an architecture for one image size.
-
-    Args:
-        name: a key of `NETS`.
-        size: side of the images; 0 for points.
-
-    Raises:
-        UserError: there is no such architecture, or it has no such size.
-    """
-    if name not in NETS:
-        raise UserError(f"network {name!r} is unknown: choose one of {sorted(NETS)}")
-    pair = NETS[name]
-    has = f"this data has {f'{size} pixels a side' if size else 'points'}"
-    if pair.image_size is None:
-        if size < 16 or size & (size - 1):
-            raise UserError(
-                f"network {name!r} needs --image_size to be a power of two from 16 on; {has}"
-            )
-        return pair.at(size)
-    if size != pair.image_size:
-        needed = f"--image_size {pair.image_size}" if pair.image_size else "points, not images"
-        raise UserError(f"network {name!r} needs {needed}; {has}")
-    return pair
 
 
 def _check_shared(flag: str, shared: int, rows: tuple[Row, ...], name: str) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from gantrain.errors import UserError
+from gantrain.images import to_float
 from gantrain.nets.blocks import CHANNELS, OF_THE_BATCH, Row
 from gantrain.nets.pairs import COGAN32, compact_pair
 
@@ -137,3 +139,13 @@ def penultimate(classifier: keras.Model):
         return ops.reshape(made, (ops.shape(made)[0], -1))
 
     return features
+
+
+def logits_of(classifier, images, batch_size=250):
+    """Logits of many images, float32 [N, C]; images are integers or [-1, 1], in memory."""
+    made = []
+    for start in range(0, len(images), batch_size):
+        part = images[start:start + batch_size]
+        part = to_float(part) if part.dtype.kind == "u" else part
+        made.append(classifier(part, training=False).numpy())
+    return np.concatenate(made).astype(np.float32)

@@ -6,6 +6,7 @@ content and which carry style, so that a loss need not know which network it has
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -337,3 +338,11 @@ def _frozen(image, outputs: dict, name: str) -> keras.Model:
     model = keras.Model(image, outputs, name=name)
     model.trainable = False
     return model
+
+
+def weights_hash(model):
+    """SHA-256 of a model's weights in their order; that of its file would change with the date."""
+    digest = hashlib.sha256()
+    for value in model.get_weights():
+        digest.update(f"{value.dtype}{value.shape}".encode() + value.tobytes())
+    return digest.hexdigest()

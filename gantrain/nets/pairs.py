@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gantrain.errors import UserError
 from gantrain.nets.blocks import CHANNELS, Row
 
 
@@ -209,3 +210,29 @@ NETS: dict[str, Pair] = {
     "residual": residual_pair(32),
     "compact": compact_pair(32),
 }
+
+
+def pair_at(name: str, size: int) -> Pair:
+    """The tables of an architecture for one image size.
+
+    Args:
+        name: a key of `NETS`.
+        size: side of the images; 0 for points.
+
+    Raises:
+        UserError: there is no such architecture, or it has no such size.
+    """
+    if name not in NETS:
+        raise UserError(f"network {name!r} is unknown: choose one of {sorted(NETS)}")
+    pair = NETS[name]
+    has = f"this data has {f'{size} pixels a side' if size else 'points'}"
+    if pair.image_size is None:
+        if size < 16 or size & (size - 1):
+            raise UserError(
+                f"network {name!r} needs --image_size to be a power of two from 16 on; {has}"
+            )
+        return pair.at(size)
+    if size != pair.image_size:
+        needed = f"--image_size {pair.image_size}" if pair.image_size else "points, not images"
+        raise UserError(f"network {name!r} needs {needed}; {has}")
+    return pair

@@ -7,13 +7,16 @@ import tensorflow as tf
 
 from gantrain import nets
 from gantrain.errors import UserError
-from gantrain.game import Player, Trainer, watch
-from gantrain.images import to_float
-from gantrain.penalties import attack, classifier_view
-from gantrain.trainers.gan import adam
+from gantrain.game import watch
+from gantrain.nets import Width
+from gantrain.nets.classifiers import logits_of
+from gantrain.optimizers import ReaderAdam, Regularisation, reader
+from gantrain.terms.gradients import attack
+from gantrain.terms.view import ClassifierOptions, classifier_view
+from gantrain.trainer import Scores, Trainer
 
 
-class Classifier(Trainer):
+class Classifier(Trainer, Scores):
     """Supervised classifier on one domain or on a mixture (thesis section 5.2, tables B.1, B.2).
 
     for t = 1, 2, ..., steps do
@@ -22,30 +25,27 @@ class Classifier(Trainer):
         C <- descend  mean_i cross_entropy(y_i, C(x_i))
 
     Classes give a softmax cross-entropy, several attributes a sigmoid cross-entropy each.
-
-    Args:
-        config: a resolved `gantrain.config.Config`.
-        domains: list of labelled `gantrain.data.domain.Domain` with the same classes.
-        frozen: not used.
     """
 
-    averages = ()
+    examples = (
+        "gantrain --gan_type classifier --dataset mnist --steps 2000",
+        "gantrain --gan_type classifier --dataset mnist2svhn --classifier_augment shift",
+        "gantrain --gan_type classifier --dataset folder:animals --image_size 64 --c_lr 5e-4",
+    )
+    options = (Width, ClassifierOptions, ReaderAdam, Regularisation)
 
-    def __init__(self, config, domains, frozen):
+    def __init__(self, config, domains, consulted):
         unlabelled = [d.name for d in domains if d.labels is None]
         if unlabelled:
             raise UserError(f"--dataset {config.data.dataset}: domain {unlabelled[0]} has no "
                             f"labels to train a classifier on; choose labelled --domains")
-        self.config, self.names = config, [d.name for d in domains]
-        self.multi_label = domains[0].multi_label
-        self.view = classifier_view(config.coupling)
-        n = config.nets
-        self.C = nets.build_classifier(n.classifier_net, domains[0].shape, len(domains[0].classes),
-                                       width=n.width, seed=config.run.seed)
-        rate = config.optimisation.c_lr
-        self.players = {"classifier": Player(
-            "classifier", [self.C], adam(rate, 0.9, 0.999, config, config.run.steps),
-            weight_decay=config.optimisation.weight_decay)}
+        self.o, self.steps = config.of(ClassifierOptions), config.run.steps
+        self.names, self.multi_label = [d.name for d in domains], domains[0].multi_label
+        self.view = classifier_view(self.o)
+        self.C = nets.build_classifier(
+            self.o.classifier_net, domains[0].shape, len(domains[0].classes),
+            width=config.of(Width).width, seed=config.run.seed)
+        self.players = reader("classifier", self.C, config)
 
     def train_step(self, batch, draw):
         return self.players["classifier"].descend(lambda: self.objective(batch, draw))
@@ -63,7 +63,7 @@ class Classifier(Trainer):
 
     def attacked(self, x, labels, draw):
         """The images after one adversarial step, whose length rises over the first half."""
-        length = self.config.coupling.classifier_attack
+        length = self.o.classifier_attack
         if not length:
             return x
 
@@ -71,15 +71,15 @@ class Classifier(Trainer):
             logits = tf.cast(self.C(images, training=True), tf.float32)
             return tf.reduce_sum(cross_entropy(labels, logits, self.multi_label))
 
-        rise = tf.minimum(2.0 * tf.cast(draw.step, tf.float32) / self.config.run.steps, 1.0)
+        rise = tf.minimum(2.0 * tf.cast(draw.step, tf.float32) / self.steps, 1.0)
         return attack(loss, x, length * rise)
 
     def models(self):
         return {"classifier": self.C}
 
-    def score(self, domains):
+    def score(self, test):
         """Test accuracy by domain; for attributes the mean over them."""
-        return {f"accuracy/{d.name}": accuracy(self.C, d) for d in domains}
+        return {f"accuracy/{d.name}": accuracy(self.C, d) for d in test()}
 
 
 def cross_entropy(labels, logits, multi_label):
@@ -100,16 +100,6 @@ def correct(labels, logits, multi_label):
     if multi_label:
         return tf.equal(logits > 0.0, labels > 0)
     return tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), tf.cast(labels, tf.int32))
-
-
-def logits_of(classifier, images, batch_size=250):
-    """Logits of many images, float32 [N, C]; images are integers or [-1, 1], in memory."""
-    made = []
-    for start in range(0, len(images), batch_size):
-        part = images[start:start + batch_size]
-        part = to_float(part) if part.dtype.kind == "u" else part
-        made.append(classifier(part, training=False).numpy())
-    return np.concatenate(made).astype(np.float32)
 
 
 def accuracy(classifier, domain):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from gantrain.adaptation import LabelHeads
-from gantrain.metrics.adaptation import adaptation
-from gantrain.trainers.classifier import logits_of
-from gantrain.trainers.gan import GAN
+from gantrain.nets import pair_at
+from gantrain.optimizers import sides
+from gantrain.terms import total, trained
+from gantrain.trainers.from_noise import Coupled
 
 
-class CoGAN(GAN):
+class CoGAN(Coupled):
     """Coupled GAN (Liu and Tuzel 2016; thesis eq. 3.1), for k domains.
 
     Weights of G_1 ... G_k are the same in their first layers, those of D_1 ... D_k in their last.
@@ -24,38 +24,34 @@ class CoGAN(GAN):
     A shared layer is one layer object: it collects the gradient of all domains and moves once.
     `--shared_layers` and `--d_shared_layers` say how many layers are shared. The terms of labels
     are absent without `--label_loss`; s is the source, the only domain whose labels y are read, and
-    C_i a head of classes on the trunk of D_i (`gantrain.adaptation.LabelHeads`).
+    C_i a head of classes on the trunk of D_i (`gantrain.terms.labels.LabelHeads`).
     """
 
-    domains_taken = (2, None)
+    examples = (
+        "gantrain --gan_type cogan --dataset mnist2edge",
+        "gantrain --gan_type cogan --dataset mnist2edge2negative --shared_layers 2",
+        "gantrain --gan_type cogan --dataset mnist2usps --label_loss --source mnist",
+    )
 
-    def __init__(self, config, domains, frozen):
-        self.heads = None
-        super().__init__(config, domains, frozen)
-        if self.heads:
-            self.score = self.adapted
-
-    def label_networks(self):
-        if not self.config.adaptation.label_loss:
-            return []
-        self.heads = LabelHeads(self.config, self.domains, self.D)
-        return self.heads.classifiers
-
-    def label_terms(self, batch, fake, draw, update):
-        if not self.heads:
+    @classmethod
+    def paper(cls, flat):
+        """The tables' own shared layers."""
+        if flat["net"] is None:
             return {}
-        # Nobody reads the labels of the others.
-        labels = batch[self.heads.source].labels[update]
-        return self.heads.terms([b.images[update] for b in batch], labels, fake, draw)
+        shared, d_shared = pair_at(flat["net"], flat["image_size"] or 0).shared
+        return {"shared_layers": shared, "d_shared_layers": d_shared}
 
-    def adapted(self, domains):
-        """How well each domain's classifier does on its test part, and one of the source alone."""
-        def logits(classifiers):
-            return [logits_of(c, d.in_memory().images)
-                    for c, d in zip(classifiers, domains, strict=True)]
-        alone = self.frozen.get("source_only")
-        return adaptation(logits(self.heads.classifiers), [d.labels for d in domains], self.names,
-                          self.heads.source, logits([alone] * len(domains)) if alone else None)
+    def __init__(self, config, domains, consulted):
+        super().__init__(config, domains, consulted)
+        self.players = sides(config, self.G, self.D + trained(self.labels), self.adversarial.clip)
 
-    def models(self):
-        return super().models() | (self.heads.models() if self.heads else {})
+    def train_step(self, batch, draw):
+        for i in range(self.per_step):
+            play = self.play(batch, draw, i)
+            logs = self.players["discriminators"].descend(
+                lambda play=play: self.adversarial.of_discriminators(play)
+                | total(self.labels, play))
+        logs |= self.players["generators"].descend(
+            lambda: self.adversarial.of_generators(self.play(batch, draw, i)))
+        self.follow(draw)
+        return logs

@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import tensorflow as tf
 
 from gantrain import nets
-from gantrain.adversarial import Adversarial
 from gantrain.errors import UserError
-from gantrain.game import Average, Trainer
 from gantrain.metrics.pixels import pixel_scores
-from gantrain.pool import ImagePool
-from gantrain.trainers.gan import check_number, players
+from gantrain.nets import TranslatorNets
+from gantrain.optimizers import sides
+from gantrain.options import Options, option
+from gantrain.terms.adversarial import Adversarial
+from gantrain.terms.pool import ImagePool
+from gantrain.trainer import check_number
+from gantrain.trainers.from_images import FromImages
 
 
-class CycleGAN(Trainer):
+@dataclass(frozen=True)
+class CycleGANOptions(Options):
+    """CycleGAN"""
+
+    section = "cyclegan"
+
+    lambda_cycle: float = option(10.0, "weight of the L1 distance of F(G(x)) to x", low=0.0)
+    lambda_identity: float = option(
+        0.5, "weight of the L1 distance of G(y) to y, in units of lambda_cycle; it keeps colours",
+        low=0.0)
+    pool_size: int = option(50, "generated images that discriminators are shown again (0: none)",
+                            low=0, high=10_000)
+    discriminators: str = option("both", "both, or one: only D_Y judges, F learns by the cycle",
+                                 choices=("both", "one"))
+
+
+class CycleGAN(FromImages):
     """Cycle-consistent GAN (Zhu et al. 2017, eqs. 1 to 3 and section 5.2).
 
     for t = 1, 2, ..., steps do
@@ -27,55 +48,54 @@ class CycleGAN(Trainer):
 
     A pool keeps generated images of the past. `--discriminators one` is the course project's
     simplification: D_X and its terms are absent, and F learns by the cycle alone.
-
-    Args:
-        config: a resolved `gantrain.config.Config`.
-        domains: X and Y, two `gantrain.data.domain.Domain`; pairs are not heeded.
-        frozen: not used.
     """
 
-    domains_taken, same_channels = (2, 2), False
+    examples = (
+        "gantrain --preset quick_cyclegan",
+        "gantrain --gan_type cyclegan --dataset horse2zebra --image_size 128 --upsample resize",
+        "gantrain --gan_type cyclegan --dataset folder:summer,winter --lambda_identity 0",
+    )
+    options = (*FromImages.options, CycleGANOptions)
 
-    def __init__(self, config, domains, frozen):
-        check_number(config, domains, *self.domains_taken)
-        t, n, self.config = config.translation, config.nets, config
+    @classmethod
+    def paper(cls, flat):
+        """Zhu et al. 2017, sections 4 and 7: least squares, instance norm, residual generators."""
+        large = flat["image_size"] and flat["image_size"] >= 256
+        return super().paper(flat) | {"loss": "least_squares", "norm": "instance",
+                                      "generator": "resnet9" if large else "resnet6"}
+
+    def __init__(self, config, domains, consulted):
+        super().__init__(config)
+        check_number(config, domains, self.takes)
+        self.o = config.of(CycleGANOptions)
         (name_x, name_y), (x, y) = [d.name for d in domains], [d.shape for d in domains]
-        if t.lambda_identity and x[-1] != y[-1]:
+        if self.o.lambda_identity and x[-1] != y[-1]:
             raise UserError(f"--lambda_identity compares G(y) with y, and the domains have {x[-1]} "
                             f"and {y[-1]} channels; set it to 0")
-        self.per_step = config.adversarial.n_critic
-        self.adversarial = Adversarial(config.adversarial, self.per_step)
         self.names = name_x, name_y
         self.aligned = all(d.rows is not None and d.rows.shape[1] == 1 for d in domains)
-        self.G, self.F = (nets.build_translator(
-            t.generator, x[0], source[-1], target[-1], width=n.width, norm=t.norm,
-            upsample=t.upsample, dropout=t.dropout, weight_init=n.weight_init,
-            seed=config.run.seed, number=i) for i, (source, target) in enumerate([(x, y), (y, x)]))
+        self.G, self.F = self.translator(x, y), self.translator(y, x, 1)
         # Per judged domain, by name, from the translator's side: Y first.
-        judged = {name_y: y} if t.discriminators == "one" else {name_y: y, name_x: x}
-        self.D = {name: nets.build_patch_discriminator(
-            t.patch, shape[-1], size=shape[0], width=n.width, norm=n.d_norm or t.norm,
-            spectral_norm=n.spectral_norm, weight_init=n.weight_init, seed=config.run.seed,
-            number=i) for i, (name, shape) in enumerate(judged.items())}
-        self.pool = {name: ImagePool(t.pool_size, shape) for name, shape in judged.items()}
+        judged = {name_y: y} if self.o.discriminators == "one" else {name_y: y, name_x: x}
+        self.D = {name: self.judge(shape[0], shape[-1], i)
+                  for i, (name, shape) in enumerate(judged.items())}
+        self.pool = {name: ImagePool(self.o.pool_size, shape) for name, shape in judged.items()}
         self.pools = list(self.pool.values())
-        self.players = players(config, [self.G, self.F], list(self.D.values()),
-                               self.adversarial.clip)
-        o = config.optimisation
-        self.averages = [Average([self.G, self.F], o.ema)] if o.ema else []
+        self.adversarial = Adversarial(config, self.D)
+        self.players = sides(config, [self.G, self.F], list(self.D.values()),
+                             self.adversarial.clip)
+        self.averages = self.average([self.G, self.F])
 
     def train_step(self, batch, draw):
         real = [[domain.images[i] for domain in batch] for i in range(self.per_step)]
-        made = []
-        logs = self.players["generators"].descend(
-            lambda: self.generator_objective(*real[0], draw, made))
+        logs, made = self.players["generators"].descend_keeping(
+            lambda: self.generator_objective(*real[0], draw))
         for i, (x, y) in enumerate(real):
-            fake = made[0] if i == 0 else self.translated(x, y)
+            fake = self.translated(x, y) if i else made
             fake = {name: pool.exchange(fake[name], draw) for name, pool in self.pool.items()}
             logs |= self.players["discriminators"].descend(
                 lambda x=x, y=y, fake=fake, i=i: self.discriminator_objective(x, y, fake, draw, i))
-        for average in self.averages:
-            average.follow(draw.step)
+        self.follow(draw)
         return logs
 
     def translated(self, x, y):
@@ -83,23 +103,22 @@ class CycleGAN(Trainer):
         name_x, name_y = self.names
         return {name_y: self.G(x, training=True), name_x: self.F(y, training=True)}
 
-    def generator_objective(self, x, y, draw, made):
-        """adv_G + cycle + identity; what G and F made is left in `made` for the discriminators."""
-        t, (name_x, name_y), terms = self.config.translation, self.names, {}
+    def generator_objective(self, x, y, draw):
+        """adv_G + cycle + identity; and what G and F made."""
+        o, (name_x, name_y), terms = self.o, self.names, {}
         fake = self.translated(x, y)
-        made.append({name: tf.stop_gradient(images) for name, images in fake.items()})
         for name, d in self.D.items():
             terms |= self.adversarial.generator_terms(name, d, fake[name], draw,
                                                       self.adversarial.loss.published)
         cycled = {name_x: self.F(fake[name_y], training=True),
                   name_y: self.G(fake[name_x], training=True)}
         for name, real in ((name_x, x), (name_y, y)):
-            terms[f"cycle/{name}"] = t.lambda_cycle, _l1(real, cycled[name])
-        if t.lambda_identity:
-            weight = t.lambda_cycle * t.lambda_identity
+            terms[f"cycle/{name}"] = o.lambda_cycle, _l1(real, cycled[name])
+        if o.lambda_identity:
+            weight = o.lambda_cycle * o.lambda_identity
             terms[f"identity/{name_y}"] = weight, _l1(y, self.G(y, training=True))
             terms[f"identity/{name_x}"] = weight, _l1(x, self.F(x, training=True))
-        return terms
+        return terms, fake
 
     def discriminator_objective(self, x, y, fake, draw, update):
         """Half of adv_D + penalty per judged domain."""
@@ -111,17 +130,14 @@ class CycleGAN(Trainer):
         return terms
 
     def described(self):
-        return nets.described(self.G, self.config.translation, self.config.data.image_size)
-
-    # --- use ----------------------------------------------------------------------------------
+        return nets.described(self.G, self.config.of(TranslatorNets),
+                              self.config.data.image_size)
 
     def translators(self):
-        """{direction: images -> images} of the trained networks, in the run's test mode."""
-        t = self.config.translation
+        """Those of the set's first direction first."""
         networks = self.averaged([self.G, self.F])
-        directions = ("a2b", "b2a") if t.direction == "a2b" else ("b2a", "a2b")
-        return {direction: nets.applied(net, t.test_mode, self.config.run.seed)
-                for direction, net in zip(directions, networks, strict=True)}
+        ways = ("a2b", "b2a") if self.way == "a2b" else ("b2a", "a2b")
+        return {way: self.applied(net) for way, net in zip(ways, networks, strict=True)}
 
     def gallery(self, x, y):
         """Rows of a sample grid, for X and for Y: images, translated, cycled, and, where the
@@ -131,7 +147,7 @@ class CycleGAN(Trainer):
         for images, there, back in ((x, g, f), (y, f, g)):
             made = there(images)
             rows += [images, made, back(made)]
-            if self.config.translation.lambda_identity:
+            if self.o.lambda_identity:
                 rows.append(back(images))
         return rows
 

@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import tensorflow as tf
 
 from gantrain import nets
-from gantrain.adversarial import Adversarial
-from gantrain.augment import erase
 from gantrain.data.pairs import require_pairs
-from gantrain.game import Average, Trainer
+from gantrain.errors import UserError
 from gantrain.metrics.pixels import distances, pixel_scores
-from gantrain.trainers.gan import check_number, players
+from gantrain.nets import TranslatorNets
+from gantrain.optimizers import sides
+from gantrain.options import Options, option
+from gantrain.terms.adversarial import Adversarial
+from gantrain.terms.augmentation import erase
+from gantrain.trainer import check_number
+from gantrain.trainers.from_images import FromImages
 
 
-class Pix2Pix(Trainer):
+@dataclass(frozen=True)
+class Pix2PixOptions(Options):
+    """Pix2Pix"""
+
+    section = "pix2pix"
+
+    conditional: bool = option(True, "the discriminator sees the input beside the output")
+    adversarial_weight: float = option(1.0, "weight of the adversarial loss (0: none, and no "
+                                       "discriminator)", low=0.0)
+    l1_loss: float = option(100.0, "weight of the L1 distance to the (nearest) target", low=0.0,
+                            const=100.0)
+    random_erasing: float = option(
+        0.0, "probability that a random rectangle of an input becomes noise (Zhong et al. 2017)",
+        low=0.0, high=1.0, const=0.5)
+    early_stopping: int = option(
+        0, "end the run when the held-out pixel distance has not fallen for this many samplings, "
+        "and keep the best weights (0: off)", low=0)
+
+    def check(self, config):
+        if not self.l1_loss and not self.adversarial_weight:
+            raise UserError("--l1_loss 0 and --adversarial_weight 0 leave nothing to learn from; "
+                            "give one of them a weight")
+
+
+class Pix2Pix(FromImages):
     """Conditional GAN with an L1 loss (Isola et al. 2017, eqs. 1 to 4), for one or more targets.
 
     for t = 1, 2, ..., steps do
@@ -27,64 +57,63 @@ class Pix2Pix(Trainer):
     honours project's five sketches of a photo) each is real, and L1 goes to the nearest.
 
     Deviation: G moves before D, so that one pass through G serves both updates of an iteration.
-
-    Args:
-        config: a resolved `gantrain.config.Config`.
-        domains: input and target, two paired `gantrain.data.domain.Domain`.
-        frozen: not used.
     """
 
-    domains_taken, paired, same_channels = (2, 2), True, False
+    examples = (
+        "gantrain --preset quick_pix2pix",
+        "gantrain --gan_type pix2pix --dataset pairs:mine --direction b2a --image_size 256",
+        "gantrain --gan_type pix2pix --dataset gray2color:photos --early_stopping 10",
+    )
+    options = (*FromImages.options, Pix2PixOptions)
+    paired = True
 
-    def __init__(self, config, domains, frozen):
-        check_number(config, domains, *self.domains_taken)
+    @classmethod
+    def paper(cls, flat):
+        """Isola et al. 2017, section 6.1; dropout is the noise of its U-Net."""
+        generator = flat["generator"] or "unet"
+        return super().paper(flat) | {
+            "generator": generator, "dropout": 0.5 if generator.startswith("unet") else 0.0,
+            "norm": "batch", "test_mode": "training"}
+
+    def __init__(self, config, domains, consulted):
+        super().__init__(config)
+        check_number(config, domains, self.takes)
         require_pairs(domains, config.data.dataset)
-        t, n, self.config = config.translation, config.nets, config
+        self.o = config.of(Pix2PixOptions)
         source, target = (d.shape for d in domains)
-        self.per_step = config.adversarial.n_critic
-        self.G = nets.build_translator(
-            t.generator, source[0], source[-1], target[-1], width=n.width, norm=t.norm,
-            upsample=t.upsample, dropout=t.dropout, weight_init=n.weight_init,
-            seed=config.run.seed)
-        self.adversarial, self.D = Adversarial(config.adversarial, self.per_step), None
-        if t.adversarial_weight:
-            channels = target[-1] + (source[-1] if t.conditional else 0)
-            self.D = nets.build_patch_discriminator(
-                t.patch, channels, size=source[0], width=n.width, norm=n.d_norm or t.norm,
-                spectral_norm=n.spectral_norm, weight_init=n.weight_init, seed=config.run.seed)
-        self.players = players(config, [self.G], [self.D] if self.D else [],
-                               self.adversarial.clip)
-        self.averages = [Average([self.G], config.optimisation.ema)] if (
-            config.optimisation.ema) else []
+        self.G, self.D = self.translator(source, target), None
+        if self.o.adversarial_weight:
+            self.D = self.judge(source[0], target[-1] + self.o.conditional * source[-1])
+        judges = {"D": self.D} if self.D else {}
+        self.adversarial = Adversarial(config, judges)
+        self.players = sides(config, [self.G], list(judges.values()), self.adversarial.clip)
+        self.averages = self.average([self.G])
 
     def train_step(self, batch, draw):
         pairs = [self.pair(batch, i, draw) for i in range(self.per_step)]
-        made = []
-        logs = self.players["generators"].descend(
-            lambda: self.generator_objective(*pairs[0], draw, made))
+        logs, fake = self.players["generators"].descend_keeping(
+            lambda: self.generator_objective(*pairs[0], draw))
         for i, (x, y) in enumerate(pairs if self.D else []):
-            fake = made[0] if i == 0 else self.G(x, training=True)
+            fake = self.G(x, training=True) if i else fake
             logs |= self.players["discriminators"].descend(
                 lambda x=x, y=y, fake=fake, i=i: self.discriminator_objective(x, y, fake, draw, i))
-        for average in self.averages:
-            average.follow(draw.step)
+        self.follow(draw)
         return logs
 
     def pair(self, batch, number, draw):
         """x [B, H, W, C] and its targets [B, T, H, W, C] of one update."""
         x, y = (domain.images[number] for domain in batch)
-        return erase(x, self.config.translation.random_erasing, draw), (
+        return erase(x, self.o.random_erasing, draw), (
             y if y.shape.rank == 5 else y[:, None])
 
-    def generator_objective(self, x, y, draw, made):
-        """adv_G + L1; what G made of x is left in `made` for the discriminator."""
-        t, terms, fake = self.config.translation, {}, self.G(x, training=True)
-        made.append(tf.stop_gradient(fake))
+    def generator_objective(self, x, y, draw):
+        """adv_G + L1; and what G made of x."""
+        terms, fake = {}, self.G(x, training=True)
         if self.D:
-            weight = t.adversarial_weight * self.adversarial.loss.published
+            weight = self.o.adversarial_weight * self.adversarial.loss.published
             terms = self.adversarial.generator_terms("D", self.D, self.seen(x, fake), draw, weight)
         l1 = tf.reduce_mean(tf.reduce_min(distances(fake, y), axis=1))
-        return terms | {"l1": (t.l1_loss, l1)}
+        return terms | {"l1": (self.o.l1_loss, l1)}, fake
 
     def discriminator_objective(self, x, y, fake, draw, update):
         """Half of adv_D, the mean over the targets, + penalty."""
@@ -97,19 +126,14 @@ class Pix2Pix(Trainer):
 
     def seen(self, x, y):
         """What D sees of a pair: both images as one, or the second alone."""
-        return tf.concat([x, y], axis=-1) if self.config.translation.conditional else y
+        return tf.concat([x, y], axis=-1) if self.o.conditional else y
 
     def described(self):
-        c = self.config
-        return nets.described(self.G, c.translation, c.data.image_size, self.D is not None)
-
-    # --- use ----------------------------------------------------------------------------------
+        return nets.described(self.G, self.config.of(TranslatorNets),
+                              self.config.data.image_size, self.D is not None)
 
     def translators(self):
-        """{direction: images -> images} of the trained networks, in the run's test mode."""
-        generator = self.averaged([self.G])[0]
-        return {self.config.translation.direction: nets.applied(
-            generator, self.config.translation.test_mode, self.config.run.seed)}
+        return {self.way: self.applied(self.averaged([self.G])[0])}
 
     def gallery(self, x, y):
         """Rows of a sample grid: inputs, outputs, (first) targets."""

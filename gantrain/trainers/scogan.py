@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import tensorflow as tf
 
-from gantrain.penalties import COUPLINGS
-from gantrain.trainers.cogan import CoGAN
+from gantrain.optimizers import sides
+from gantrain.options import Options, option
+from gantrain.terms import chosen, total, trained
+from gantrain.terms.feature import FeatureRegulariser
+from gantrain.terms.latent_cycle import LatentCycle
+from gantrain.terms.perceptual import PerceptualLoss
+from gantrain.terms.semantic import SemanticLoss
+from gantrain.trainers.from_noise import Coupled
+
+# By the option whose weight switches the coupling on.
+COUPLINGS = {"feature_loss": FeatureRegulariser, "semantic_loss": SemanticLoss,
+             "cycle_loss": LatentCycle, "perceptual_loss": PerceptualLoss}
 
 
-class SCoGAN(CoGAN):
+@dataclass(frozen=True)
+class CouplingOptions(Options):
+    """Couplings of generators. A weight is the switch: absence means off"""
+
+    section, needs = "coupling", tuple(COUPLINGS)
+
+    coupling_ramp: int = option(0, "steps over which the coupling weights rise from zero", low=0)
+
+
+class SCoGAN(Coupled):
     """Soft-coupled GAN (thesis eqs. 4.1 to 4.5): CoGAN whose generators are coupled by penalties.
 
     for t = 1, 2, ..., steps do
@@ -25,28 +46,49 @@ class SCoGAN(CoGAN):
     terms of labels are those of CoGAN, whose heads are then what the semantic loss consults.
     """
 
-    def __init__(self, config, domains, frozen):
-        self.couplings = []
-        super().__init__(config, domains, frozen)
+    examples = (
+        "gantrain --preset quick",
+        "gantrain --gan_type scogan --dataset mnist2svhn --semantic_loss --feature_loss",
+        "gantrain --dataset folder:photos,drawings --perceptual_loss --image_size 128",
+    )
+    options = (*Coupled.options, CouplingOptions)
+    # The semantic loss first, as the thesis names its models: SLFR, SLCC.
+    terms = {"semantic_loss": SemanticLoss, **COUPLINGS, **Coupled.terms}
 
-    def coupled_networks(self):
-        flat, consulted = self.config.flat(), self.frozen
-        if self.heads:
-            consulted = consulted | {"classifier": self.heads.classifiers}
-        self.couplings = [build(self.config, self.domains, consulted)
-                          for name, build in COUPLINGS.items() if any(tf.nest.flatten(flat[name]))]
-        return [net for coupling in self.couplings for net in coupling.trained]
+    @classmethod
+    def paper(cls, flat):
+        """Section 5.1: WGAN-GP."""
+        return {"loss": "wasserstein"}
 
-    def coupling_terms(self, generated, z, real, draw):
-        terms = {}
-        for coupling in self.couplings:
-            terms |= coupling.terms(generated, z, real, draw)
-        ramp = self.config.coupling.coupling_ramp
-        if ramp:
-            rise = tf.minimum(tf.cast(draw.step, tf.float32) / ramp, 1.0)
-            terms = {name: (weight * rise, value) for name, (weight, value) in terms.items()}
-        return terms
+    def __init__(self, config, domains, consulted):
+        super().__init__(config, domains, consulted)
+        self.ramp = config.of(CouplingOptions).coupling_ramp
+        if self.labels:
+            consulted = {**consulted, "classifier": self.labels[0].classifiers}
+        self.couplings = chosen(COUPLINGS, config, domains, consulted)
+        self.players = sides(config, self.G + trained(self.couplings),
+                             self.D + trained(self.labels), self.adversarial.clip)
+
+    def train_step(self, batch, draw):
+        for i in range(self.per_step):
+            play = self.play(batch, draw, i)
+            logs = self.players["discriminators"].descend(
+                lambda play=play: self.adversarial.of_discriminators(play)
+                | total(self.labels, play))
+        logs |= self.players["generators"].descend(
+            lambda: self.coupled(self.play(batch, draw, i)))
+        self.follow(draw)
+        return logs
+
+    def coupled(self, play):
+        """adv_G and the couplings, whose weights may rise from zero over the first steps."""
+        rise = tf.minimum(tf.cast(play.draw.step, tf.float32) / self.ramp, 1.0) if self.ramp else 1
+        return self.adversarial.of_generators(play) | {
+            name: (rise * weight, value)
+            for name, (weight, value) in total(self.couplings, play).items()}
+
+    def encoder(self):
+        return next((c.encoder for c in self.couplings if isinstance(c, LatentCycle)), None)
 
     def models(self):
-        return super().models() | {net.name: net for coupling in self.couplings
-                                   for net in coupling.trained}
+        return super().models() | {net.name: net for net in trained(self.couplings)}

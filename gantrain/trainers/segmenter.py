@@ -7,17 +7,20 @@ import tensorflow as tf
 from gantrain.data.pairs import examples, pair_count
 from gantrain.data.palettes import label_palette
 from gantrain.errors import UserError
-from gantrain.game import Player, Trainer, watch
+from gantrain.game import watch
 from gantrain.images import to_float
 from gantrain.metrics.segmentation import fcn_score
+from gantrain.nets import Direction, ImageLayers, Width
 from gantrain.nets.fcn import build_fcn, fcn_halvings
+from gantrain.optimizers import ReaderAdam, Regularisation, reader
+from gantrain.trainer import Scores, Shows, Trainer, check_number
 from gantrain.trainers.classifier import cross_entropy
-from gantrain.trainers.gan import adam, check_number
+from gantrain.trainers.from_images import pictures
 
 SCORED_AT_ONCE = 8  # images
 
 
-class Segmenter(Trainer):
+class Segmenter(Trainer, Shows, Scores):
     """FCN from photographs to their label maps (Long et al. 2015; Isola et al. 2017, section 4.1).
 
     for t = 1, 2, ..., steps do
@@ -29,32 +32,34 @@ class Segmenter(Trainer):
     from label maps to photographs, the label maps come first here too.
 
     Deviation: Adam on random crops and mirror images, where the paper has momentum on whole images.
-
-    Args:
-        config: a resolved `gantrain.config.Config`.
-        domains: label maps and photographs, two paired `gantrain.data.domain.Domain`.
-        frozen: not used.
     """
 
-    domains_taken, paired, same_channels = (2, 2), True, False
-    averages = ()
+    examples = (
+        "gantrain --gan_type segmenter --dataset plan2facade --steps 1000",
+        "gantrain --gan_type segmenter --dataset facades --direction b2a --width 0.25",
+        "gantrain --gan_type segmenter --dataset pairs:mine --direction b2a --steps 4000",
+    )
+    options = (Width, Direction, ImageLayers, ReaderAdam, Regularisation)
+    takes, paired, same_channels = (2, 2), True, False
 
-    def __init__(self, config, domains, frozen):
-        check_number(config, domains, *self.domains_taken)
-        dataset = config.data.dataset
+    @classmethod
+    def paper(cls, flat):
+        """Long et al. 2015, section 4.3; its networks have no normalisation."""
+        return {"batch_size": 8, "norm": "batch", "dropout": 0.5} | pictures(flat)
+
+    def __init__(self, config, domains, consulted):
+        check_number(config, domains, self.takes)
+        data, layers = config.data, config.of(ImageLayers)
         if not pair_count(domains) or any(d.rows.shape[1] > 1 for d in domains):
             raise UserError(f"--gan_type segmenter needs one label map for every photograph, and "
-                            f"--dataset {dataset} has none; use a paired set: plan2facade, "
+                            f"--dataset {data.dataset} has none; use a paired set: plan2facade, "
                             f"facades in pix2pix's layout, pairs:PATH")
-        self.palette = label_palette(domains[0], dataset, config.data.data_dir)
-        n, o, t = config.nets, config.optimisation, config.translation
+        self.palette = label_palette(domains[0], data.dataset, data.data_dir)
         self.side, _, channels = domains[1].shape
-        self.S = build_fcn(self.side, channels, len(self.palette.classes), width=n.width,
-                           norm=t.norm, dropout=t.dropout, weight_init=n.weight_init,
-                           seed=config.run.seed)
-        self.players = {"segmenter": Player(
-            "segmenter", [self.S], adam(o.c_lr, 0.9, 0.999, config, config.run.steps),
-            weight_decay=o.weight_decay)}
+        self.S = build_fcn(self.side, channels, len(self.palette.classes),
+                           width=config.of(Width).width, norm=layers.norm, dropout=layers.dropout,
+                           weight_init="xavier", seed=config.run.seed)
+        self.players = reader("segmenter", self.S, config)
 
     def train_step(self, batch, draw):
         maps, photos = (domain.images[0] for domain in batch)
@@ -62,9 +67,9 @@ class Segmenter(Trainer):
 
     def objective(self, maps, photos):
         """Cross-entropy of the pixels, and the share of them that is right."""
-        return self.terms(maps, self.S(photos, training=True))
+        return self.of_logits(maps, self.S(photos, training=True))
 
-    def terms(self, maps, logits):
+    def of_logits(self, maps, logits):
         """The objective of label maps [B, H, W, C] and logits [B, H, W, K]."""
         truth = self.palette.indices(maps)
         scored = tf.cast(truth < len(self.palette.classes), tf.float32)
@@ -81,11 +86,6 @@ class Segmenter(Trainer):
 
     # --- use ----------------------------------------------------------------------------------
 
-    def translators(self):
-        """None: classes are no images."""
-        raise UserError("--run_dir: a segmenter reads label maps and translates no images; give "
-                        "the run of a pix2pix or cyclegan")
-
     def gallery(self, maps, photos):
         """Rows of a sample grid: photographs, what is read off them, label maps."""
         found = tf.argmax(self.S(photos, training=False), axis=-1, output_type=tf.int32)
@@ -95,13 +95,14 @@ class Segmenter(Trainer):
     def measure(self, maps, photos):
         """Cross-entropy and accuracy of held-out pairs."""
         return {name: value for name, (_, value) in
-                self.terms(maps, self.S(photos, training=False)).items()}
+                self.of_logits(maps, self.S(photos, training=False)).items()}
 
     def models(self):
         return {"segmenter": self.S}
 
-    def score(self, domains):
+    def score(self, test):
         """The ceiling of the FCN score: that of the real photographs of the test part."""
+        domains = test()
         count, step = pair_count(domains), SCORED_AT_ONCE
         parts = (examples(domains, range(start, min(start + step, count)))
                  for start in range(0, count, step))

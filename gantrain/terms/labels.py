@@ -7,25 +7,59 @@ or from generated pairs.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import tensorflow as tf
 
 from gantrain import nets
-from gantrain.augment import augment
 from gantrain.errors import UserError
 from gantrain.game import watch
+from gantrain.metrics.adaptation import adaptation
+from gantrain.nets.classifiers import logits_of
+from gantrain.options import Options, option
+from gantrain.terms import Term
+from gantrain.terms.augmentation import AUGMENTATIONS, augment
+from gantrain.terms.view import ClassifierSteps
+
+
+@dataclass(frozen=True)
+class LabelOptions(Options):
+    """Unsupervised domain adaptation: the labels of one domain, applied to all"""
+
+    section, switch = "labels", "label_loss"
+
+    label_loss: float = option(
+        0.0, "weight of the source's classification by a softmax head on the discriminators' last "
+        "hidden layer; labels of other domains are never used", low=0.0, const=1.0, short="UDA")
+    source: str | None = option(None, "domain whose labels --label_loss learns; default the first")
+    label_transfer: float = option(
+        0.0, "weight of the source's class of a generated image, asked of the image that another "
+        "domain's generator makes of the same z", low=0.0, const=1.0)
+    label_self: float = option(
+        0.0, "weight of the other domains' classifiers: of the source's images and, by the classes "
+        "that they are sure of themselves, of their own", low=0.0, const=1.0)
+    label_confidence: float = option(
+        0.9, "probability from which a predicted class counts as known, in --label_transfer and "
+        "--label_self", low=0.0, high=1.0)
+    label_augment: str = option(
+        "none", "augmentation of the source's images when labels are learned, comma separated",
+        choices=lambda: AUGMENTATIONS, several=True)
+    target_augment: str = option(
+        "none", "the same of the other domains' images, real and generated",
+        choices=lambda: AUGMENTATIONS, several=True)
 
 
 def source_of(config, domains):
     """Number of the labelled domain: `--source`, else the first.
 
     Args:
-        config: a resolved `gantrain.config.Config`.
+        config: a resolved `gantrain.core.Config`.
         domains: list of `gantrain.data.domain.Domain`.
 
     Raises:
         UserError: there is no such domain, or it has no classes to learn.
     """
-    names, name = [d.name for d in domains], config.adaptation.source
+    names, name = [d.name for d in domains], config.of(LabelOptions).source
     if name is not None and name not in names:
         raise UserError(f"--source {name}: --dataset {config.data.dataset} has {', '.join(names)}")
     number = names.index(name) if name else 0
@@ -37,7 +71,7 @@ def source_of(config, domains):
     return number
 
 
-class LabelHeads:
+class LabelHeads(Term):
     """One softmax layer on the last hidden layer of every discriminator (CoGAN, section 5).
 
         label    = E[CE(y, C_s(view(x_s)))]                   x_s, y a labelled batch of the source
@@ -54,32 +88,33 @@ class LabelHeads:
     and go on from what it is sure of in its own (Lee 2013; Sohn et al. 2020, eq. 4).
 
     Args:
-        config: a resolved `gantrain.config.Config`.
+        config: a resolved `gantrain.core.Config`.
         domains: list of `gantrain.data.domain.Domain`; only the source's classes are read.
-        discriminators: one per domain, from `gantrain.nets.build_pair`.
+        consulted: {"discriminators": one per domain, from `gantrain.nets.build_pair`;
+            "source_only": a classifier to compare with, if there is one}.
 
     Attributes:
         source: number of the labelled domain.
         classifiers: one per domain, images [-1, 1] -> logits, on the discriminators' own layers.
     """
 
-    def __init__(self, config, domains, discriminators):
-        self.options, self.names = config.adaptation, [d.name for d in domains]
-        self.source = source_of(config, domains)
-        self.classifiers = nets.build_heads(
-            discriminators, len(domains[self.source].classes),
-            weight_init=config.nets.weight_init, seed=config.run.seed)
+    options = LabelOptions
+    also = (ClassifierSteps,)
 
-    def terms(self, real, labels, fake, draw):
+    def __init__(self, config, domains, consulted):
+        self.o, self.names = config.of(LabelOptions), [d.name for d in domains]
+        self.source, self.alone = source_of(config, domains), consulted.get("source_only")
+        self.classifiers = self.trained = nets.build_heads(
+            consulted["discriminators"], len(domains[self.source].classes),
+            weight_init=config.of(nets.GameNets).weight_init, seed=config.run.seed)
+
+    def __call__(self, play):
         """What the discriminators' player descends beside the game.
 
-        Args:
-            real: float32 [B, H, W, C] in [-1, 1] per domain.
-            labels: int32 [B], of the source's images.
-            fake: the generated images of one z, per domain.
-            draw: `gantrain.game.Draw`.
+        Of the labels only the source's are read, int32 [B].
         """
-        o, draw = self.options, draw.aside()
+        o, draw = self.o, play.draw.aside()
+        real, fake, labels = play.real, play.fake, play.labels[self.source]
         view = augment(real[self.source], o.label_augment, draw)
         logits = self.classifiers[self.source](view, training=True)
         name = self.names[self.source]
@@ -111,11 +146,19 @@ class LabelHeads:
         """
         p = tf.stop_gradient(tf.nn.softmax(tf.cast(
             self.classifiers[teacher](images, training=False), tf.float32)))
-        known = tf.cast(tf.reduce_max(p, axis=-1) > self.options.label_confidence, tf.float32)
-        view = augment(others, self.options.target_augment, draw)
+        known = tf.cast(tf.reduce_max(p, axis=-1) > self.o.label_confidence, tf.float32)
+        view = augment(others, self.o.target_augment, draw)
         each = _cross_entropy(tf.argmax(p, axis=-1, output_type=tf.int32),
                               self.classifiers[student](view, training=True))
         return tf.reduce_mean(known * each), tf.reduce_mean(known)
+
+    def score(self, domains):
+        """How well each domain's classifier does on its test part, and one of the source alone."""
+        def logits(classifiers):
+            return [logits_of(c, d.in_memory().images)
+                    for c, d in zip(classifiers, domains, strict=True)]
+        return adaptation(logits(self.classifiers), [d.labels for d in domains], self.names,
+                          self.source, logits([self.alone] * len(domains)) if self.alone else None)
 
     def models(self):
         """The classifiers by file name."""

@@ -1,0 +1,124 @@
+"""Adam, one instance per player, its schedule, and the options of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+import tensorflow as tf
+
+from gantrain.game import Player
+from gantrain.options import Options, option
+
+
+@dataclass(frozen=True)
+class Regularisation(Options):
+    """Learning over the length of a run"""
+
+    section = "regularisation"
+
+    weight_decay: float = option(0.0, "weight of the sum of squared kernels, a term of every loss",
+                                 low=0.0)
+    lr_decay: float | None = option(
+        None, "share of the steps, at the end, over which learning rates fall linearly to zero; "
+        "default 0.5 for pix2pix, cyclegan and segmenter, else 0", low=0.0, high=1.0)
+
+    @classmethod
+    def defaults(cls, flat):
+        return {"lr_decay": 0.0}
+
+
+@dataclass(frozen=True)
+class GameAdam(Options):
+    """Adam of generators and discriminators"""
+
+    section = "game_adam"
+
+    g_lr: float | None = option(None, "learning rate of the generators", above=0.0)
+    d_lr: float | None = option(None, "learning rate of the discriminators", above=0.0)
+    g_beta1: float | None = option(None, "Adam beta 1 of the generators", low=0.0, high=0.9999)
+    g_beta2: float | None = option(None, "Adam beta 2 of the generators", low=0.0, high=0.999999)
+    d_beta1: float | None = option(None, "Adam beta 1 of the discriminators", low=0.0, high=0.9999)
+    d_beta2: float | None = option(None, "Adam beta 2 of the discriminators", low=0.0,
+                                   high=0.999999)
+    ema: float = option(0.0, "decay of the moving average of generator weights used for samples "
+                        "(0: off)", low=0.0, high=0.99999)
+
+    @classmethod
+    def defaults(cls, flat):
+        # WGAN-GP's Adam (Gulrajani et al. 2017; thesis section 2.5), else DCGAN's (section 2.6).
+        gp = flat["d_penalty"] == "gp"
+        rate, beta1, beta2 = (1e-4, 0.0, 0.9) if gp else (2e-4, 0.5, 0.999)
+        return {f"{player}_{name}": value for player in "gd"
+                for name, value in (("lr", rate), ("beta1", beta1), ("beta2", beta2))}
+
+
+@dataclass(frozen=True)
+class ReaderAdam(Options):
+    """Adam of a network that reads labels"""
+
+    section = "reader_adam"
+
+    c_lr: float = option(1e-3, "learning rate of a classifier or segmenter", above=0.0)
+
+
+def sides(config, generators, discriminators, clip=None):
+    """Both players of the game by name; without discriminators only one.
+
+    Args:
+        config: a resolved `gantrain.core.Config`.
+        generators, discriminators: the Keras models of either side.
+        clip: bound of the discriminators' weights, or None.
+    """
+    o, steps = config.of(GameAdam), config.run.steps
+    decay, made = config.of(Regularisation).weight_decay, {}
+    if discriminators:
+        updates = steps * config.flat()["n_critic"]
+        made["discriminators"] = Player(
+            "discriminators", discriminators,
+            adam(o.d_lr, o.d_beta1, o.d_beta2, config, updates), weight_decay=decay, clip=clip)
+    made["generators"] = Player(
+        "generators", generators, adam(o.g_lr, o.g_beta1, o.g_beta2, config, steps),
+        weight_decay=decay)
+    return made
+
+
+def reader(name, network, config):
+    """The one player of a classifier or segmenter, by name."""
+    rate = config.of(ReaderAdam).c_lr
+    return {name: Player(name, [network], adam(rate, 0.9, 0.999, config, config.run.steps),
+                         weight_decay=config.of(Regularisation).weight_decay)}
+
+
+def adam(rate, beta1, beta2, config, updates):
+    """Adam whose learning rate may fall linearly to zero at the end of a run of `updates`.
+
+    Half precision needs a scaled loss; bfloat16 has the range of float32 and needs none.
+    """
+    share = config.of(Regularisation).lr_decay
+    if share:
+        rate = LinearDecay(rate, updates, share)
+    optimizer = keras.optimizers.Adam(rate, beta_1=beta1, beta_2=beta2)
+    if config.runtime.precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
+class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """lr(t) = lr * min(1, (T - t) / (share * T)), t the optimizer's own, saved, update count.
+
+    Args:
+        rate: lr before the decay.
+        updates: T, the updates of the whole run.
+        share: part of the run, at its end, over which the rate falls to zero.
+    """
+
+    def __init__(self, rate, updates, share):
+        self.rate, self.updates, self.share = rate, updates, share
+
+    def __call__(self, step):
+        left = (self.updates - tf.cast(step, tf.float32)) / (self.share * self.updates)
+        return self.rate * tf.clip_by_value(left, 0.0, 1.0)
+
+    def get_config(self):
+        return {"rate": self.rate, "updates": self.updates, "share": self.share}

@@ -1,0 +1,51 @@
+"""How a classifier sees images: in its own training, and where a term consults it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gantrain.nets import CLASSIFIERS
+from gantrain.options import Options, option
+from gantrain.terms.augmentation import AUGMENTATIONS, augment
+
+
+@dataclass(frozen=True)
+class ClassifierOptions(Options):
+    """Classifiers"""
+
+    section = "classifier"
+
+    classifier_net: str = option("digit", "architecture of the semantic loss's classifier",
+                                 choices=lambda: CLASSIFIERS)
+    classifier_noise: float = option(
+        0.0, "standard deviation of Gaussian noise on a classifier's input, in training and in the "
+        "semantic loss: a noisy classifier cannot be fooled by invisible changes", low=0.0,
+        high=2.0)
+    classifier_attack: float = option(
+        0.0, "L2 length of the adversarial step that a classifier is trained against; its "
+        "gradients then look like strokes, not like noise", low=0.0, high=100.0)
+    classifier_augment: str = option(
+        "none", "augmentation of a classifier's input, in training and in the semantic loss, comma "
+        "separated", choices=lambda: AUGMENTATIONS, several=True)
+
+
+@dataclass(frozen=True)
+class ClassifierSteps(Options):
+    """Classifiers that a run trains on the way"""
+
+    section = "classifier_run"
+
+    classifier_steps: int = option(2_000, "updates when a classifier has to be trained", low=1)
+
+
+def classifier_view(options):
+    """How a classifier of this record sees images: (images, draw) -> images.
+
+    Gaussian noise of `--classifier_noise` after the changes of `--classifier_augment`.
+    """
+    def view(images, draw):
+        images = augment(images, options.classifier_augment, draw)
+        if options.classifier_noise:
+            images += options.classifier_noise * draw.normal(*images.shape[1:])
+        return images
+    return view

@@ -1,0 +1,64 @@
+"""What pix2pix and cyclegan have in common: options of their papers, translators by direction."""
+
+from __future__ import annotations
+
+from gantrain import nets
+from gantrain.game import Average
+from gantrain.nets import Direction, GameNets, ImageLayers, TranslatorNets, Width
+from gantrain.optimizers import GameAdam, Regularisation
+from gantrain.terms.adversarial import AdversarialOptions
+from gantrain.trainer import Trainer, Translates
+
+
+class FromImages(Trainer, Translates):
+    """Generators from images to images and patch discriminators."""
+
+    options = (Width, Direction, AdversarialOptions, GameNets, TranslatorNets, ImageLayers,
+               GameAdam, Regularisation)
+    takes, same_channels = (2, 2), False
+
+    @classmethod
+    def paper(cls, flat):
+        """Isola et al. 2017, section 6.1; Zhu et al. 2017, section 7.2."""
+        return {"batch_size": 1, "weight_init": "normal"} | pictures(flat)
+
+    def __init__(self, config):
+        # `way` is the direction from the first domain to the second.
+        self.config, self.way = config, config.of(Direction).direction
+        self.per_step = config.of(AdversarialOptions).n_critic
+
+    def translator(self, source, target, number=0):
+        """A generator from images of one shape [H, W, C] to those of another."""
+        o, layers = self.config.of(TranslatorNets), self.config.of(ImageLayers)
+        return nets.build_translator(
+            o.generator, source[0], source[-1], target[-1], width=self.config.of(Width).width,
+            norm=layers.norm, upsample=o.upsample, dropout=layers.dropout,
+            weight_init=self.config.of(GameNets).weight_init, seed=self.config.run.seed,
+            number=number)
+
+    def judge(self, side, channels, number=0):
+        """A patch discriminator."""
+        g = self.config.of(GameNets)
+        return nets.build_patch_discriminator(
+            self.config.of(TranslatorNets).patch, channels, size=side,
+            width=self.config.of(Width).width, norm=g.d_norm or self.config.of(ImageLayers).norm,
+            spectral_norm=g.spectral_norm, weight_init=g.weight_init,
+            seed=self.config.run.seed, number=number)
+
+    def average(self, networks):
+        """The moving averages that `--ema` asks for."""
+        ema = self.config.of(GameAdam).ema
+        return [Average(networks, ema)] if ema else []
+
+    def applied(self, network):
+        """images -> images of a trained network, in the run's test mode."""
+        return nets.applied(network, self.config.of(TranslatorNets).test_mode,
+                            self.config.run.seed)
+
+
+def pictures(flat):
+    """Mirrored and cropped pictures, 286 for 256, and a rate that falls over the second half."""
+    size = flat["image_size"]
+    cropped = size and flat["fit"] != "none"
+    return {"flip": True, "lr_decay": 0.5,
+            "load_size": round(size * 143 / 128) if cropped else None}
