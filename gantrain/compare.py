@@ -22,7 +22,7 @@ from gantrain import images as pictures
 from gantrain.auxiliary import load_model, model_path
 from gantrain.core import MEASURED_SEED
 from gantrain.core import Runtime as RuntimeOptions
-from gantrain.data import npz, parts
+from gantrain.data import levels, npz, parts
 from gantrain.data.domain import FileImages, content_hash, squeezed
 from gantrain.errors import UserError
 from gantrain.files import finite, replacing, sha256
@@ -59,9 +59,11 @@ class ImageSet:
     Args:
         path: folder of images, or of folders of images; or an .npz archive.
         image_size: both axes are scaled to it; None keeps them.
+        like: the set whose range of values holds for this one too; None is the set's own.
 
     Attributes:
-        images: image number -> uint8 [H, W, 3]; raises UserError where a file is damaged.
+        images: image number -> uint8 or uint16 [H, W, 3]; raises UserError where a file is damaged.
+        levels: `gantrain.images.Levels` of deep files, or None for 8 bits.
         names: of the files, without the suffix; None in an archive.
         remarks: lines about where the images lie and what is left out.
 
@@ -69,19 +71,23 @@ class ImageSet:
         UserError: there is no such folder, or it holds no images.
     """
 
-    def __init__(self, path, image_size=None):
+    def __init__(self, path, image_size=None, like=None):
         self.path, self.remarks, self._hash = Path(path), [], None
         if self.path.is_dir():
             paths = self._listed()
             self.names = [p.relative_to(self.path).with_suffix("").as_posix() for p in paths]
-            self.images = FileImages(paths, image_size, 3)
+            self.levels = like.levels if like else levels.of_files(paths)[1]
+            self.images = FileImages(paths, image_size, 3, levels=self.levels)
         elif not self.path.exists():
             raise UserError(f"{path}: there is no such folder; check the path")
         elif self.path.suffix == ".npz":
             self.names = None
             pixels, _ = npz.read_npz(self.path, "train")
             self._hash = content_hash(pixels)
-            self.images = squeezed(pictures.to_channels(pixels, 3), image_size)
+            deep = pixels.dtype == np.uint16
+            self.levels = like.levels if like else levels.of_array(pixels) if deep else None
+            pixels = pictures.to_channels(levels.codes(pixels, self.levels), 3)
+            self.images = squeezed(pixels, image_size)
         else:
             raise UserError(f"{path}: is a file; give a folder of images, or an .npz archive")
 
@@ -128,6 +134,8 @@ class SavedFeatures:
         self.path = Path(path)
         self.provenance = json.loads(str(arrays.pop(_SAVED)))
         self.arrays = arrays
+        found = self.provenance["levels"]
+        self.levels = pictures.Levels(*found) if found else None
 
     def __len__(self):
         return min(map(len, self.arrays.values()))
@@ -176,7 +184,7 @@ class FeatureNetwork(NamedTuple):
     Args:
         name: in front of the names of its values.
         features: float32 [b, H, W, C] in [-1, 1] -> [b, D]; of tensors.
-        fit: uint8 [H, W, 3] -> the image at the size the network takes, uint8 or float32.
+        fit: uint8 or uint16 [H, W, 3] -> the image at the size the network takes, or float32.
         description: what is stored with every number that it makes.
     """
 
@@ -208,7 +216,8 @@ class Comparison:
 
     def __init__(self, reference, images, num=0, seed=MEASURED_SEED, image_size=None,
                  weights=Weights(), batch_size=BATCH, offline=False, progress=None):
-        self.sets = _reference(reference, image_size), ImageSet(images, image_size)
+        real = _reference(reference, image_size)
+        self.sets = real, ImageSet(images, image_size, like=real)
         self.num, self.seed, self.image_size = num, seed, image_size
         self.weights, self.batch_size, self.offline = weights, batch_size, offline
         self.progress = progress
@@ -525,7 +534,7 @@ def compare(reference, images, metrics=None, save_features=None, command=None, *
                         + "; ".join(f"{name}: {reason}" for name, reason in left_out.items()))
     depends = {
         "reference": c.sets[0].described(), "images": c.sets[1].described(), "num": c.num,
-        "seed": c.seed, "image_size": c.image_size, "command": command,
+        "seed": c.seed, "image_size": c.image_size, "levels": c.sets[0].levels, "command": command,
         "environment": environment(c.runtime.device), "networks": c.networks}
     if save_features:
         _save(save_features, c.features, depends)

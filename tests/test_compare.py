@@ -192,6 +192,30 @@ def test_what_a_file_means_is_what_training_sees(tmp_path):
     assert values["pixels/l1"] == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.parametrize("archive", [False, True])
+def test_deep_images_are_compared_in_the_range_of_the_reference(tmp_path, looks, archive):
+    """Twelve bits in files of sixteen: eight would not see the difference."""
+    rng = np.random.default_rng(0)
+    one = rng.integers(0, 4096, (6, 8, 8), np.uint16)
+    one[0, 0, :2] = 0, 4095
+    other = np.minimum(one + 40, 4095).astype(np.uint16)
+    for name, arrays in (("a", one), ("b", other)):
+        (tmp_path / name).mkdir()
+        for i, array in enumerate(arrays):
+            Image.fromarray(array).save(tmp_path / name / f"{i}.png")
+    if archive:
+        np.savez(tmp_path / "a.npz", images=one)
+    first = tmp_path / ("a.npz" if archive else "a")
+    stored = measured(tmp_path, first, tmp_path / "b", "--classifier", looks)
+    assert stored["levels"] == [0, 4095, "uint16"]
+    shift = 2 * (other.astype(float) - one) / 4095
+    expected = frechet.frechet_distance(*(
+        np.repeat(x.reshape(6, -1), 3, 1) * 2 / 4095 for x in (one, other)))
+    assert stored["values"]["classifier_frechet"] == pytest.approx(expected, rel=1e-2)
+    if not archive:
+        assert stored["values"]["pixels/l1"] == pytest.approx(shift.mean(), rel=1e-3)
+
+
 def test_names_pair_up_without_suffixes_and_what_is_alone_is_counted(tmp_path):
     x = pixels(5)
     one = folder(tmp_path / "a", x, ["1", "2", "10", "x", "y"])
