@@ -44,7 +44,7 @@ class Evaluate:
     run_dir: str = option("", "directory of a run")
     metrics: str | None = option(
         None, "what is measured, comma separated; default: what fits the run and takes no minutes",
-        choices=lambda: _registry("evaluation", "METRICS"), several=True)
+        choices=lambda: _registry("measures", "METRICS"), several=True)
     num: int = option(MEASURED, "latent vectors; most real images and test examples", low=10)
     seed: int = option(MEASURED_SEED, "seed of the latent vectors and of the order of real images",
                        low=0, high=2**31 - 1)
@@ -382,23 +382,27 @@ def _progress():
 
 def evaluate(explicit) -> int:
     """Metrics of a finished or running run, with what they depend on."""
-    from gantrain import evaluation
+    from gantrain.measures.evaluate import STORED
+    from gantrain.measures.evaluate import evaluate as measure
+    from gantrain.measures.streams import Weights
+    from gantrain.session import Session
     o = Evaluate(**explicit)
     if not o.run_dir:
         raise UserError("--run_dir is needed: the directory of a run")
-    result = evaluation.evaluate(
-        o.run_dir, o.metrics.split(",") if o.metrics else None, o.num, o.seed,
-        evaluation.Weights(o.lpips_weights, o.inception_weights, o.fcn_weights), again=True,
-        command=_command_line("evaluate", explicit), data_dir=o.data_dir, dataset=o.dataset)
+    opened = Session.open(o.run_dir, with_data=True, data_dir=o.data_dir, dataset=o.dataset)
+    result = measure(
+        opened, o.metrics.split(",") if o.metrics else None, o.num, o.seed,
+        Weights(o.lpips_weights, o.inception_weights, o.fcn_weights), again=True,
+        command=_command_line("evaluate", explicit))
     _print_values(result)
     print(f"step {result['step']}, {result['num']} samples; with its provenance in "
-          f"{Path(o.run_dir) / evaluation.STORED}")
+          f"{Path(o.run_dir) / STORED}")
     return 0
 
 
 def _print_values(result):
     """Values, and the networks that they were measured by."""
-    from gantrain.evaluation import hashes
+    from gantrain.measures.evaluate import hashes
     for name, value in result["values"].items():
         print(f"{name:40s} {value:.4f}")
     for name, digits in hashes(result["networks"]).items():
@@ -475,8 +479,8 @@ def list_(explicit) -> int:
     from gantrain import nets, presets, trainers
     from gantrain.compare import COMPARISONS
     from gantrain.data.datasets import DATASETS
-    from gantrain.evaluation import METRICS
     from gantrain.experiments import EXPERIMENTS
+    from gantrain.measures import METRICS
     from gantrain.terms.augmentation import AUGMENTATIONS
     from gantrain.terms.losses import ADVERSARIAL
     from gantrain.terms.penalties import DISCRIMINATOR_PENALTIES

@@ -1,6 +1,6 @@
 """Two folders of images: how far apart they are as sets, and pair by pair where names agree.
 
-The measures, the networks and what is stored are those of `gantrain.evaluation`, without a run: the
+The measures, the networks and what is stored are those of `gantrain.measures`, without a run: the
 first folder is the reference (the real images, the targets), the second what is judged by it.
 """
 
@@ -26,9 +26,9 @@ from gantrain.data import levels, npz, parts
 from gantrain.data.domain import FileImages, content_hash, squeezed
 from gantrain.errors import UserError
 from gantrain.files import finite, replacing, sha256
-from gantrain.metrics import frechet
-from gantrain.metrics.lpips import LPIPS, filled, mean_distance
-from gantrain.metrics.pixels import pixel_scores
+from gantrain.measures import frechet
+from gantrain.measures.lpips import LPIPS, filled, mean_distance
+from gantrain.measures.pixels import pixel_scores
 from gantrain.nets import frozen
 from gantrain.nets.applications import cached
 from gantrain.nets.classifiers import penultimate
@@ -208,7 +208,7 @@ class Comparison:
         progress: called as progress(images or pairs read, of how many) during each metric.
 
     Attributes:
-        networks, counts: as of `gantrain.evaluation.Evaluation`.
+        networks, counts: as of `gantrain.measures.streams.Streams`.
         features: of the reference, by network.
         notes: lines about values that have to be read with care.
         skipped: messages that name unreadable files, in the order they were met.
@@ -426,7 +426,8 @@ def _lpips(c):
     lpips = LPIPS(c.lpips_net)
     c.networks["lpips"] = lpips.description
     both = itertools.tee(c.paired())
-    found = mean_distance(lpips, (a for a, _ in both[0]), (b for _, b in both[1]), c.runtime)
+    found = mean_distance(lpips, (a for a, _ in both[0]), (b for _, b in both[1]),
+                          c.runtime.function(lpips.distance))
     c.counts["lpips"] = int(found["count"])
     return {"lpips": found["mean"], "lpips_std": found["std"]}
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from gantrain.core import Config, Data, LpipsWeights, Run, Runtime
 from gantrain.data.datasets import find
 from gantrain.errors import UserError
-from gantrain.evaluation import Measuring
+from gantrain.measures.evaluate import Measuring
 from gantrain.options import Options, check_types, unknown, validate
 from gantrain.presets import PRESETS
 from gantrain.trainer import Generates, Translates

@@ -7,13 +7,14 @@ another makes its image of z* (Liu and Tuzel 2016, section 5).
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from gantrain import latent
+from gantrain import latent, nets
 from gantrain.game import Draw
 from gantrain.terms.gradients import value_and_gradient
 
@@ -236,3 +237,22 @@ def cross_domain(generators, source, stream, prior, compile, *, encoder=None, **
         z, error = inverter(x, encode(x) if encode else None)
         made = [np.asarray(images)[:count] for images in generate(z)]
         yield Crossed(z[:count], error[:count], made)
+
+
+def generators_of(trainer):
+    """z -> images float32 [-1, 1] of every domain of a `gantrain.trainer.Generates`."""
+    return [functools.partial(_image, g) for g in trainer.generators()]
+
+
+def encoder_of(trainer):
+    """Images -> z [B, size of z] where the run trained an encoder (CC), or None."""
+    encoder = trainer.encoder()
+    return encoder and functools.partial(_latent, encoder)
+
+
+def _image(generator, z):
+    return nets.generate(generator, z, training=False).image
+
+
+def _latent(encoder, x):
+    return tf.cast(encoder(x, training=False), tf.float32)

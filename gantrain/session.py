@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from gantrain import callbacks, evaluation, images, nets, plots, report
+from gantrain import callbacks, images, nets, plots, report
 from gantrain.auxiliary import Auxiliaries
 from gantrain.config import moved
 from gantrain.core import MEASURED_SEED, Config, LpipsWeights
@@ -23,8 +23,12 @@ from gantrain.data.palettes import Palette
 from gantrain.errors import UserError
 from gantrain.files import replacing, write_text
 from gantrain.game import Draw
-from gantrain.inversion import Inverter
+from gantrain.inversion import Inverter, encoder_of, generators_of
 from gantrain.loop import Stop, fit, listening
+from gantrain.measures import METRICS
+from gantrain.measures.evaluate import Measuring, hashes, measure, require
+from gantrain.measures.pixels import mean_scores
+from gantrain.measures.streams import Judges, Streams, Weights
 from gantrain.run_directory import RunDirectory
 from gantrain.runtime import Runtime, environment
 from gantrain.trainer import Generates, Scores, Shows, Translates
@@ -86,11 +90,10 @@ class Session:
             frozen = self.auxiliaries.frozen(self.domains)
         # Before the runtime: a classifier is a run of its own and sets precision and seeds.
         self._judges = None
-        self.measuring = config.of(evaluation.Measuring) if (
-            config.has(evaluation.Measuring)) else evaluation.Measuring()
+        self.measuring = config.of(Measuring) if config.has(Measuring) else Measuring()
         wanted = self.measuring.names
         if len(self.domains[0].shape) == 3 and any(
-                evaluation.METRICS[name].judged for name in wanted):
+                METRICS[name].judged for name in wanted):
             self.judges()
         self.runtime = Runtime(config.runtime, config.run.seed)
         with self.runtime.strategy.scope():
@@ -108,7 +111,7 @@ class Session:
             self._measure = self.runtime.function(self.trainer.measure)
         if wanted:
             # Not at the first measurement, hours later.
-            evaluation.require(self._evaluation(), wanted, "--evaluate_metrics")
+            require(self._streams, wanted, "--evaluate_metrics")
 
     @classmethod
     def open(cls, run_dir, with_data=False, **places):
@@ -129,7 +132,7 @@ class Session:
         # Where a run was trained says nothing about where it is looked at.
         config = moved(run.config(), {k: v for k, v in places.items() if v}).with_options(
             run_dir=str(run.path), devices=1)
-        if config.has(evaluation.Measuring):
+        if config.has(Measuring):
             config = config.with_options(evaluate_every=0, keep_best=None)
         session = cls(config, None if with_data else run.domains(), frozen={})
         best = run.best if run.best.exists() else None
@@ -203,7 +206,7 @@ class Session:
                 run, name, lambda line: line.get(name), min, self.trainer.variables(), self.stop,
                 patience))
         if best:
-            metric = evaluation.METRICS[best]
+            metric = METRICS[best]
             chosen.append(callbacks.Best(run, best, metric.score, metric.best[1],
                                          self.trainer.variables()))
         return chosen
@@ -257,7 +260,7 @@ class Session:
             raise UserError(f"--run_dir {self.run.path}: a {self.config.run.gan_type} makes no "
                             f"images; give the run of a GAN")
         seed = self.config.run.seed if seed is None else seed
-        return self.trainer.noise(Draw(seed, tf.constant(-1, tf.int64), count))
+        return self.trainer.latents(count, seed)
 
     def samples(self, z, batch_size=250):
         """Images [-1, 1] of latent vectors: a NumPy array per domain, or None."""
@@ -352,12 +355,11 @@ class Session:
 
     def generators(self):
         """z -> images float32 [-1, 1] of every domain, by the averaged weights."""
-        return [functools.partial(_image, g) for g in self.trainer.generators()]
+        return generators_of(self.trainer)
 
     def encoder(self):
         """Images -> z [B, size of z] where the run trained an encoder (CC), or None."""
-        encoder = self.trainer.encoder()
-        return encoder and functools.partial(_latent, encoder)
+        return encoder_of(self.trainer)
 
     # --- evaluation ------------------------------------------------------------------------------
 
@@ -378,27 +380,29 @@ class Session:
         """What a translator measures on held-out examples."""
         parts = self.held_out(MEASURED_EXAMPLES)
         examples = ([p[i:i + 1] for p in parts] for i in range(len(parts[0])))
-        return {f"held_out/{name}": value for name, value in self.scores(examples).items()}
-
-    def scores(self, examples):
-        """Means of what a translator measures, one example at a time: memory stays flat.
-
-        Args:
-            examples: iterable of [one tensor per domain], each float32 [1, ...] in [-1, 1].
-        """
-        scores = [self._measure(*parts) for parts in examples]
-        return {name: float(np.mean([s[name] for s in scores])) for name in scores[0]}
+        found = mean_scores(self._measure, examples)
+        return {f"held_out/{name}": value for name, value in found.items()}
 
     def measure(self):
         """The metrics of `--evaluate_metrics`, for the log, and the `networks` they consulted."""
-        e = self._evaluation()
-        values = evaluation.measure(e, self.measuring.names)
-        return values | ({"networks": evaluation.hashes(e.networks)} if e.networks else {})
+        e = self._streams
+        values = measure(e, self.measuring.names)
+        return values | ({"networks": hashes(e.networks)} if e.networks else {})
 
-    def _evaluation(self):
-        weights = evaluation.Weights(lpips=self.config.of(LpipsWeights).lpips_weights)
-        return evaluation.Evaluation(self, self.measuring.evaluate_num, MEASURED_SEED,
-                                     weights)
+    @functools.cached_property
+    def _streams(self):
+        """What is measured while training, whose programs serve every measurement."""
+        return self.streams(self.measuring.evaluate_num, MEASURED_SEED,
+                            Weights(lpips=self.config.of(LpipsWeights).lpips_weights))
+
+    def streams(self, num, seed, weights=None):
+        """The `gantrain.measures.streams.Streams` of the run."""
+        judges = Judges(
+            self.judges,
+            lambda given: self.auxiliaries.segmenter(self.domains, self.trainer.way, given),
+            lambda: self.auxiliaries.source_only_of(self.domains))
+        return Streams(self.config, self.trainer, self.domains, self.test_domains,
+                       self.runtime.function, judges, num, seed, weights)
 
     def test_domains(self):
         """The domains of the test part."""
@@ -471,11 +475,3 @@ def chosen_domains(config, split, decoded=True):
                             f"{', '.join(by_name)}")
         domains = [by_name[n] for n in wanted]
     return domains[::-1] if config.flat().get("direction") == "b2a" else domains, unsure
-
-
-def _image(generator, z):
-    return nets.generate(generator, z, training=False).image
-
-
-def _latent(encoder, x):
-    return tf.cast(encoder(x, training=False), tf.float32)

@@ -4,6 +4,7 @@
     Generates    makes images of every domain from a latent vector
     Translates   makes an image of one domain from one of another
     Scores       measures itself on the whole test part at the end
+    Adapts       classifies images of every domain by the labels of one
     Shows        lays held-out examples out as a grid, and measures them while it trains
 
 A command asks for the ability, not for a name.
@@ -21,6 +22,7 @@ import tensorflow as tf
 from gantrain.core import Config
 from gantrain.errors import UserError
 from gantrain.game import Average, Draw, Player, unique
+from gantrain.nets import PairOptions
 from gantrain.options import Options
 
 
@@ -100,11 +102,21 @@ class Trainer(abc.ABC):
 
 
 class Generates(abc.ABC):
-    """Makes one image per domain of a latent vector."""
+    """Makes one image per domain of a latent vector.
+
+    Attributes:
+        latent: what z is made of.
+    """
+
+    latent: PairOptions
 
     @abc.abstractmethod
     def noise(self, draw: Draw) -> tf.Tensor:
         """z ~ p_z, float32 [B, size of z]."""
+
+    def latents(self, count: int, seed: int) -> tf.Tensor:
+        """float32 [count, size of z]: the fixed latent vectors of a seed."""
+        return self.noise(Draw(seed, tf.constant(-1, tf.int64), count))
 
     @abc.abstractmethod
     def samples(self, z) -> list:
@@ -117,6 +129,19 @@ class Generates(abc.ABC):
     def encoder(self) -> keras.Model | None:
         """Images -> z, where the run trains an encoder."""
         return None
+
+
+class Adapts(abc.ABC):
+    """Classifies images of every domain by what the labels of one have taught."""
+
+    @property
+    @abc.abstractmethod
+    def source(self) -> int | None:
+        """Number of the domain whose labels are learned; None in a run that learns none."""
+
+    @abc.abstractmethod
+    def classifiers(self) -> list[Callable]:
+        """Images [-1, 1] -> logits [B, C] of every domain."""
 
 
 class Shows(abc.ABC):
@@ -132,7 +157,13 @@ class Shows(abc.ABC):
 
 
 class Translates(Shows):
-    """Makes an image of one domain from one of another."""
+    """Makes an image of one domain from one of another.
+
+    Attributes:
+        way: the direction from the first domain to the second, "a2b" or "b2a".
+    """
+
+    way: str
 
     @abc.abstractmethod
     def translators(self) -> dict[str, Callable]:

@@ -15,7 +15,7 @@ from gantrain import nets
 from gantrain.data.batches import Batch
 from gantrain.data.datasets import DATASETS
 from gantrain.game import Draw, Play
-from gantrain.metrics.adaptation import adaptation, protocol
+from gantrain.measures.adaptation import adaptation, protocol
 from gantrain.nets import CLASSIFIERS, NETS
 from gantrain.session import Session
 from gantrain.terms.labels import LabelHeads

@@ -12,7 +12,7 @@ from tiny import write_lpips
 from gantrain import compare
 from gantrain.compare import COMPARISONS, Comparison, Weights
 from gantrain.main import main
-from gantrain.metrics import frechet
+from gantrain.measures import frechet
 from gantrain.nets.inception import Inception
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.spatial.distance
 
-from gantrain.metrics import divergences
+from gantrain.measures import divergences
 
 
 def test_jensen_shannon_by_scipy_and_at_its_ends():

@@ -6,7 +6,6 @@ import io
 import pytest
 import tiny
 
-from gantrain import evaluation
 from gantrain.config import make
 from gantrain.data.datasets import find
 from gantrain.data.facades import LARGEST, SMALLEST
@@ -14,6 +13,7 @@ from gantrain.errors import UserError
 from gantrain.experiments import EXPERIMENTS, table, write
 from gantrain.experiments.table import SCALES, Arm, Cell, Experiment, Request, Row
 from gantrain.main import main
+from gantrain.measures.evaluate import measure
 from gantrain.nets import PairOptions, build_pair
 from gantrain.run_directory import RunDirectory
 from gantrain.session import Session
@@ -75,8 +75,8 @@ def test_what_is_drawn_is_drawn_large_enough():
 @pytest.mark.parametrize("gan_type", ("pix2pix", "cyclegan"))
 def test_rows_of_translators_are_measured(tmp_path, gan_type):
     session = Session(tiny.config(tmp_path, gan_type=gan_type))
-    e = evaluation.Evaluation(session, 2, 0)
-    found = evaluation.measure(e, ["pixels"])
+    e = session.streams(2, 0)
+    found = measure(e, ["pixels"])
     asked = {row.key.format(*e.names) for x in EXPERIMENTS.values() for row in x.rows
              if x.scales and x.scales["cpu"].get("gan_type") == gan_type}
     asked = {key for key in asked if key.startswith("pixels/")}

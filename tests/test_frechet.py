@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from gantrain.core import Runtime as RuntimeOptions
 from gantrain.errors import UserError
-from gantrain.metrics import frechet
-from gantrain.metrics.frechet import (
+from gantrain.measures import frechet
+from gantrain.measures.frechet import (
     collect,
     distances,
     frechet_distance,

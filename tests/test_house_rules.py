@@ -11,8 +11,8 @@ import gantrain
 from gantrain import nets, presets, stylize, trainers
 from gantrain.compare import COMPARISONS
 from gantrain.data.datasets import DATASETS
-from gantrain.evaluation import METRICS
 from gantrain.experiments import EXPERIMENTS
+from gantrain.measures import METRICS
 from gantrain.terms.augmentation import AUGMENTATIONS
 from gantrain.terms.losses import ADVERSARIAL
 from gantrain.terms.penalties import DISCRIMINATOR_PENALTIES

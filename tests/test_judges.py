@@ -5,10 +5,12 @@ import pytest
 import tiny
 from tensorflow.python.framework import config as tf_config
 
-from gantrain import auxiliary, evaluation
+from gantrain import auxiliary
 from gantrain.auxiliary import EVALUATION, classifier_config, segmenter_config
 from gantrain.config import every_option, make
 from gantrain.data.datasets import DATASETS, Dataset
+from gantrain.measures import METRICS
+from gantrain.measures.metric import Metric
 from gantrain.nets.frozen import weights_hash
 from gantrain.options import choices_of
 from gantrain.session import Session
@@ -115,17 +117,17 @@ def test_values_of_another_judge_do_not_stand_beside(tmp_path, monkeypatch):
         def measure(e):
             e.networks["judge"] = dict(weights)
             return {f"{name}/value": float(weights["sha256"][0])}
-        return evaluation.Metric(name, measure, lambda e: "", (name, max))
+        return Metric(name, measure, lambda e: "", (name, max))
 
     for name in ("one", "two"):
-        monkeypatch.setitem(evaluation.METRICS, name, metric(name))
-    evaluation.evaluate(tmp_path / "run", ["one"], 10, 0)
+        monkeypatch.setitem(METRICS, name, metric(name))
+    tiny.evaluated(tmp_path / "run", ["one"], 10, 0)
     weights["sha256"] = "2" * 64
-    result = evaluation.evaluate(tmp_path / "run", ["one", "two"], 10, 0)
+    result = tiny.evaluated(tmp_path / "run", ["one", "two"], 10, 0)
     assert result["values"] == {"one/value": 2.0, "two/value": 2.0}
     assert result["metrics"] == ["one", "two"] and result["networks"]["judge"] == weights
     weights["sha256"] = "3" * 64
-    result = evaluation.evaluate(tmp_path / "run", ["two"], 10, 0, again=True)
+    result = tiny.evaluated(tmp_path / "run", ["two"], 10, 0, again=True)
     assert result["values"] == {"two/value": 3.0} and result["metrics"] == ["two"]
 
 

@@ -17,7 +17,7 @@ from gantrain.data.domain import FileImages
 from gantrain.data.palettes import FAR, PALETTES, Palette, majority
 from gantrain.images import to_float
 from gantrain.inversion import Inverted
-from gantrain.metrics.segmentation import fcn_score
+from gantrain.measures.fcn import fcn_score
 from gantrain.run_directory import RunDirectory
 from gantrain.session import Session
 from gantrain.translate import translate_files

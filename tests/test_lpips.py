@@ -12,7 +12,7 @@ from torch_saved import CHANNELS, random_lpips, save, save_npz
 
 from gantrain.core import Runtime as Options
 from gantrain.errors import UserError
-from gantrain.metrics.lpips import LPIPS, mean_distance, pair_distances
+from gantrain.measures.lpips import LPIPS, mean_distance, pair_distances
 from gantrain.nets import frozen
 from gantrain.runtime import Runtime
 
@@ -212,11 +212,12 @@ def test_streams_give_the_distance_of_every_pair(measures, runtime):
     a, b = images(1, 23, 32, 32, 3), images(2, 23, 32, 32, 1)
     lpips = measures["squeeze"]
     expected = np.asarray(lpips.distance(a, b), np.float64)
+    program = runtime.function(lpips.distance)
     for sizes in ([23], [8, 8, 7], [5, 9, 5, 4], [7, 16]):
-        made = pair_distances(lpips, batches(a, sizes), batches(b, sizes), runtime)
+        made = pair_distances(lpips, batches(a, sizes), batches(b, sizes), program)
         np.testing.assert_allclose(made.values, expected, rtol=1e-5)
         assert made.nearest == made.furthest == []
-    result = mean_distance(lpips, batches(a, [8, 8, 7]), batches(b, [8, 8, 7]), runtime)
+    result = mean_distance(lpips, batches(a, [8, 8, 7]), batches(b, [8, 8, 7]), program)
     assert result == {"mean": pytest.approx(expected.mean(), rel=1e-5),
                       "std": pytest.approx(expected.std(), rel=1e-3), "count": 23.0}
 
@@ -227,7 +228,7 @@ def test_a_short_batch_is_not_compiled_anew(measures, runtime, monkeypatch):
     original = lpips.distance
     monkeypatch.setattr(lpips, "distance", lambda *two: traced.append(1) or original(*two))
     sizes = [5, 9, 1, 5, 3]
-    pair_distances(lpips, batches(a, sizes), batches(b, sizes), runtime)
+    pair_distances(lpips, batches(a, sizes), batches(b, sizes), runtime.function(lpips.distance))
     assert len(traced) == 1
 
 
@@ -243,7 +244,8 @@ def test_batches_are_let_go(measures, runtime):
             del batch
             most = max(most, sum(r() is not None for r in made))
 
-    found = pair_distances(measures["squeeze"], stream(0), stream(50), runtime, keep=1)
+    lpips = measures["squeeze"]
+    found = pair_distances(lpips, stream(0), stream(50), runtime.function(lpips.distance), keep=1)
     assert len(found.values) == 24 and len(made) == 24 and most <= 4
 
 
@@ -251,8 +253,9 @@ def test_the_nearest_and_the_furthest_pairs_keep_their_images(measures, runtime)
     a, noise = images(1, 20, 32, 32, 3), images(2, 20, 32, 32, 3)
     strength = np.random.default_rng(0).permutation(20) / 20
     b = np.float32(a + strength[:, None, None, None] * (noise - a))
-    made = pair_distances(measures["squeeze"], batches(a, [6, 6, 6, 2]),
-                          batches(b, [6, 6, 6, 2]), runtime, keep=3)
+    lpips, sizes = measures["squeeze"], [6, 6, 6, 2]
+    made = pair_distances(lpips, batches(a, sizes), batches(b, sizes),
+                          runtime.function(lpips.distance), keep=3)
     order = np.argsort(made.values)
     assert [p.index for p in made.nearest] == order[:3].tolist()
     assert [p.index for p in made.furthest] == order[:-4:-1].tolist()
@@ -267,20 +270,22 @@ def test_shuffled_pairs_are_further_apart_than_pairs(measures, runtime):
     a = images(1, 16, 32, 32, 3)
     b = np.float32(np.clip(a + 0.05 * images(2, 16, 32, 32, 3), -1, 1))
     for lpips in measures.values():
-        paired = mean_distance(lpips, [a], [b], runtime)["mean"]
-        shuffled = mean_distance(lpips, [a], [np.roll(b, 1, axis=0)], runtime)["mean"]
-        collapsed = mean_distance(lpips, [a[:1].repeat(16, 0)], [a[:1].repeat(16, 0)], runtime)
+        program = runtime.function(lpips.distance)
+        paired = mean_distance(lpips, [a], [b], program)["mean"]
+        shuffled = mean_distance(lpips, [a], [np.roll(b, 1, axis=0)], program)["mean"]
+        collapsed = mean_distance(lpips, [a[:1].repeat(16, 0)], [a[:1].repeat(16, 0)], program)
         assert paired < 0.3 * shuffled
         assert collapsed["mean"] < 1e-9 and collapsed["std"] < 1e-9
 
 
 def test_streams_that_make_no_pairs(measures, runtime):
     lpips, a = measures["squeeze"], images(1, 4, 32, 32, 3)
+    program = runtime.function(lpips.distance)
     with pytest.raises(ValueError, match="make no pairs"):
-        pair_distances(lpips, [a], [a[:3]], runtime)
+        pair_distances(lpips, [a], [a[:3]], program)
     with pytest.raises(ValueError, match="shorter|longer"):
-        pair_distances(lpips, [a, a], [a], runtime)
+        pair_distances(lpips, [a, a], [a], program)
     with pytest.raises(ValueError, match="without images"):
-        pair_distances(lpips, [], [], runtime)
+        pair_distances(lpips, [], [], program)
     with pytest.raises(UserError, match="images of 8 x 8 pixels"):
-        pair_distances(lpips, [a[:, :8, :8]], [a[:, :8, :8]], runtime)
+        pair_distances(lpips, [a[:, :8, :8]], [a[:, :8, :8]], program)

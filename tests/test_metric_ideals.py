@@ -15,19 +15,19 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from gantrain import evaluation
 from gantrain.data.domain import Domain
 from gantrain.data.pairs import paired
 from gantrain.data.ring import centres
 from gantrain.data.transforms import negative
-from gantrain.evaluation import METRICS, Evaluation, Weights
 from gantrain.files import to_json
 from gantrain.images import to_float
 from gantrain.inversion import Crossed
-from gantrain.metrics.adaptation import adaptation
-from gantrain.metrics.lpips import LPIPS
-from gantrain.metrics.pixels import pixel_scores
-from gantrain.session import Session
+from gantrain.measures import METRICS, classifier_frechet, cross, inception
+from gantrain.measures.lpips import LPIPS
+from gantrain.measures.pixels import pixel_scores
+from gantrain.measures.streams import Judges, Streams, Weights
+from gantrain.terms.labels import LabelOptions
+from gantrain.trainer import Adapts, Generates, Translates
 
 LEVELS = np.array([20, 90, 160, 230])
 SIDE = 32  # AlexNet takes no less
@@ -55,8 +55,8 @@ def halves(images):
     return np.stack([images[:, :, :16].mean((1, 2, 3)), images[:, :, 16:].mean((1, 2, 3))], 1)
 
 
-class Stand(Evaluation):
-    """An evaluation whose run is given: images that were made, in the place of generators.
+class Stand(Streams):
+    """Streams of images that were made, in the place of a run's.
 
     Args:
         real: one uint8 [N, H, W, C] per domain; its labels follow.
@@ -64,46 +64,30 @@ class Stand(Evaluation):
         made: one array per domain like `real`; None makes the real ones.
         classes: number of classes.
         names: of the domains.
+        dataset, lpips: of the run, and a file.
     """
 
-    def __init__(self, real, labels=None, made=None, classes=4, names=("a", "b"), **config):
+    def __init__(self, real, labels=None, made=None, classes=4, names=("a", "b"), dataset="tiny",
+                 lpips=None):
         labels = labels or [np.zeros(len(r), int) for r in real]
-        self.domains = self._test = paired(*(
+        domains = paired(*(
             Domain(n, r, np.asarray(v, np.int32), tiny.DIGITS[:classes])
             for n, r, v in zip(names, real, labels, strict=False)))
-        self.names, self.num, self.seed = [d.name for d in self.domains], 100, 0
         self.made = [np.asarray(to_float(m)) if m.dtype == np.uint8 else m for m in made or real]
-        self.networks, self.counts, self.weights = {}, {}, Weights(lpips=config.get("lpips"))
-        self.config = SimpleNamespace(
-            data=SimpleNamespace(dataset=config.get("dataset", "tiny"), data_dir="", offline=True),
-            run=SimpleNamespace(gan_type="scogan"), nets=None,
-            adaptation=SimpleNamespace(label_augment="none"),
-            translation=SimpleNamespace(direction="a2b"))
-        self.trainer = SimpleNamespace(
-            heads=SimpleNamespace(source=0), noise=1, gallery=None,
-            adapted=lambda domains: adaptation(
-                [judge(classes)(m).numpy() for m in self.made], [d.labels for d in domains],
-                self.names))
-        self.session = SimpleNamespace(
-            runtime=SimpleNamespace(function=tf.function), generators=lambda: None,
-            encoder=lambda: None, scores=self._scores, auxiliaries=SimpleNamespace(
-                segmenter=lambda *_: (self._read, {}), source_only_of=lambda domains: None))
-        self.classes = classes
+        config = SimpleNamespace(
+            data=SimpleNamespace(dataset=dataset, data_dir="", offline=True),
+            of={LabelOptions: LabelOptions()}.get)
+        judges = Judges(
+            lambda: ([judge(classes)] * len(domains), {}), lambda given: (self._read, {}), dict)
+        super().__init__(config, Maker(self.made, judge(classes)), domains, lambda: domains,
+                         tf.function, judges, 100, 0, Weights(lpips=lpips))
 
     def generated(self):
         yield self.made
 
-    def judges(self):
-        return [judge(self.classes)] * len(self.domains), {}
-
     def translations(self, direction=None):
         for n, x in enumerate(to_float(self.domains[0].images)):
             yield x[None], self.made[1][n:n + 1], None
-
-    def _scores(self, parts):
-        made = iter(self.made[1])
-        return Session.scores(
-            SimpleNamespace(_measure=lambda x, y: pixel_scores(next(made)[None], y)), parts)
 
     def _read(self, photos, training=False):
         return tf.one_hot(tiny.PALETTE.indices(photos), 3)
@@ -112,16 +96,43 @@ class Stand(Evaluation):
         yield Crossed(None, np.zeros(len(self.made[0])), self.made)
 
 
+class Maker(Generates, Translates, Adapts):
+    """Whatever makes the images: it can all that a metric may ask."""
+
+    latent, way, source = None, "a2b", 0
+
+    def __init__(self, made, judge):
+        self.made, self.judge, self.seen = made, judge, tf.Variable(0)
+
+    def measure(self, x, y):
+        """Of the next image that was made."""
+        scores = pixel_scores(tf.convert_to_tensor(self.made[1])[self.seen][None], y)
+        self.seen.assign_add(1)
+        return scores
+
+    def classifiers(self):
+        """Whose test images are those that were made."""
+        return [lambda _, made=made, training=False: self.judge(made) for made in self.made]
+
+    def generators(self):
+        return []
+
+    def noise(self, draw):
+        raise AssertionError("images are given")
+
+    samples = gallery = translators = noise
+
+
 @pytest.fixture(autouse=True)
 def known_networks(monkeypatch):
     """Features that are two numbers of an image, and inversion that finds what is given."""
-    monkeypatch.setattr(evaluation, "penultimate", lambda classifier: halves)
-    monkeypatch.setattr(evaluation, "inception", lambda *_: SimpleNamespace(
+    monkeypatch.setattr(classifier_frechet, "penultimate", lambda classifier: halves)
+    monkeypatch.setattr(inception, "inception", lambda *_: SimpleNamespace(
         features=lambda x: tf.numpy_function(halves, [x], tf.float32), description={}))
 
 
 def measured(name, stand, monkeypatch):
-    monkeypatch.setattr(evaluation, "cross_domain", stand.crossed)
+    monkeypatch.setattr(cross, "cross_domain", stand.crossed)
     values = METRICS[name].measure(stand)
     json.loads(to_json(values), parse_constant=pytest.fail)
     return values

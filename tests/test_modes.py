@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gantrain.data.ring import DEVIATION, centres, ring
-from gantrain.metrics.modes import label_coverage, ring_coverage
+from gantrain.measures.modes import label_coverage, ring_coverage
 
 
 def test_the_data_cover_the_ring():

@@ -7,7 +7,8 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from gantrain.data.transforms import TRANSFORMS, edge
 from gantrain.images import to_float
-from gantrain.metrics.pixels import distances, map_agreement, nearest, pixel_scores
+from gantrain.measures.agreement import map_agreement
+from gantrain.measures.pixels import distances, nearest, pixel_scores
 
 
 def pair(channels=3, side=32, noise=0.2):

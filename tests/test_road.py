@@ -23,9 +23,9 @@ from matplotlib.axes import Axes
 from PIL import Image
 
 from gantrain.core import MEASURED_SEED
-from gantrain.evaluation import METRICS
 from gantrain.experiments import EXPERIMENTS
 from gantrain.main import main
+from gantrain.measures import METRICS
 
 NUM, SEED = 24, 3
 NAMES, PLANS = ("left", "right", "negative"), ("plan", "facade")

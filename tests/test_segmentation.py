@@ -22,7 +22,7 @@ from gantrain.data.palettes import (
     read_palette,
 )
 from gantrain.images import to_float
-from gantrain.metrics.segmentation import Confusion, fcn_score
+from gantrain.measures.fcn import Confusion, fcn_score
 from gantrain.session import Session
 from gantrain.trainers.segmenter import mean_where
 

@@ -11,8 +11,10 @@ from gantrain.data.domain import Domain, FileImages
 from gantrain.data.palettes import Palette
 from gantrain.errors import UserError
 from gantrain.loop import Stop
+from gantrain.measures.evaluate import evaluate
 from gantrain.nets import Classifier, Pair, Row, Translator
 from gantrain.nets.blocks import CHANNELS
+from gantrain.session import Session
 from gantrain.trainer import Generates, Shows, Translates
 from gantrain.trainers import TRAINERS
 
@@ -182,6 +184,11 @@ def values(variables):
 def assign(variables, stored):
     for v, value in zip(variables, stored, strict=True):
         v.assign(value)
+
+
+def evaluated(run_dir, *args, **options):
+    """`gantrain.measures.evaluate.evaluate` of a run directory."""
+    return evaluate(Session.open(run_dir, with_data=True), *args, **options)
 
 
 def timeless(metrics):

@@ -31,19 +31,19 @@ def _ring(number, title, preset, published, rows=COVERED, picture="samples"):
 
 
 def _shifted():
-    from gantrain.metrics.divergences import shifted
+    from gantrain.measures.divergences import shifted
     return {"JSD, nats": shifted()}
 
 
 def _transported():
-    from gantrain.metrics.divergences import transported
+    from gantrain.measures.divergences import transported
     return {"Wasserstein distance": transported()}
 
 
 def _fits():
     import numpy as np
 
-    from gantrain.metrics.divergences import fitted, mixture
+    from gantrain.measures.divergences import fitted, mixture
     grid = np.linspace(-5.0, 5.0, 201)
     series = {"p": (grid, mixture(grid, (-2.0, 2.0), 0.5))}
     for name, forward in (("KL(p || q)", True), ("KL(q || p)", False)):

@@ -16,7 +16,12 @@ from gantrain.config import make, refuse_changes
 from gantrain.core import MEASURED_SEED
 from gantrain.data.check import check
 from gantrain.errors import UserError
+from gantrain.measures import METRICS
+from gantrain.measures.evaluate import evaluate as evaluate_run
+from gantrain.measures.evaluate import hashes, stored
+from gantrain.measures.streams import Weights
 from gantrain.run_directory import RunDirectory
+from gantrain.session import Session
 
 SCALES = ("smoke", "cpu", "full")
 LOGGED = "log:"
@@ -67,7 +72,7 @@ class Experiment:
             the published set is not here.
         scales: `{scale: options that all arms share}`.
         arms, rows: columns and lines.
-        metrics: keys of `gantrain.evaluation.METRICS`.
+        metrics: keys of `gantrain.measures.METRICS`.
         num: `{scale: samples}`.
         note: how the settings of the scales differ from the published ones.
         picture: bars, samples or curves.
@@ -181,7 +186,6 @@ def options(experiment, arm, request, seed):
 def _train(config, say):
     """Trains one run. Returns why it cannot be had here, or ""."""
     from gantrain.callbacks import Diverged
-    from gantrain.session import Session
     try:
         session = Session(config)
     except UserError as error:
@@ -195,10 +199,10 @@ def _train(config, say):
 
 def _evaluator(request):
     def evaluate(run_dir, metrics, num, seed):
-        from gantrain import evaluation
-        weights = evaluation.Weights(lpips=request.lpips_weights, fcn=request.fcn_weights)
-        return evaluation.evaluate(run_dir, metrics, num, seed, weights,
-                                   command=request.command)["values"]
+        opened = Session.open(run_dir, with_data=True)
+        weights = Weights(lpips=request.lpips_weights, fcn=request.fcn_weights)
+        return evaluate_run(opened, metrics, num, seed, weights,
+                            command=request.command)["values"]
 
     return evaluate
 
@@ -301,14 +305,11 @@ def _measured(experiment, request, path, evaluate):
 
 def _consulted(path):
     """The networks that a run was measured by, as "name hash"."""
-    from gantrain import evaluation
-    stored = evaluation.stored(RunDirectory(path)) or {}
-    return [f"{name} {digits}"
-            for name, digits in evaluation.hashes(stored.get("networks", {})).items()]
+    held = stored(RunDirectory(path)) or {}
+    return [f"{name} {digits}" for name, digits in hashes(held.get("networks", {})).items()]
 
 
 def _reads_lpips(metric):
-    from gantrain.evaluation import METRICS
     return metric in METRICS and METRICS[metric].weights == "lpips"
 
 

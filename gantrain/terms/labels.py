@@ -14,8 +14,6 @@ import tensorflow as tf
 from gantrain import nets
 from gantrain.errors import UserError
 from gantrain.game import watch
-from gantrain.metrics.adaptation import adaptation
-from gantrain.nets.classifiers import logits_of
 from gantrain.options import Options, option
 from gantrain.terms import Term
 from gantrain.terms.augmentation import AUGMENTATIONS, augment
@@ -90,8 +88,7 @@ class LabelHeads(Term):
     Args:
         config: a resolved `gantrain.core.Config`.
         domains: list of `gantrain.data.domain.Domain`; only the source's classes are read.
-        consulted: {"discriminators": one per domain, from `gantrain.nets.build_pair`;
-            "source_only": a classifier to compare with, if there is one}.
+        consulted: {"discriminators": one per domain, from `gantrain.nets.build_pair`}.
 
     Attributes:
         source: number of the labelled domain.
@@ -103,7 +100,7 @@ class LabelHeads(Term):
 
     def __init__(self, config, domains, consulted):
         self.o, self.names = config.of(LabelOptions), [d.name for d in domains]
-        self.source, self.alone = source_of(config, domains), consulted.get("source_only")
+        self.source = source_of(config, domains)
         self.classifiers = self.trained = nets.build_heads(
             consulted["discriminators"], len(domains[self.source].classes),
             weight_init=config.of(nets.GameNets).weight_init, seed=config.run.seed)
@@ -151,14 +148,6 @@ class LabelHeads(Term):
         each = _cross_entropy(tf.argmax(p, axis=-1, output_type=tf.int32),
                               self.classifiers[student](view, training=True))
         return tf.reduce_mean(known * each), tf.reduce_mean(known)
-
-    def score(self, domains):
-        """How well each domain's classifier does on its test part, and one of the source alone."""
-        def logits(classifiers):
-            return [logits_of(c, d.in_memory().images)
-                    for c, d in zip(classifiers, domains, strict=True)]
-        return adaptation(logits(self.classifiers), [d.labels for d in domains], self.names,
-                          self.source, logits([self.alone] * len(domains)) if self.alone else None)
 
     def models(self):
         """The classifiers by file name."""

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from gantrain import nets
 from gantrain.errors import UserError
-from gantrain.metrics.pixels import pixel_scores
+from gantrain.measures.pixels import pixel_scores
 from gantrain.nets import TranslatorNets
 from gantrain.optimizers import sides
 from gantrain.options import Options, option

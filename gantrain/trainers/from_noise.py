@@ -6,12 +6,13 @@ import tensorflow as tf
 
 from gantrain import latent, nets
 from gantrain.game import Average, Play, pairs
+from gantrain.measures.adaptation import of_classifiers
 from gantrain.nets import GameNets, PairOptions, Width
 from gantrain.optimizers import GameAdam, Regularisation
 from gantrain.terms import chosen
 from gantrain.terms.adversarial import Adversarial, AdversarialOptions
 from gantrain.terms.labels import LabelHeads, LabelOptions
-from gantrain.trainer import Generates, Scores, Trainer, check_number
+from gantrain.trainer import Adapts, Generates, Scores, Trainer, check_number
 
 
 class FromNoise(Trainer, Generates):
@@ -72,7 +73,7 @@ class FromNoise(Trainer, Generates):
                 | {f"discriminator_{n}": d for n, d in zip(self.names, self.D, strict=True)})
 
 
-class Coupled(FromNoise, Scores):
+class Coupled(FromNoise, Adapts, Scores):
     """Two or more domains, whose discriminators may learn labels along with the game.
 
     Attributes:
@@ -84,12 +85,21 @@ class Coupled(FromNoise, Scores):
 
     def __init__(self, config, domains, consulted):
         super().__init__(config, domains, alone=config.on(LabelOptions))
+        self.alone = consulted.get("source_only")
         self.labels = chosen(Coupled.terms, config, domains,
                              {**consulted, "discriminators": self.D})
 
     def score(self, test):
         """How well each domain's classifier does on its test part, and one of the source alone."""
-        return self.labels[0].score(test()) if self.labels else {}
+        return of_classifiers(self.classifiers(), test(), self.source, self.alone) if (
+            self.labels) else {}
+
+    @property
+    def source(self):
+        return self.labels[0].source if self.labels else None
+
+    def classifiers(self):
+        return self.labels[0].classifiers if self.labels else []
 
     def models(self):
         return super().models() | (self.labels[0].models() if self.labels else {})

@@ -9,7 +9,7 @@ import tensorflow as tf
 from gantrain import nets
 from gantrain.data.pairs import require_pairs
 from gantrain.errors import UserError
-from gantrain.metrics.pixels import distances, pixel_scores
+from gantrain.measures.pixels import distances, pixel_scores
 from gantrain.nets import TranslatorNets
 from gantrain.optimizers import sides
 from gantrain.options import Options, option

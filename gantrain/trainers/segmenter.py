@@ -9,7 +9,7 @@ from gantrain.data.palettes import label_palette
 from gantrain.errors import UserError
 from gantrain.game import watch
 from gantrain.images import to_float
-from gantrain.metrics.segmentation import fcn_score
+from gantrain.measures.fcn import fcn_score
 from gantrain.nets import Direction, ImageLayers, Width
 from gantrain.nets.fcn import build_fcn, fcn_halvings
 from gantrain.optimizers import ReaderAdam, Regularisation, reader

@@ -6,6 +6,7 @@ domain's look may be near without showing the same thing. Joint coherence stands
 
 from __future__ import annotations
 
+import itertools
 import os
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from gantrain.errors import UserError
+from gantrain.game import pairs
+from gantrain.measures.metric import Metric
 from gantrain.nets import frozen
 
 EPSILON = 1e-10  # of the lpips package, in the denominator of the unit length
@@ -107,14 +110,14 @@ class Distances(NamedTuple):
     furthest: list[Pair]
 
 
-def pair_distances(lpips, left, right, runtime, keep=0):
-    """LPIPS of every pair of two streams, as one compiled program and in flat memory.
+def pair_distances(lpips, left, right, program, keep=0):
+    """LPIPS of every pair of two streams, in flat memory.
 
     Args:
         lpips: `LPIPS`.
         left, right: iterables of float32 [b, H, W, 1 or 3] in [-1, 1], of equal batches; b may
             differ from batch to batch.
-        runtime: `gantrain.runtime.Runtime`.
+        program: `lpips.distance`, compiled once for all streams that it is asked of.
         keep: how many of the nearest and of the furthest pairs keep their images.
 
     Returns:
@@ -124,8 +127,7 @@ def pair_distances(lpips, left, right, runtime, keep=0):
         UserError: the images are smaller than the network can take.
         ValueError: the streams are empty, or do not fit together.
     """
-    program, size = runtime.function(lpips.distance), None
-    values, nearest, furthest, done = [], [], [], 0
+    size, values, nearest, furthest, done = None, [], [], [], 0
     for one, other in zip(left, right, strict=True):
         one, other = np.asarray(one, np.float32), np.asarray(other, np.float32)
         if one.shape[:3] != other.shape[:3]:
@@ -137,10 +139,10 @@ def pair_distances(lpips, left, right, runtime, keep=0):
             [:len(one) - i] for i in range(0, len(one), size)])
         values.append(made)
         if keep:
-            pairs = [Pair(float(made[i]), done + int(i), one[i].copy(), other[i].copy())
-                     for i in sorted({*np.argsort(made)[:keep], *np.argsort(-made)[:keep]})]
-            nearest = sorted(nearest + pairs, key=lambda p: p.distance)[:keep]
-            furthest = sorted(furthest + pairs, key=lambda p: -p.distance)[:keep]
+            kept = [Pair(float(made[i]), done + int(i), one[i].copy(), other[i].copy())
+                    for i in sorted({*np.argsort(made)[:keep], *np.argsort(-made)[:keep]})]
+            nearest = sorted(nearest + kept, key=lambda p: p.distance)[:keep]
+            furthest = sorted(furthest + kept, key=lambda p: -p.distance)[:keep]
         done += len(made)
     if not values:
         raise ValueError("streams without images have no distance")
@@ -152,16 +154,68 @@ def filled(images, size):
     return np.pad(images, [(0, size - len(images))] + [(0, 0)] * 3)
 
 
-def mean_distance(lpips, left, right, runtime):
+def mean_distance(lpips, left, right, program):
     """Mean LPIPS of the pairs of two streams; arguments as for `pair_distances`.
 
     Returns:
         {"mean", "std", "count"}, floats; std is that of the pairs, not of the mean.
     """
-    return statistics(pair_distances(lpips, left, right, runtime).values)
+    return statistics(pair_distances(lpips, left, right, program).values)
 
 
 def statistics(values):
     """{"mean", "std", "count"} of distances [N], as floats."""
     values = np.asarray(values, np.float64)
     return {"mean": float(values.mean()), "std": float(values.std()), "count": float(values.size)}
+
+
+def measure(e):
+    """The thesis's three measurements, its baseline, and the floor: real images of one domain."""
+    def streams():
+        for (i, one), (j, other) in pairs(list(enumerate(e.names))):
+            both = itertools.tee(e.generated())
+            yield (f"generated_{one}~generated_{other}", (m[i] for m in both[0]),
+                   (m[j] for m in both[1]))
+            yield f"real_{one}~real_{other}", e.real(i), e.real(j)
+        for i, name in enumerate(e.names):
+            yield f"generated_{name}~real_{name}", e.of_domain(i), e.real(i)
+            yield f"real_{name}~real_{name}", e.real(i), e.real(i, again=1)
+
+    return mean_distances(e, streams())
+
+
+def mean_distances(e, streams):
+    """Mean LPIPS of pairs of streams, as many pairs as the shorter one has.
+
+    Args:
+        e: `gantrain.measures.streams.Streams`.
+        streams: iterable of (name, stream, stream).
+    """
+    lpips = e.once("lpips", lambda: LPIPS(e.weights.lpips))
+    program = e.once("lpips_program", lambda: e.compile(lpips.distance))
+    e.networks["lpips"], values = lpips.description, {}
+    for name, left, right in streams:
+        d = mean_distance(lpips, *together(left, right), program)
+        values |= {f"lpips/{name}": d["mean"], f"lpips_std/{name}": d["std"]}
+        e.counts[f"lpips/{name}"] = int(d["count"])
+    return values
+
+
+def together(left, right):
+    """Two streams cut to the same batches, as many as the shorter one has."""
+    one, other = itertools.tee(zip(left, right, strict=False))
+    return (a[:len(b)] for a, b in one), (b[:len(a)] for a, b in other)
+
+
+def unfit(e):
+    """Why LPIPS does not fit, or ""."""
+    if not e.from_noise or not e.of_images:
+        return "LPIPS of a joint distribution needs generators of images from noise"
+    if not e.weights.lpips:
+        return ("LPIPS needs the weights of its network: give --lpips_weights PATH (.npz, or the "
+                "official PyTorch files)")
+    return ""
+
+
+METRIC = Metric("generated against generated and real, and real against real", measure, unfit,
+                ("lpips", min), weights="lpips")

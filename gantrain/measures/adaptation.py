@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from gantrain.metrics.coherence import normalised_entropy, wilson
+from gantrain.measures.metric import Metric
+from gantrain.measures.shares import normalised_entropy, wilson
+from gantrain.nets.classifiers import logits_of
+from gantrain.nets.frozen import weights_hash
+from gantrain.terms.labels import LabelOptions
+from gantrain.trainer import Adapts
 
 # Liu and Tuzel 2016, table 2: means over five trials.
 PUBLISHED = {("mnist", "usps"): 0.912, ("usps", "mnist"): 0.891}
@@ -57,6 +62,15 @@ def adaptation(logits, labels, names, source=0, source_only=None):
     return result
 
 
+def of_classifiers(classifiers, domains, source, source_only=None):
+    """`adaptation` of classifiers, one per domain, images in [-1, 1] -> logits, on test domains."""
+    def logits(classifiers):
+        return [logits_of(c, d.in_memory().images)
+                for c, d in zip(classifiers, domains, strict=True)]
+    return adaptation(logits(classifiers), [d.labels for d in domains], [d.name for d in domains],
+                      source, logits([source_only] * len(domains)) if source_only else None)
+
+
 def protocol(names, source, trained, tested, label_augment):
     """What has to be stored with the numbers of `adaptation`.
 
@@ -86,3 +100,25 @@ def protocol(names, source, trained, tested, label_augment):
         "published": {names[i]: PUBLISHED[names[source], names[i]] for i in targets
                       if (names[source], names[i]) in PUBLISHED},
     }
+
+
+def measure(e):
+    """Test accuracy of the classifiers whose labels came from one domain, with the protocol."""
+    source, alone = e.trainer.source, e.source_only()
+    trained, tested = ([d.size for d in domains] for domains in (e.domains, e.test))
+    e.networks["adaptation"] = protocol(e.names, source, trained, tested,
+                                        e.config.of(LabelOptions).label_augment)
+    e.networks |= {n: {"sha256": weights_hash(model)} for n, model in alone.items()}
+    e.counts["adaptation"] = dict(zip(e.names, tested, strict=True))
+    return of_classifiers(e.trainer.classifiers(), e.test, source, alone.get("source_only"))
+
+
+def unfit(e):
+    """Why a run adapts nothing, or ""."""
+    if not isinstance(e.trainer, Adapts) or e.trainer.source is None or not e.labelled:
+        return "adaptation needs a run with --label_loss, and test labels in every domain"
+    return ""
+
+
+METRIC = Metric("accuracy on domains whose labels were never used", measure, unfit,
+                ("adaptation/accuracy", max))

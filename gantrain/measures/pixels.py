@@ -1,11 +1,13 @@
-"""Pixel agreement of images that ought to be equal, or to be known maps of each other."""
+"""Pixel scores: how near are images to those that they ought to be equal to?"""
 
 from __future__ import annotations
 
 import numpy as np
 import tensorflow as tf
 
-from gantrain.images import to_channels, to_uint8
+from gantrain.data.pairs import examples, pair_count
+from gantrain.images import to_float
+from gantrain.measures.metric import Metric
 
 # Pixels and standard deviation of SSIM's window, and its constants; smaller images have no SSIM.
 SSIM_WINDOW, SSIM_DEVIATION, SSIM_K = 11, 1.5, (0.01, 0.03)
@@ -89,47 +91,30 @@ def distances(made, target):
     return tf.reduce_mean(tf.abs(target - made[:, None]), axis=[2, 3, 4])
 
 
-def map_agreement(first, second, transform):
-    """Share of pixels of domain 2 that equal the known map of domain 1 (CoGAN, section 4).
-
-        agreement = mean_n mean_p [T(x_1)_np > mid-gray  =  x_2,np > mid-gray]
-
-    An outline leaves most pixels dark whatever the digit is, so that unrelated images agree on many
-    of them: `chance` is the same share between an image and the map of the next image; a single
-    image has none.
+def mean_scores(scores, parts):
+    """Means of what a trainer measures, one example at a time: memory stays flat.
 
     Args:
-        first: stream of images of domain 1: batches [b, H, W, C] float32 in [-1, 1].
-        second: stream of images of domain 2, the n-th of the same z as the n-th of `first`; 1 or 3
-            channels.
-        transform: uint8 [b, H, W, C] -> uint8, one of `gantrain.data.transforms.TRANSFORMS`. It is
-            given the luma where one of the domains is gray.
-
-    Returns:
-        Floats: `pixel_agreement`, its standard deviation over the images (`pixel_agreement_std`),
-        `pixel_agreement_chance`.
+        scores: one tensor per domain, float32 [1, ...] in [-1, 1] -> {name: scalar}.
+        parts: iterable of [one tensor per domain].
     """
-    matched, unmatched, opening, held = [], [], None, None
-    for x, y in zip(first, second, strict=True):
-        x, y = to_uint8(x), to_uint8(y)
-        channels = min(x.shape[-1], y.shape[-1])
-        mapped = transform(to_channels(x, channels)) > 127
-        shown = to_channels(y, channels) > 127
-        matched.append(_equal(mapped, shown))
-        if held is None:
-            opening = mapped[:1]
-        else:
-            unmatched.append(_equal(mapped[:1], held))
-        unmatched.append(_equal(mapped[1:], shown[:-1]))
-        held = shown[-1:]
-    unmatched.append(_equal(opening, held))
-    matched, unmatched = np.concatenate(matched), np.concatenate(unmatched)
-    result = {"pixel_agreement": float(matched.mean()), "pixel_agreement_std": float(matched.std())}
-    if len(matched) > 1:
-        result["pixel_agreement_chance"] = float(unmatched.mean())
-    return result
+    found = [scores(*part) for part in parts]
+    return {name: float(np.mean([s[name] for s in found])) for name in found[0]}
 
 
-def _equal(one, other):
-    """Share of equal pixels of each image, [b]."""
-    return np.mean(one == other, axis=(1, 2, 3))
+def measure(e):
+    """What the trainer measures on test examples: L1, PSNR and SSIM of pairs, or of the cycle."""
+    count = min(e.num, pair_count(e.test) or min(d.size for d in e.test))
+    parts = ([to_float(p) for p in examples(e.test, [n])] for n in range(count))
+    e.counts["pixels"] = count
+    program = e.once("pixels", lambda: e.compile(e.trainer.measure))
+    return {f"pixels/{k}": v for k, v in mean_scores(program, parts).items()}
+
+
+def unfit(e):
+    """Why a run has no pixel scores, or ""."""
+    return "" if not e.from_noise else "pixel scores need the run of a pix2pix or cyclegan"
+
+
+METRIC = Metric("L1, PSNR and SSIM of test pairs, or of the cycle without pairs", measure, unfit,
+                ("pixels/l1", min))

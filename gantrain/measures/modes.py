@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from gantrain.metrics.coherence import normalised_entropy
+from gantrain.data.ring import DEVIATION, centres
+from gantrain.measures.classifier_frechet import unfit as unlabelled
+from gantrain.measures.metric import Metric
+from gantrain.measures.shares import normalised_entropy
+from gantrain.nets.classifiers import logits_of
 
 LEAST = 0.01  # share of the samples that makes a mode count as covered
 RADIUS = 3.0  # standard deviations within which a sample belongs to a mode
@@ -57,3 +61,32 @@ def label_coverage(labels, data_labels, classes, least=LEAST):
 
 def _entropy(counts):
     return float(normalised_entropy(counts / counts.sum())) if counts.sum() else 0.0
+
+
+def measure(e):
+    """Modes or classes that the samples reach, per domain."""
+    values = {}
+    if e.config.data.dataset == "ring":
+        points = np.concatenate(list(e.of_domain(0)))
+        found = {e.names[0]: ring_coverage(points, centres(), DEVIATION)}
+    else:
+        classifiers, _ = e.judges()
+        found = {}
+        for i, (domain, classifier) in enumerate(zip(e.domains, classifiers, strict=True)):
+            labels = np.concatenate([logits_of(classifier, x).argmax(1) for x in e.of_domain(i)])
+            found[domain.name] = label_coverage(labels, domain.labels, len(domain.classes))
+    for name, scores in found.items():
+        values |= {f"modes/{k}/{name}": v for k, v in scores.items()}
+        e.counts[f"modes/{name}"] = e.num
+    return values
+
+
+def unfit(e):
+    """Why a run has no modes, or ""."""
+    if e.config.data.dataset == "ring" and e.from_noise:
+        return ""
+    return unlabelled(e) or ("attributes are no modes" if e.domains[0].multi_label else "")
+
+
+METRIC = Metric("modes or classes that samples reach", measure, unfit, ("modes/covered", max),
+                judged=True)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from gantrain.data.pairs import examples, pair_count
+from gantrain.data.palettes import label_palette
 from gantrain.errors import UserError
+from gantrain.images import to_float
+from gantrain.measures.metric import Metric
 
 
 class Confusion:
@@ -99,3 +103,27 @@ def fcn_score(network, pairs, palette):
                             f"that scores every class in every pixel")
         confusion.add(truth, logits.argmax(-1))
     return confusion.scores()
+
+
+def measure(e):
+    """FCN score of photographs made of label maps, and its ceiling: the real photographs."""
+    network = e.segmenter()
+    palette = label_palette(e.domains[0], e.config.data.dataset, e.config.data.data_dir)
+    read = e.once("read", lambda: e.compile(lambda photos: network(photos, training=False)))
+    made = fcn_score(read, ((out, x) for x, out, _ in e.translations()), palette)
+    numbers = range(min(e.num, pair_count(e.test)))
+    real = fcn_score(read, (map(to_float, examples(e.test, [n])[::-1]) for n in numbers), palette)
+    e.counts["fcn"] = len(numbers)
+    return {f"fcn/{k}": v for k, v in made.items()} | {
+        f"fcn/ceiling_{k}": v for k, v in real.items()}
+
+
+def unfit(e):
+    """Why a run has no FCN score, or ""."""
+    if e.from_noise or not pair_count(e.domains):
+        return "the FCN score needs a pix2pix or cyclegan on label maps paired with photographs"
+    return ""
+
+
+METRIC = Metric("do label maps read off generated photographs equal those they were made of",
+                measure, unfit, ("fcn/class_iou", max), asked=True, weights="fcn")

@@ -261,3 +261,20 @@ def distances(real, fake, network, seed=0, most=MANIFOLD):
         precision, recall = precision_recall(real[:near], fake[:near])
         values |= {"precision": precision, "recall": recall, "precision_images": near}
     return {f"{network}_{name}": float(value) for name, value in values.items()}
+
+
+def of_streams(features, made, real, network, name, seed):
+    """`distances` of two streams of images, as {"value/name"}; one image is no distribution.
+
+    Args:
+        features, made, real: of `collect`.
+        network, seed: of `distances`.
+        name: of the domain.
+
+    Returns:
+        Floats; none if there is only one image of a kind.
+    """
+    made, real = collect(features, made), collect(features, real)
+    if min(len(made), len(real)) < 2:
+        return {}
+    return {f"{key}/{name}": value for key, value in distances(real, made, network, seed).items()}

@@ -1,0 +1,162 @@
+"""A run's metrics: which of them fit, their values, and what these depend on.
+
+`metrics.json` keeps the values together with step, seed, sample counts, versions, and the hash of
+every network that was consulted.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from gantrain.core import MEASURED, MEASURED_SEED, LpipsWeights
+from gantrain.errors import UserError
+from gantrain.files import finite
+from gantrain.measures import METRICS
+from gantrain.options import Options, option
+from gantrain.runtime import environment
+from gantrain.terms.perceptual import PerceptualOptions
+
+STORED = "metrics.json"
+
+
+@dataclass(frozen=True)
+class Measuring(Options):
+    """Measurements while training"""
+
+    section, switch = "measuring", "evaluate_every"
+
+    evaluate_every: int = option(
+        0, "steps between two measurements of --evaluate_metrics (0: never)", low=0,
+        resumable=True, alias="every")
+    evaluate_metrics: str = option(
+        "coherence", "what --evaluate_every measures, comma separated", choices=lambda: METRICS,
+        several=True, resumable=True)
+    evaluate_num: int = option(MEASURED, "samples of a measurement while training", low=10,
+                               resumable=True)
+    keep_best: str | None = option(
+        None, "keep the state at which this metric of --evaluate_metrics was best, and end with "
+        "it; default: the run ends with its last state", choices=lambda: METRICS)
+
+    @property
+    def names(self):
+        """The metrics that join the log."""
+        return self.evaluate_metrics.split(",") if self.evaluate_every else []
+
+    def check(self, config):
+        if self.keep_best and self.keep_best not in self.names:
+            raise UserError(f"--keep_best {self.keep_best}: is not measured; give --every N and "
+                            f"--evaluate_metrics {self.keep_best}")
+        if self.keep_best and config.flat().get("early_stopping"):
+            raise UserError("--keep_best and --early_stopping both choose the state that a run "
+                            "ends with; give one")
+        reads_lpips = any(METRICS[name].weights == "lpips" for name in self.names)
+        if config.of(LpipsWeights).lpips_weights and not (
+                reads_lpips or config.on(PerceptualOptions)):
+            raise UserError("--lpips_weights is used by --perceptual_loss and by "
+                            "--evaluate_metrics lpips; add one of them")
+
+
+def hashes(networks):
+    """{network: first digits of its hash}, what stands beside a number where there is little room.
+
+    Args:
+        networks: description of every network that was consulted; those of several domains are
+            dicts of descriptions.
+    """
+    found = {}
+    for name, described in networks.items():
+        if "sha256" in described:
+            found[name] = described["sha256"][:12]
+        else:
+            found |= hashes({f"{name}/{k}": d for k, d in described.items() if isinstance(d, dict)})
+    return found
+
+
+def require(e, names, flag="--metrics"):
+    """Raises UserError unless the run can be measured by all of these metrics."""
+    for name in names:
+        reason = METRICS[name].unfit(e)
+        if reason:
+            raise UserError(f"{flag} {name}: {reason}")
+
+
+def measure(e, names):
+    """The values of some metrics, {"name/domain": float}, without those that are undefined.
+
+    Args:
+        e: `gantrain.measures.streams.Streams`.
+        names: keys of METRICS.
+
+    Raises:
+        UserError: a metric does not fit the run.
+    """
+    require(e, names)
+    values = {}
+    for name in names:
+        values |= METRICS[name].measure(e)
+    return finite(values)
+
+
+def evaluate(opened, metrics=None, num=MEASURED, seed=MEASURED_SEED, weights=None, again=False,
+             command=None):
+    """Measures a run and writes its `metrics.json`.
+
+    What the file already holds for the same step, number, seed, weights and judges is kept, and
+    measured anew only where `again` says so.
+
+    Args:
+        opened: a run with its data, as `gantrain.session.Session.open` gives it: its `streams`,
+            the `step` of its state, its directory `run` and its `runtime`.
+        metrics: keys of METRICS; None is every one that fits and takes no minutes.
+        num, seed, weights: see `gantrain.measures.streams.Streams`.
+        again: True measures what is there already once more.
+        command: the command line, to be stored.
+
+    Returns:
+        The contents of `metrics.json`.
+
+    Raises:
+        UserError: the run makes no images, a metric does not fit it, or weights are missing.
+    """
+    e = opened.streams(num, seed, weights)
+    files = {n: m.weights and getattr(e.weights, m.weights) for n, m in METRICS.items()}
+    names = metrics or [n for n, m in METRICS.items() if not m.asked and not m.unfit(e)]
+    if not names:
+        reasons = "; ".join(f"{n}: {m.unfit(e)}" for n, m in METRICS.items() if not m.asked)
+        raise UserError(f"--run_dir {opened.run.path}: no metric fits ({reasons})")
+    depends = {"step": opened.step, "num": num, "seed": seed}
+    held = stored(opened.run) or {}
+    if {k: held.get(k) for k in depends} != depends:
+        held = {}
+    # A value measured with one file of weights says nothing about another.
+    same = {n for n, w in held.get("weights", {}).items() if n in files and w == files[n]}
+    wanted = [n for n in names if again or n not in same]
+    values = measure(e, wanted)
+    known = held.get("networks", {})
+    if any(known.get(name, described) != described for name, described in e.networks.items()):
+        # The values beside were measured by another judge.
+        values |= measure(e, [n for n in names if n not in wanted])
+        wanted, held = names, {}
+    if wanted or not held:
+        held = depends | {
+            "command": command, "environment": environment(opened.runtime.device),
+            "metrics": sorted({*held.get("metrics", ()), *wanted}),
+            "weights": held.get("weights", {}) | {n: files[n] for n in wanted},
+            "networks": held.get("networks", {}) | e.networks,
+            "counts": held.get("counts", {}) | e.counts,
+            "values": held.get("values", {}) | values}
+        opened.run.write_json(STORED, held)
+    return held
+
+
+def stored(run):
+    """The `metrics.json` of a `RunDirectory`, or None. Raises UserError."""
+    path = run.path / STORED
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not readable ({error}); remove it and run the command "
+                        f"again") from None

@@ -1,0 +1,187 @@
+"""What is measured: the images of a run as streams, and the networks that judge them.
+
+Streams yield float32 batches [b, H, W, C] in [-1, 1]. Nothing is kept, so that 50,000 images take
+the memory of one batch; a second look generates them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from gantrain import images
+from gantrain.data.pairs import examples, pair_count
+from gantrain.errors import UserError
+from gantrain.trainer import Generates, Scores, Translates
+
+BATCH = 250  # images held at a time
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Network files that metrics consult. Each is a path, or None for what the metric does then."""
+
+    lpips: str | None = None
+    inception: str | None = None
+    fcn: str | None = None
+
+
+class Judges(NamedTuple):
+    """What gives the networks that judge a run, found where an earlier one left them, or trained.
+
+    Attributes:
+        classifiers: () -> (evaluation classifier of every domain, {domain: description}).
+        segmenter: `--fcn_weights` or None -> (network, description).
+        source_only: () -> {name: classifier of the labelled domain alone}, empty if there is none.
+    """
+
+    classifiers: Callable
+    segmenter: Callable
+    source_only: Callable
+
+
+class Streams:
+    """The images of one run as streams, and what judges them, each made once.
+
+    Args:
+        config: the run's `gantrain.core.Config`.
+        trainer: what makes the images.
+        domains: of the training part.
+        test: () -> the domains of the test part.
+        compile: function -> compiled function, `gantrain.runtime.Runtime.function`.
+        judges: `Judges`.
+        num: latent vectors, and the most real images and test examples.
+        seed: of the latent vectors and of the order of real images.
+        weights: `Weights`; None is none.
+
+    Attributes:
+        networks: description of every network that was consulted, by metric.
+        counts: images or pairs behind a value, by its name.
+
+    Raises:
+        UserError: the trainer makes no images.
+    """
+
+    def __init__(self, config, trainer, domains, test, compile, judges, num, seed,
+                 weights=None):
+        if not isinstance(trainer, (Generates, Translates)):
+            own = ("; what it scores on the test part stands in its summary.json"
+                   if isinstance(trainer, Scores) else "")
+            raise UserError(f"--run_dir {config.run.run_dir}: a {config.run.gan_type} makes no "
+                            f"images, and these are what metrics measure{own}; give the run of a "
+                            f"GAN")
+        self.config, self.trainer, self.domains = config, trainer, domains
+        self.compile, self.num, self.seed, self.weights = compile, num, seed, weights or Weights()
+        self.names = [d.name for d in domains]
+        self.networks, self.counts = {}, {}
+        self._load, self._judges, self._made = test, judges, {}
+
+    def once(self, name, make):
+        """What `make()` gave when it was first asked for by this name: a program, a network."""
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
+
+    @property
+    def from_noise(self):
+        return isinstance(self.trainer, Generates)
+
+    @property
+    def of_images(self):
+        return len(self.domains[0].shape) == 3
+
+    @property
+    def labelled(self):
+        return all(d.labels is not None for d in self.domains)
+
+    @property
+    def test(self):
+        """The domains of the test part."""
+        return self.once("test", self._load)
+
+    # --- images
+
+    def generated(self):
+        """Batches of all domains, [list of arrays]: the same latent vector at the same place."""
+        sample = self.once("samples", lambda: self.compile(self.trainer.samples))
+        z = self.trainer.latents(self.num, self.seed)
+        for start in range(0, len(z), BATCH):
+            yield [np.asarray(x, np.float32) for x in sample(z[start:start + BATCH])]
+
+    def of_domain(self, number):
+        """Generated images of one domain."""
+        return (made[number] for made in self.generated())
+
+    def real(self, number, again=0):
+        """Training images of one domain in a seeded order, at most `num`; `again` is another order.
+
+        Orders of different domains have nothing to do with each other.
+        """
+        domain = self.domains[number]
+        order = np.random.default_rng([self.seed, number, again]).permutation(domain.size)
+        return _batches(domain, order[:self.num])
+
+    def held_out(self, number):
+        """(numbers of test images of one domain in a seeded order, at most `num`; their stream)."""
+        domain = self.test[number]
+        order = np.random.default_rng([self.seed, number]).permutation(domain.size)[:self.num]
+        return order, _batches(domain, order)
+
+    def translations(self, direction=None):
+        """(input, output, targets or None) of the test part, one example at a time.
+
+        Batch statistics of several would let one image change another. Targets are
+        [1, H, W, C], or [1, T, H, W, C] where an input has T of them.
+        """
+        way = direction or self.trainer.way
+        back = way != self.trainer.way
+        translate = self.once(way, lambda: self.compile(self.trainer.translators()[way]))
+        source = self.test[1] if back else self.test[0]
+        paired = pair_count(self.test)
+        for number in range(min(self.num, paired or source.size)):
+            if paired:
+                x, y = examples(self.test, [number])[::-1 if back else 1]
+            else:
+                x, y = source.pixels([number]), None
+            x = images.to_float(x)
+            # The way back starts from one of several targets.
+            x = x[:, 0] if len(x.shape) == 5 else x
+            yield x, np.asarray(translate(x)), None if y is None else images.to_float(y)
+
+    def sets(self):
+        """{domain: (stream of generated images, stream of real ones)}; each may be read once."""
+        if self.from_noise:
+            return {name: (self.of_domain(i), self.real(i)) for i, name in enumerate(self.names)}
+        made = {}
+        for way in self.trainer.translators():
+            back = way != self.trainer.way
+            target = self.test[0 if back else 1]
+            made[target.name] = ((out for _, out, _ in self.translations(way)),
+                                 _batches(target, np.arange(min(target.size, self.num))))
+        return made
+
+    # --- judges
+
+    def judges(self):
+        """Evaluation classifiers, one per domain, and their test accuracies."""
+        classifiers, described = self.once("classifiers", self._judges.classifiers)
+        self.networks["evaluation_classifiers"] = described
+        return classifiers, {f"accuracy/{n}": d["accuracy"] for n, d in described.items()}
+
+    def segmenter(self):
+        """The network that reads label maps off photographs."""
+        network, self.networks["fcn"] = self.once(
+            "segmenter", lambda: self._judges.segmenter(self.weights.fcn))
+        return network
+
+    def source_only(self):
+        """{name: classifier of the labelled domain alone}."""
+        return self.once("source_only", self._judges.source_only)
+
+
+def _batches(domain, order):
+    for start in range(0, len(order), BATCH):
+        yield images.to_float(domain.pixels(order[start:start + BATCH]))
