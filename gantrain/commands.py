@@ -390,10 +390,10 @@ def evaluate(explicit) -> int:
     if not o.run_dir:
         raise UserError("--run_dir is needed: the directory of a run")
     opened = Session.open(o.run_dir, with_data=True, data_dir=o.data_dir, dataset=o.dataset)
-    result = measure(
-        opened, o.metrics.split(",") if o.metrics else None, o.num, o.seed,
-        Weights(o.lpips_weights, o.inception_weights, o.fcn_weights), again=True,
-        command=_command_line("evaluate", explicit))
+    weights = Weights(o.lpips_weights, o.inception_weights, o.fcn_weights)
+    result = measure(opened, opened.streams(o.num, o.seed, weights),
+                     o.metrics.split(",") if o.metrics else None, again=True,
+                     command=_command_line("evaluate", explicit))
     _print_values(result)
     print(f"step {result['step']}, {result['num']} samples; with its provenance in "
           f"{Path(o.run_dir) / STORED}")

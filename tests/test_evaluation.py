@@ -1,6 +1,8 @@
 """Evaluation: streams, provenance, what is kept and what is refused."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -196,3 +198,17 @@ def test_a_run_that_cannot_be_measured_so_is_refused_at_its_start(tmp_path):
     config = tiny.config(tmp_path / "run", evaluate_every=5, evaluate_metrics="pixels")
     tiny.refused(lambda: Session(config), "--evaluate_metrics pixels", "pix2pix")
     assert not (tmp_path / "run").exists()
+
+
+def test_every_metric_has_its_row_in_the_docs():
+    rows = (Path(__file__).parent.parent / "docs" / "metrics.md").read_text()
+    assert [name for name in METRICS if f"| `{name}` |" not in rows] == []
+
+
+def test_metrics_ask_a_trainer_for_abilities_and_leave_it_as_it_is():
+    """No trainer, run or command is known below, and nothing of a trainer is assigned to."""
+    for path in Path(streams.__file__).parent.glob("*.py"):
+        text = path.read_text()
+        assert not re.search(r"(from|import) gantrain\.(trainers|runs|session|config|commands)\b",
+                             text), path.name
+        assert not re.search(r"e\.trainer[.\w]* = |^ +from gantrain", text, re.MULTILINE), path.name

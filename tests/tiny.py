@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gantrain.config import configure, resolve
+from gantrain.core import MEASURED, MEASURED_SEED
 from gantrain.data.datasets import Dataset
 from gantrain.data.domain import Domain, FileImages
 from gantrain.data.palettes import Palette
@@ -186,9 +187,10 @@ def assign(variables, stored):
         v.assign(value)
 
 
-def evaluated(run_dir, *args, **options):
+def evaluated(run_dir, metrics=None, num=MEASURED, seed=MEASURED_SEED, weights=None, **options):
     """`gantrain.measures.evaluate.evaluate` of a run directory."""
-    return evaluate(Session.open(run_dir, with_data=True), *args, **options)
+    run = Session.open(run_dir, with_data=True)
+    return evaluate(run, run.streams(num, seed, weights), metrics, **options)
 
 
 def timeless(metrics):

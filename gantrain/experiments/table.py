@@ -201,7 +201,7 @@ def _evaluator(request):
     def evaluate(run_dir, metrics, num, seed):
         opened = Session.open(run_dir, with_data=True)
         weights = Weights(lpips=request.lpips_weights, fcn=request.fcn_weights)
-        return evaluate_run(opened, metrics, num, seed, weights,
+        return evaluate_run(opened, opened.streams(num, seed, weights), metrics,
                             command=request.command)["values"]
 
     return evaluate

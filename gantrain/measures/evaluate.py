@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from gantrain.core import MEASURED, MEASURED_SEED, LpipsWeights
+from gantrain.core import MEASURED, LpipsWeights
 from gantrain.errors import UserError
 from gantrain.files import finite
 from gantrain.measures import METRICS
@@ -98,18 +98,16 @@ def measure(e, names):
     return finite(values)
 
 
-def evaluate(opened, metrics=None, num=MEASURED, seed=MEASURED_SEED, weights=None, again=False,
-             command=None):
+def evaluate(run, e, metrics=None, again=False, command=None):
     """Measures a run and writes its `metrics.json`.
 
     What the file already holds for the same step, number, seed, weights and judges is kept, and
     measured anew only where `again` says so.
 
     Args:
-        opened: a run with its data, as `gantrain.session.Session.open` gives it: its `streams`,
-            the `step` of its state, its directory `run` and its `runtime`.
+        run: an open run with its data: its directory `run`, the `step` of its state, its `runtime`.
+        e: its `gantrain.measures.streams.Streams`.
         metrics: keys of METRICS; None is every one that fits and takes no minutes.
-        num, seed, weights: see `gantrain.measures.streams.Streams`.
         again: True measures what is there already once more.
         command: the command line, to be stored.
 
@@ -117,16 +115,15 @@ def evaluate(opened, metrics=None, num=MEASURED, seed=MEASURED_SEED, weights=Non
         The contents of `metrics.json`.
 
     Raises:
-        UserError: the run makes no images, a metric does not fit it, or weights are missing.
+        UserError: a metric does not fit the run, or weights are missing.
     """
-    e = opened.streams(num, seed, weights)
     files = {n: m.weights and getattr(e.weights, m.weights) for n, m in METRICS.items()}
     names = metrics or [n for n, m in METRICS.items() if not m.asked and not m.unfit(e)]
     if not names:
         reasons = "; ".join(f"{n}: {m.unfit(e)}" for n, m in METRICS.items() if not m.asked)
-        raise UserError(f"--run_dir {opened.run.path}: no metric fits ({reasons})")
-    depends = {"step": opened.step, "num": num, "seed": seed}
-    held = stored(opened.run) or {}
+        raise UserError(f"--run_dir {run.run.path}: no metric fits ({reasons})")
+    depends = {"step": run.step, "num": e.num, "seed": e.seed}
+    held = stored(run.run) or {}
     if {k: held.get(k) for k in depends} != depends:
         held = {}
     # A value measured with one file of weights says nothing about another.
@@ -140,13 +137,13 @@ def evaluate(opened, metrics=None, num=MEASURED, seed=MEASURED_SEED, weights=Non
         wanted, held = names, {}
     if wanted or not held:
         held = depends | {
-            "command": command, "environment": environment(opened.runtime.device),
+            "command": command, "environment": environment(run.runtime.device),
             "metrics": sorted({*held.get("metrics", ()), *wanted}),
             "weights": held.get("weights", {}) | {n: files[n] for n in wanted},
             "networks": held.get("networks", {}) | e.networks,
             "counts": held.get("counts", {}) | e.counts,
             "values": held.get("values", {}) | values}
-        opened.run.write_json(STORED, held)
+        run.run.write_json(STORED, held)
     return held
 
 
