@@ -20,7 +20,7 @@ from gantrain.data.datasets import find
 from gantrain.data.palettes import label_palette
 from gantrain.errors import UserError
 from gantrain.nets import CLASSIFIERS, PairOptions, frozen
-from gantrain.run_directory import RunDirectory
+from gantrain.runs.directory import RunDirectory
 from gantrain.terms.labels import LabelOptions, source_of
 from gantrain.terms.perceptual import PerceptualOptions
 from gantrain.terms.semantic import SemanticOptions

@@ -17,12 +17,13 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from gantrain import callbacks, loop, nets
+from gantrain import nets
 from gantrain.config import make
 from gantrain.data import digits
 from gantrain.data.domain import Domain
 from gantrain.data.pairs import paired
 from gantrain.data.sources import DIGITS
+from gantrain.runs import callbacks, loop
 from gantrain.session import Session
 
 NET, CLASSIFIER = "cogan32", "digit"

@@ -120,7 +120,7 @@ class Stylize:
                         "it too, or none", choices=("keep", "drop"))
     steps: int = option(300, "steps of the optimizer", low=1)
     optimizer: str = option("lbfgs", "how the image descends",
-                            choices=lambda: _registry("stylize", "OPTIMIZERS"))
+                            choices=lambda: _registry("use.stylize", "OPTIMIZERS"))
     start: str = option("content", "first image", choices=("content", "noise"))
     content_weight: float = option(1.0, "weight of the content", low=0.0)
     style_weight: float = option(10.0, "weight of the style", low=0.0)
@@ -210,7 +210,7 @@ class TrainOptions:
 def train(explicit) -> int:
     """Trains, or goes on with, one run."""
     from gantrain.config import configure, refuse_changes, resolve
-    from gantrain.run_directory import RunDirectory
+    from gantrain.runs.directory import RunDirectory
     config = configure(explicit)
     run = RunDirectory(resolve(config).run.run_dir if "run_dir" not in explicit
                        else explicit["run_dir"])
@@ -304,7 +304,7 @@ def interpolate(explicit) -> int:
 def translate(explicit) -> int:
     """Translates image files by a trained run."""
     from gantrain.data import parts
-    from gantrain.translate import translate_files
+    from gantrain.use.files import translate_files
     o = Translate(**explicit)
     for flag, what in (("input", "an image file or a folder"), ("output", "a folder")):
         if not getattr(o, flag):
@@ -334,10 +334,10 @@ def translate(explicit) -> int:
 
 def stylize(explicit) -> int:
     """Writes the picture of one image in the style of another."""
-    from gantrain import stylize as transfer
     from gantrain.core import Runtime as RuntimeOptions
     from gantrain.nets import frozen
     from gantrain.runtime import Runtime
+    from gantrain.use import stylize as transfer
     o = Stylize(**explicit)
     for flag in ("content", "style"):
         if not getattr(o, flag):

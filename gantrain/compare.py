@@ -34,7 +34,7 @@ from gantrain.nets.applications import cached
 from gantrain.nets.classifiers import penultimate
 from gantrain.nets.inception import INCEPTION, inception, resized
 from gantrain.runtime import Runtime, environment
-from gantrain.translate import read_ahead
+from gantrain.use.files import read_ahead
 
 BATCH = 50  # images per call of a network
 SIDE = 224  # pixels that the networks of LPIPS were trained at

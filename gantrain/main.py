@@ -36,8 +36,8 @@ def main(argv=None) -> int:
                     EXIT_INTERRUPTED)
     except Exception as error:
         # Imported late: these live beside TensorFlow, which --help does not need.
-        from gantrain.callbacks import Diverged
-        from gantrain.loop import Interrupted
+        from gantrain.runs.callbacks import Diverged
+        from gantrain.runs.loop import Interrupted
         if isinstance(error, Diverged):
             return _say(error, EXIT_DIVERGED)
         if isinstance(error, Interrupted):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from gantrain import callbacks, images, nets, plots, report
+from gantrain import images, nets, plots
 from gantrain.auxiliary import Auxiliaries
 from gantrain.config import moved
 from gantrain.core import MEASURED_SEED, Config, LpipsWeights
@@ -23,16 +23,17 @@ from gantrain.data.palettes import Palette
 from gantrain.errors import UserError
 from gantrain.files import replacing, write_text
 from gantrain.game import Draw
-from gantrain.inversion import Inverter, encoder_of, generators_of
-from gantrain.loop import Stop, fit, listening
 from gantrain.measures import METRICS
 from gantrain.measures.evaluate import Measuring, hashes, measure, require
 from gantrain.measures.pixels import mean_scores
 from gantrain.measures.streams import Judges, Streams, Weights
-from gantrain.run_directory import RunDirectory
+from gantrain.runs import callbacks, report
+from gantrain.runs.directory import RunDirectory
+from gantrain.runs.loop import Stop, fit, listening
 from gantrain.runtime import Runtime, environment
 from gantrain.trainer import Generates, Scores, Shows, Translates
 from gantrain.trainers import TRAINERS
+from gantrain.use.inversion import Inverter, encoder_of, generators_of
 
 # Latent vectors of a sample grid, of a plot of points.
 SHOWN_IMAGES, SHOWN_POINTS = 40, 2_000
@@ -168,7 +169,7 @@ class Session:
             The contents of `summary.json`.
 
         Raises:
-            gantrain.loop.Interrupted, gantrain.callbacks.Diverged, UserError.
+            gantrain.runs.loop.Interrupted, gantrain.runs.callbacks.Diverged, UserError.
         """
         options = self.config.run
         variables = self.trainer.variables()
@@ -292,7 +293,7 @@ class Session:
         Args:
             direction: "a2b", or the names of two domains, as in "mnist2street"; with more than two
                 domains the letters go on: "a2c".
-            inversion: options of `gantrain.inversion.Inverter`, for coupled generators.
+            inversion: options of `gantrain.use.inversion.Inverter`, for coupled generators.
 
         Raises:
             UserError: the run translates no images, or not in this direction.

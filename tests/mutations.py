@@ -131,7 +131,7 @@ MUTATIONS = (
              "return networks", (ROAD + "a_picture_of_samples_is_exact",)),
     Mutation("the newest state in the place of the best", SESSION,
              "best = run.best if run.best.exists() else None", "best = None", _metric("lpips")),
-    Mutation("the oldest checkpoint in the place of the newest", "gantrain/run_directory.py",
+    Mutation("the oldest checkpoint in the place of the newest", "gantrain/runs/directory.py",
              "path = found[-1]", "path = found[0]", _metric("coherence")),
     Mutation("--domains in the data set's order", SESSION,
              "domains = [by_name[n] for n in wanted]",

@@ -28,7 +28,7 @@ from gantrain.data.palettes import Palette
 from gantrain.nets import Pair, Row, Translator
 from gantrain.nets import inception as inception_module
 from gantrain.nets.blocks import CHANNELS
-from gantrain.run_directory import RunDirectory
+from gantrain.runs.directory import RunDirectory
 
 CLASSES = ("zero", "one", "two", "three")
 COUNTS = {"train": (44, 36, 40), "test": (30, 22, 24)}  # of the first, second, third domain

@@ -16,7 +16,7 @@ from gantrain.commands import COMMANDS
 from gantrain.data.datasets import DATASETS, Dataset
 from gantrain.main import main
 from gantrain.presets import PRESETS
-from gantrain.run_directory import RunDirectory
+from gantrain.runs.directory import RunDirectory
 from gantrain.session import Session
 
 ROOT = Path(__file__).resolve().parents[1]

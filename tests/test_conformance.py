@@ -16,7 +16,7 @@ from gantrain.config import default_config, every_option
 from gantrain.data.batches import Batch
 from gantrain.errors import UserError
 from gantrain.game import Draw, Player
-from gantrain.loop import Interrupted
+from gantrain.runs.loop import Interrupted
 from gantrain.session import Session
 from gantrain.terms.adversarial import Adversarial, boundary
 from gantrain.terms.pool import ImagePool

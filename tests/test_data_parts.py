@@ -19,8 +19,8 @@ from gantrain.data.datasets import load
 from gantrain.data.domain import Domain, held_out
 from gantrain.data.transforms import TRANSFORMS, contours, luma
 from gantrain.images import Levels, to_float
-from gantrain.run_directory import RunDirectory
-from gantrain.translate import translate_files
+from gantrain.runs.directory import RunDirectory
+from gantrain.use.files import translate_files
 
 
 def put(path, image=None, shape=(8, 8, 3)):

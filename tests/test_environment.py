@@ -17,7 +17,7 @@ import tiny
 
 import gantrain
 from gantrain import runtime
-from gantrain.run_directory import RunDirectory
+from gantrain.runs.directory import RunDirectory
 
 PACKAGE = Path(gantrain.__file__).parent
 # Distributions that are called otherwise than what they are imported by.

@@ -15,7 +15,7 @@ from gantrain.measures import METRICS, streams
 from gantrain.measures.lpips import LPIPS, together
 from gantrain.measures.metric import Metric
 from gantrain.measures.streams import Weights
-from gantrain.run_directory import RunDirectory
+from gantrain.runs.directory import RunDirectory
 from gantrain.session import Session
 
 

@@ -15,7 +15,7 @@ from gantrain.experiments.table import SCALES, Arm, Cell, Experiment, Request, R
 from gantrain.main import main
 from gantrain.measures.evaluate import measure
 from gantrain.nets import PairOptions, build_pair
-from gantrain.run_directory import RunDirectory
+from gantrain.runs.directory import RunDirectory
 from gantrain.session import Session
 
 RUNS = [(n, s) for n, e in EXPERIMENTS.items() if not e.computed for s in SCALES]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import gantrain
-from gantrain import nets, presets, stylize, trainers
+from gantrain import nets, presets, trainers
 from gantrain.compare import COMPARISONS
 from gantrain.data.datasets import DATASETS
 from gantrain.experiments import EXPERIMENTS
@@ -18,6 +18,7 @@ from gantrain.terms.losses import ADVERSARIAL
 from gantrain.terms.penalties import DISCRIMINATOR_PENALTIES
 from gantrain.terms.semantic import SEMANTIC_FORMS
 from gantrain.trainers.scogan import COUPLINGS
+from gantrain.use import stylize
 
 PACKAGE = Path(gantrain.__file__).parent
 DOCS = PACKAGE.parent / "docs"
@@ -74,7 +75,7 @@ def test_only_flags_adds_arguments():
 
 
 def test_only_the_console_prints():
-    assert files_where(calls("print")) <= {"main.py", "commands.py", "callbacks.py",
+    assert files_where(calls("print")) <= {"main.py", "commands.py", "runs/callbacks.py",
                                            "auxiliary.py"}
 
 

@@ -14,11 +14,11 @@ from gantrain import images, latent
 from gantrain.commands import COMMANDS
 from gantrain.core import Runtime as RuntimeOptions
 from gantrain.game import Draw
-from gantrain.inversion import Inverter, cross_domain, invert
 from gantrain.main import main
 from gantrain.nets import PairOptions
 from gantrain.runtime import Runtime
 from gantrain.session import Session
+from gantrain.use.inversion import Inverter, cross_domain, invert
 
 NORMAL, UNIFORM = PairOptions(noise_dim=5, noise_type="normal"), PairOptions(noise_dim=5)
 CLASSES = PairOptions(noise_dim=4, noise_categories=3)
@@ -212,7 +212,7 @@ def test_images_do_not_change_each_other(compiler, monkeypatch):
     x = bumpy(draws(UNIFORM, 7))
     inverter = Inverter(bumpy, UNIFORM, compiler, steps=30, restarts=4, candidates=40)
     together = inverter(x)
-    monkeypatch.setattr("gantrain.inversion.PIXELS", 6 * 4 * 3)
+    monkeypatch.setattr("gantrain.use.inversion.PIXELS", 6 * 4 * 3)
     parts = inverter(x)
     for found in (parts, inverter(x[2:3])):
         rows = slice(None) if len(found.z) == 7 else slice(2, 3)
@@ -399,7 +399,7 @@ def test_files_through_a_coupled_run(coupled, tmp_path, capsys):
 
 
 def test_the_defaults_of_the_command_are_those_of_the_module():
-    from gantrain import inversion
+    from gantrain.use import inversion
     o = COMMANDS["translate"][1]()
     assert (o.steps, o.restarts) == (inversion.STEPS, inversion.RESTARTS)
 

@@ -16,11 +16,11 @@ from gantrain.data.datasets import load
 from gantrain.data.domain import FileImages
 from gantrain.data.palettes import FAR, PALETTES, Palette, majority
 from gantrain.images import to_float
-from gantrain.inversion import Inverted
 from gantrain.measures.fcn import fcn_score
-from gantrain.run_directory import RunDirectory
+from gantrain.runs.directory import RunDirectory
 from gantrain.session import Session
-from gantrain.translate import translate_files
+from gantrain.use.files import translate_files
+from gantrain.use.inversion import Inverted
 
 GRAY = {**{f"class {i}": i for i in range(19)}, "void": 255}
 

@@ -13,11 +13,11 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from gantrain import callbacks, loop
-from gantrain.callbacks import Diverged
 from gantrain.game import Draw
 from gantrain.main import main
-from gantrain.run_directory import RunDirectory
+from gantrain.runs import callbacks, loop
+from gantrain.runs.callbacks import Diverged
+from gantrain.runs.directory import RunDirectory
 from gantrain.session import Session
 from gantrain.terms.losses import ADVERSARIAL, Loss
 

@@ -10,9 +10,9 @@ import pytest
 import tiny
 from tiny import refused
 
-from gantrain import run_directory
 from gantrain.files import replacing, write_text
-from gantrain.run_directory import RunDirectory
+from gantrain.runs import directory as run_directory
+from gantrain.runs.directory import RunDirectory
 from gantrain.session import Session
 
 

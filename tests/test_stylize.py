@@ -7,11 +7,12 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from gantrain import images, stylize
+from gantrain import images
 from gantrain.core import Runtime as RuntimeOptions
 from gantrain.errors import UserError
 from gantrain.nets.frozen import FeatureNet
 from gantrain.runtime import Runtime
+from gantrain.use import stylize
 
 
 def picture(height, width, seed=0):

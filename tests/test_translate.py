@@ -14,7 +14,7 @@ from gantrain import images, translate
 from gantrain.core import Runtime as RuntimeOptions
 from gantrain.errors import UserError
 from gantrain.runtime import Runtime
-from gantrain.translate import translate_files, translate_images
+from gantrain.use.files import translate_files, translate_images
 
 PIL = pytest.importorskip("PIL.Image")  # an encoder that is not ours; matplotlib brings it
 

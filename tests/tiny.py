@@ -11,10 +11,10 @@ from gantrain.data.datasets import Dataset
 from gantrain.data.domain import Domain, FileImages
 from gantrain.data.palettes import Palette
 from gantrain.errors import UserError
-from gantrain.loop import Stop
 from gantrain.measures.evaluate import evaluate
 from gantrain.nets import Classifier, Pair, Row, Translator
 from gantrain.nets.blocks import CHANNELS
+from gantrain.runs.loop import Stop
 from gantrain.session import Session
 from gantrain.trainer import Generates, Shows, Translates
 from gantrain.trainers import TRAINERS

@@ -20,7 +20,7 @@ from gantrain.measures import METRICS
 from gantrain.measures.evaluate import evaluate as evaluate_run
 from gantrain.measures.evaluate import hashes, stored
 from gantrain.measures.streams import Weights
-from gantrain.run_directory import RunDirectory
+from gantrain.runs.directory import RunDirectory
 from gantrain.session import Session
 
 SCALES = ("smoke", "cpu", "full")
@@ -185,7 +185,7 @@ def options(experiment, arm, request, seed):
 
 def _train(config, say):
     """Trains one run. Returns why it cannot be had here, or ""."""
-    from gantrain.callbacks import Diverged
+    from gantrain.runs.callbacks import Diverged
     try:
         session = Session(config)
     except UserError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gantrain.experiments.table import LOGGED
 from gantrain.files import replacing, write_text
-from gantrain.run_directory import RunDirectory
+from gantrain.runs.directory import RunDirectory
 
 
 def number(value):

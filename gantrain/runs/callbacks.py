@@ -192,8 +192,8 @@ class Best(Callback):
         score: (a log line) -> float, or None where it was not measured.
         better: max or min.
         variables: the complete state.
-        stop, patience: `gantrain.loop.Stop` that ends the run after so many measurements without a
-            new best; 0 never does.
+        stop, patience: `gantrain.runs.loop.Stop` that ends the run after so many measurements
+            without a new best; 0 never does.
     """
 
     def __init__(self, run, what, score, better, variables, stop=None, patience=0):

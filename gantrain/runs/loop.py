@@ -59,7 +59,7 @@ def fit(iterate, host, report, callbacks, *, start, steps, log_every, also_log, 
         iterate: compiled (step, host input) -> {name: scalar tensor}.
         host: iterator of host inputs from `start` on.
         report: compiled () -> {name: scalar tensor}, read with every log line.
-        callbacks: see `gantrain.callbacks`.
+        callbacks: see `gantrain.runs.callbacks`.
         start, steps: first step and the step to reach.
         log_every: steps between two log lines; `also_log(step)` asks for further ones.
         batch_images: images that one step consumes, for `images_per_second`.

@@ -17,7 +17,7 @@ from gantrain import images
 from gantrain.errors import UserError
 from gantrain.terms.gradients import value_and_gradient
 from gantrain.terms.perceptual import gram, relative_error
-from gantrain.translate import translate_images
+from gantrain.use.files import translate_images
 
 # The published network was trained on styles of this size.
 STYLE_SIZE = 256
