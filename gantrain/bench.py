@@ -24,7 +24,9 @@ from gantrain.data.domain import Domain
 from gantrain.data.pairs import paired
 from gantrain.data.sources import DIGITS
 from gantrain.runs import callbacks, loop
-from gantrain.session import Session
+from gantrain.runs.build import build
+from gantrain.runs.train import finite
+from gantrain.use.watch import watch
 
 NET, CLASSIFIER = "cogan32", "digit"
 NARROW = 0.125  # width at which dispatch, not arithmetic, would limit an eager step
@@ -47,14 +49,14 @@ def report(options):
     """
     with tempfile.TemporaryDirectory() as directory:
         if options.only in (None, "peak"):
-            yield from _against_peak(options, _session(options, options.width, directory))
+            yield from _against_peak(options, _program(options, options.width, directory))
         if options.only in (None, "eager"):
-            yield _against_eager(options, _session(options, NARROW, directory))
+            yield _against_eager(options, _program(options, NARROW, directory))
         if options.only in (None, "memory") and options.steps:
-            yield from _over_time(options, _session(options, NARROW, directory))
+            yield from _over_time(options, _program(options, NARROW, directory))
 
 
-def _session(options, width, directory):
+def _program(options, width, directory):
     """The program that is measured, at a width, with a run directory of its own."""
     return PROGRAMS[options.program](options, width, directory)
 
@@ -71,11 +73,11 @@ def _scogan(options, width, directory):
         gan_type="scogan", dataset="pen2street", net=NET, width=width, semantic_loss=10.0,
         feature_loss=100.0, loss="wasserstein", d_penalty="gp", batch_size=options.batch_size or 64,
         n_critic=options.n_critic or 5, steps=max(options.steps, 1), run_dir=directory))
-    return Session(config, domains=domains, frozen={"classifier": classifier})
+    return build(config, domains, {"classifier": classifier})
 
 
 def _translation(gan_type, generator, size):
-    """Maker of a translation session on few pairs of noise."""
+    """Maker of a translation run on few pairs of noise."""
     def make(options, width, directory):
         pixels = np.random.default_rng(0).integers(0, 256, (2, PAIRS, size, size, 3), np.uint8)
         domains = paired(*(Domain(n, p) for n, p in zip("AB", pixels, strict=True)))
@@ -83,12 +85,12 @@ def _translation(gan_type, generator, size):
             gan_type=gan_type, dataset="pairs:noise", image_size=size, load_size=size,
             generator=generator, width=width, batch_size=options.batch_size or 1,
             n_critic=options.n_critic or 1, steps=max(options.steps, 1), run_dir=directory))
-        return Session(config, domains=domains)
+        return build(config, domains)
     make.__doc__ = f"{gan_type} with {generator}, {size} pixels, batch 1."
     return make
 
 
-# What can be measured; each a function (options, width, run directory) -> Session.
+# What can be measured; each a function (options, width, run directory) -> `OpenRun`.
 PROGRAMS = {"scogan": _scogan, "pix2pix": _translation("pix2pix", "unet", 256),
             "cyclegan": _translation("cyclegan", "resnet9", 128)}
 
@@ -96,42 +98,42 @@ PROGRAMS = {"scogan": _scogan, "pix2pix": _translation("pix2pix", "unet", 256),
 # --- the peak ------------------------------------------------------------------------------------
 
 
-def _against_peak(options, session):
+def _against_peak(options, program):
     """Lines about plain operations, and about the step beside the fastest convolution."""
-    yield f"{session.runtime.device}; TensorFlow {tf.__version__}"
+    yield f"{program.runtime.device}; TensorFlow {tf.__version__}"
     # The first call builds the program, outside every measurement.
-    _seconds(lambda: session.iterate(0))
-    step_function = session.runtime.function(lambda: session.iterate(0)).get_concrete_function()
+    _seconds(lambda: program.iterate(0))
+    step_function = program.runtime.function(lambda: program.iterate(0)).get_concrete_function()
     work = flops(step_function)
 
     speeds = {}
     for batch, side, channels in CONVOLUTIONS:
-        convolve, cost = _convolution(session.runtime, batch, side, channels)
+        convolve, cost = _convolution(program.runtime, batch, side, channels)
         speeds[convolve] = _speed(convolve, cost), cost
         yield (f"3x3 convolution, {batch} x {side} x {side} x {channels}: "
                f"{speeds[convolve][0]:.0f} GFLOP/s")
-    multiply, cost = _product(session.runtime)
+    multiply, cost = _product(program.runtime)
     yield f"matrix product, {MATRIX} x {MATRIX}: {_speed(multiply, cost):.0f} GFLOP/s"
 
     convolve = max(speeds, key=speeds.get)
     cost = speeds[convolve][1]
     before, steps, shares, peaks = _speed(convolve, cost), [], [], []
     for step in range(1, options.iterations + 1):
-        steps.append(_seconds(lambda step=step: session.iterate(step)))
+        steps.append(_seconds(lambda step=step: program.iterate(step)))
         after = _speed(convolve, cost)
         peaks.append((before + after) / 2)
         shares.append(work / steps[-1] / 1e9 / peaks[-1])
         before = after
-    o = session.config
-    yield (f"step: {options.program}, {o.nets.net or o.translation.generator} at width "
-           f"{o.nets.width:g}, {o.data.image_size} pixels, batch {o.data.batch_size}, n_critic "
-           f"{o.adversarial.n_critic}: {np.median(steps):.3g} s "
+    o = program.config.flat()
+    yield (f"step: {options.program}, {o.get('net') or o['generator']} at width {o['width']:g}, "
+           f"{o['image_size']} pixels, batch {o['batch_size']}, n_critic {o['n_critic']}: "
+           f"{np.median(steps):.3g} s "
            f"(median of {len(steps)}), {work / 1e9:.4g} GFLOP, "
            f"{work / np.median(steps) / 1e9:.0f} GFLOP/s")
     yield (f"share of the convolution peak measured between the steps "
            f"({np.median(peaks):.0f} GFLOP/s): {100 * np.median(shares):.0f} % "
            f"({100 * min(shares):.0f} to {100 * max(shares):.0f} %)")
-    own = alone(session.runtime, step_function)
+    own = alone(program.runtime, step_function)
     yield (f"the step's own convolutions and products, each run alone: {own:.3g} s, "
            f"{work / own / 1e9:.0f} GFLOP/s, {100 * own / np.median(steps):.0f} % of the step")
 
@@ -284,14 +286,14 @@ _MULTIPLY_ADDS = {
 # --- dispatch ------------------------------------------------------------------------------------
 
 
-def _against_eager(options, session):
+def _against_eager(options, program):
     """One line: the compiled step beside the same step run operation by operation."""
     compiled, eager = [], []
     for step in range(options.iterations + 1):
-        compiled.append(_seconds(lambda step=step: session.iterate(step)))
+        compiled.append(_seconds(lambda step=step: program.iterate(step)))
         tf.config.run_functions_eagerly(True)
         try:
-            eager.append(_seconds(lambda step=step: session.iterate(step)))
+            eager.append(_seconds(lambda step=step: program.iterate(step)))
         finally:
             tf.config.run_functions_eagerly(False)
     # The first pair holds the compilation.
@@ -317,21 +319,21 @@ class _Resident(callbacks.Callback):
             self.waits.append(logs["input_wait"])
 
 
-def _over_time(options, session):
+def _over_time(options, program):
     """Lines about the real loop with the callbacks of a run, over many steps."""
-    run, steps = session.run, options.steps
-    resident = _Resident()
+    run, steps = program.directory, options.steps
+    resident, state = _Resident(), program.trainer.state()
     loop.fit(
-        session.iterate, session.batches.host(0),
-        session.runtime.function(session.trainer.report),
+        program.iterate, program.batches.host(0),
+        program.compiled("report"),
         [callbacks.Guard(run), callbacks.Scalars(run),
          callbacks.Progress(steps, 0, stream=io.StringIO()),
-         callbacks.Samples(run, max(steps // 8, 1), session.fixed_picture),
-         callbacks.Checkpoints(run, max(steps // 8, 1), 2, session.trainer.variables(),
-                               session.finite), resident],
+         callbacks.Samples(run, max(steps // 8, 1), watch(program).picture),
+         callbacks.Checkpoints(run, max(steps // 8, 1), 2, state,
+                               lambda: finite(state.values())), resident],
         start=0, steps=steps, log_every=max(steps // 40, 1), also_log=lambda step: False,
-        batch_images=(session.config.data.batch_size * session.trainer.per_step
-                      * len(session.domains)),
+        batch_images=(program.config.data.batch_size * program.trainer.per_step
+                      * len(program.domains)),
         stop=loop.Stop())
     yield f"input wait: {100 * np.mean(resident.waits):.2f} % of the time of {steps} steps"
     first = int(SETTLED * len(resident.steps))

@@ -232,12 +232,12 @@ def train(explicit) -> int:
             print(f"{run.path}: already at step {summary['steps']}; give more --steps to go on, or "
                   f"--no-resume to start anew")
             return 0
-    return _fit(wanted)
+    return _rehearse(wanted) if dry else _fit(wanted)
 
 
 def _refuse_other_data(run, config):
     """Refuses to leave a finished run as it is where its data have changed, if they are there."""
-    from gantrain.session import chosen_domains
+    from gantrain.runs.domains import chosen_domains
     try:
         domains, unsure = chosen_domains(config, "train", decoded=False)
     except UserError:
@@ -246,32 +246,48 @@ def _refuse_other_data(run, config):
 
 
 def _fit(config) -> int:
-    from gantrain.data import parts
-    from gantrain.session import Session
-    session = Session(config)
-    print(f"{config.run.gan_type} on {config.data.dataset} "
-          f"({', '.join(f'{d.name} {d.size}' for d in session.domains)}), "
-          f"{session.runtime.device}, in {session.run.path}", flush=True)
-    for line in parts.remarks(session.domains):
-        print(line, flush=True)
-    if session.trainer.described():
-        print(session.trainer.described(), flush=True)
-    if config.run.dry_run:
-        logs = session.iterate(0)
-        print("dry run: one step, nothing written  "
-              + "  ".join(f"{k} {float(v):.3g}" for k, v in logs.items()))
-        return 0
-    summary = session.fit()
+    from gantrain.runs.loop import Stop
+    from gantrain.runs.train import fit
+    from gantrain.stages import prepare
+    stop = Stop(config.run.time_limit * 60)
+    run = prepare(config, stop=stop)
+    _describe(run)
+    summary = fit(run, stop)
     print(f"done: step {summary['steps']}, models, samples, losses.png and summary.json in "
-          f"{session.run.path}")
+          f"{run.directory.path}")
     return 0
 
 
+def _rehearse(config) -> int:
+    from gantrain.stages import rehearse
+    plan, run = rehearse(config)
+    _describe(run)
+    print("plan:")
+    for need in plan.needs.values():
+        print(f"  {need}")
+    print(f"  train  {config.run.gan_type}: {run.directory.path}, {config.run.steps} steps")
+    logs = run.iterate(0)
+    print("dry run: one step, nothing trained, nothing written  "
+          + "  ".join(f"{k} {float(v):.3g}" for k, v in logs.items()))
+    return 0
+
+
+def _describe(run):
+    from gantrain.data import parts
+    print(f"{run.config.run.gan_type} on {run.config.data.dataset} "
+          f"({', '.join(f'{d.name} {d.size}' for d in run.domains)}), "
+          f"{run.runtime.device}, in {run.directory.path}", flush=True)
+    for line in parts.remarks(run.domains):
+        print(line, flush=True)
+    if run.trainer.described():
+        print(run.trainer.described(), flush=True)
+
+
 def _open(run_dir, **options):
-    from gantrain.session import Session
+    from gantrain.stages import open_run
     if not run_dir:
         raise UserError("--run_dir is needed: the directory of a run")
-    return Session.open(run_dir, **options)
+    return open_run(run_dir, **options)
 
 
 def _write_picture(path, picture, scale):
@@ -284,51 +300,53 @@ def _write_picture(path, picture, scale):
 
 def sample(explicit) -> int:
     """A grid of samples: same latent vectors in every domain."""
+    from gantrain.use.samples import noise, picture, samples
     o = Sample(**explicit)
-    session = _open(o.run_dir)
-    made = session.samples(session.noise(o.count, o.seed))
-    return _write_picture(o.output, session.picture(made, o.columns), o.scale)
+    run = _open(o.run_dir)
+    made = samples(run, noise(run, o.count, o.seed))
+    return _write_picture(o.output, picture(run, made, o.columns), o.scale)
 
 
 def interpolate(explicit) -> int:
     """Paths between latent vectors on the sphere, all domains side by side."""
     from gantrain import latent
+    from gantrain.use.samples import noise, picture, samples
     o = Interpolate(**explicit)
-    session = _open(o.run_dir)
-    ends = session.noise(2 * o.rows, o.seed)
+    run = _open(o.run_dir)
+    ends = noise(run, 2 * o.rows, o.seed)
     z = latent.slerp(ends[:o.rows], ends[o.rows:], o.columns)
-    return _write_picture(o.output, session.picture(session.samples(z), o.columns),
-                          o.scale)
+    return _write_picture(o.output, picture(run, samples(run, z), o.columns), o.scale)
 
 
 def translate(explicit) -> int:
     """Translates image files by a trained run."""
     from gantrain.data import parts
+    from gantrain.use.directions import translator
     from gantrain.use.files import translate_files
     o = Translate(**explicit)
     for flag, what in (("input", "an image file or a folder"), ("output", "a folder")):
         if not getattr(o, flag):
             raise UserError(f"--{flag} is needed: {what}")
-    session = _open(o.run_dir)
-    translator = session.translator(o.direction, steps=o.steps, restarts=o.restarts, seed=o.seed)
-    inverts = translator.errors is not None
+    run = _open(o.run_dir)
+    way = translator(run, o.direction, steps=o.steps, restarts=o.restarts, seed=o.seed)
+    inverts = way.errors is not None
     for flag in ("tile",) if inverts else ("steps", "restarts", "seed"):
         if flag in explicit:
             raise UserError(f"--{flag} has no part in translation by a "
-                            f"{session.config.run.gan_type}; drop it")
+                            f"{run.config.run.gan_type}; drop it")
     report = translate_files(
-        translator.apply, o.input, o.output, channels=translator.channels,
-        multiple=translator.multiple, tile=translator.tile or o.tile,
-        batch_size=translator.batch_size, palette=translator.palette, levels=translator.levels,
+        way.apply, o.input, o.output, channels=way.channels,
+        multiple=way.multiple, tile=way.tile or o.tile,
+        batch_size=way.batch_size, palette=way.palette, levels=way.levels,
         alpha=o.alpha, progress=_progress())
     for message in report.skipped:
         print(f"gantrain: skipped {message}", file=sys.stderr)
     no_images = f", {parts.described(report.left_out)} left out" if report.left_out else ""
     print(f"{o.output}: {report.done} written, {len(report.skipped)} skipped{no_images}")
-    if translator.errors:
-        print(f"inversion error (RMSE, pixels in [-1, 1]) of {len(translator.errors)} images: mean "
-              f"{sum(translator.errors) / len(translator.errors):.3f}, largest "
-              f"{max(translator.errors):.3f}")
+    if way.errors:
+        print(f"inversion error (RMSE, pixels in [-1, 1]) of {len(way.errors)} images: mean "
+              f"{sum(way.errors) / len(way.errors):.3f}, largest "
+              f"{max(way.errors):.3f}")
     return EXIT_SKIPPED if report.skipped else 0
 
 
@@ -336,7 +354,7 @@ def stylize(explicit) -> int:
     """Writes the picture of one image in the style of another."""
     from gantrain.core import Runtime as RuntimeOptions
     from gantrain.nets import frozen
-    from gantrain.runtime import Runtime
+    from gantrain.runtime import start
     from gantrain.use import stylize as transfer
     o = Stylize(**explicit)
     for flag in ("content", "style"):
@@ -352,7 +370,7 @@ def stylize(explicit) -> int:
     else:
         if o.vgg_weights and o.lpips_weights:
             raise UserError("--vgg_weights and --lpips_weights exclude each other; give one")
-        runtime = Runtime(RuntimeOptions(), o.seed)
+        runtime = start(RuntimeOptions(), o.seed)
         extractor = (frozen.lpips(o.lpips_weights) if o.lpips_weights
                      else frozen.vgg19(o.vgg_weights, o.offline))
         every = max(o.steps // 10, 1)
@@ -385,13 +403,12 @@ def evaluate(explicit) -> int:
     from gantrain.measures.evaluate import STORED
     from gantrain.measures.evaluate import evaluate as measure
     from gantrain.measures.streams import Weights
-    from gantrain.session import Session
+    from gantrain.stages import train
+    from gantrain.use.measured import streams
     o = Evaluate(**explicit)
-    if not o.run_dir:
-        raise UserError("--run_dir is needed: the directory of a run")
-    opened = Session.open(o.run_dir, with_data=True, data_dir=o.data_dir, dataset=o.dataset)
+    run = _open(o.run_dir, with_data=True, data_dir=o.data_dir, dataset=o.dataset)
     weights = Weights(o.lpips_weights, o.inception_weights, o.fcn_weights)
-    result = measure(opened, opened.streams(o.num, o.seed, weights),
+    result = measure(run, streams(run, o.num, o.seed, weights, train),
                      o.metrics.split(",") if o.metrics else None, again=True,
                      command=_command_line("evaluate", explicit))
     _print_values(result)

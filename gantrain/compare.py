@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from gantrain import images as pictures
-from gantrain.auxiliary import load_model, model_path
+from gantrain.consulted import load_model, model_path
 from gantrain.core import MEASURED_SEED
 from gantrain.core import Runtime as RuntimeOptions
 from gantrain.data import levels, npz, parts
@@ -33,7 +33,7 @@ from gantrain.nets import frozen
 from gantrain.nets.applications import cached
 from gantrain.nets.classifiers import penultimate
 from gantrain.nets.inception import INCEPTION, inception, resized
-from gantrain.runtime import Runtime, environment
+from gantrain.runtime import environment, start
 from gantrain.use.files import read_ahead
 
 BATCH = 50  # images per call of a network
@@ -221,7 +221,7 @@ class Comparison:
         self.num, self.seed, self.image_size = num, seed, image_size
         self.weights, self.batch_size, self.offline = weights, batch_size, offline
         self.progress = progress
-        self.runtime = Runtime(RuntimeOptions(), seed)
+        self.runtime = start(RuntimeOptions(), seed)
         self.networks, self.counts, self.features = {}, {}, {}
         self.notes = [line for part in self.sets for line in part.remarks]
         self.skipped = {}

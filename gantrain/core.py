@@ -34,8 +34,9 @@ class Run(Options):
     resume: bool = option(
         True, "continue the run in run_dir; --no-resume moves it aside and starts anew",
         resumable=True)
-    dry_run: bool = option(False, "build everything, compile and run one step, write nothing",
-                           resumable=True)
+    dry_run: bool = option(
+        False, "print what the run needs, build it and run one step; train and write nothing",
+        resumable=True)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ keys, plots and the progress line all follow from that one dict.
 from __future__ import annotations
 
 import copy
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,10 +127,21 @@ class Player:
         logs = {f"{self.name}/{name}": value for name, value in logs.items()}
         return logs, tf.nest.map_structure(tf.stop_gradient, kept)
 
-    def variables(self):
-        """Everything that a checkpoint has to hold: weights, statistics, seeds, moments."""
-        return unique([w for net in self.networks for w in net.variables]
-                      + list(self.optimizer.variables))
+    def state(self) -> dict:
+        """Everything that a checkpoint has to hold: weights, statistics, seeds, moments.
+
+        Returns:
+            {name: variable}, each variable once. A moment is named after the weight that it is of.
+        """
+        found = named(self.networks)
+        names = {id(v): name for name, v in found.items()}
+        own = [v for v in unique(self.optimizer.variables) if id(v) not in names]
+        of_weights = moments(own, self.weights)
+        for variable in own:
+            weight, moment = of_weights.get(id(variable), (None, variable.name))
+            owner = "" if weight is None else f"/{names[id(weight)]}"
+            put(found, f"optimizer/{moment}{owner}", variable)
+        return found
 
 
 class Average:
@@ -148,6 +161,10 @@ class Average:
         self.networks = [keras.models.clone_model(net) for net in self.sources]
         for source, shadow in zip(self.sources, self.networks, strict=True):
             shadow.set_weights(source.get_weights())
+
+    def state(self) -> dict:
+        """{name: variable} of what a checkpoint has to hold."""
+        return named(self.networks)
 
     def follow(self, step):
         """Moves the shadow one step. Args: step, int64 scalar tensor."""
@@ -252,6 +269,55 @@ def _assign_everywhere(strategy, variables, values):
 def unique(variables):
     """The variables in order, each once: networks that share a layer all list it."""
     return list({id(v): v for v in variables}.values())
+
+
+def named(networks: Iterable[keras.Model]) -> dict:
+    """{network/layer/variable: variable} of all state of Keras models, each variable once.
+
+    Names say nothing of what was built before them: Keras's own, which count the layers of a
+    process, are replaced by the class. So a layer more leaves all other names as they are.
+    """
+    found, held = {}, set()
+    for network in networks:
+        owners = {}
+        for layer in network.layers:
+            for v in layer.variables:
+                owners.setdefault(id(v), plain_name(layer))
+        for v in network.variables:
+            if id(v) not in held:
+                held.add(id(v))
+                put(found, f"{plain_name(network)}/{owners.get(id(v), 'own')}/{v.name}", v)
+    return found
+
+
+def plain_name(layer: keras.Layer) -> str:
+    """The name that a layer was given, or its class where Keras counted it."""
+    kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(layer).__name__)
+    counted = re.fullmatch(rf"{kind.lower()}(_\d+)?", layer.name)
+    return kind.lower() if counted else layer.name
+
+
+def put(found: dict, name: str, variable: keras.Variable) -> None:
+    """Adds a variable under a name, or under `name.2`, `name.3`, ... where that is taken."""
+    number, free = 1, name
+    while free in found:
+        number += 1
+        free = f"{name}.{number}"
+    found[free] = variable
+
+
+def moments(variables: Iterable, weights: Sequence) -> dict:
+    """{id of an optimizer's variable: (the weight that it belongs to, "momentum" or the like)}.
+
+    Keras names them by the path of the weight, which several networks may have alike; of every kind
+    there is one per weight, in the order of the weights.
+    """
+    kinds = {}
+    for v in variables:
+        kinds.setdefault(v.name.rpartition("_")[2], []).append(v)
+    return {id(v): (w, kind) for kind, group in kinds.items()
+            if [v.name for v in group] == [f"{w.path.replace('/', '_')}_{kind}" for w in weights]
+            for v, w in zip(group, weights, strict=True)}
 
 
 def is_zero(weight) -> bool:

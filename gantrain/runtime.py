@@ -9,6 +9,7 @@ import platform
 import shlex
 import subprocess
 import sys
+import warnings
 from contextlib import suppress
 from datetime import datetime, timezone
 from importlib import metadata
@@ -17,29 +18,67 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from gantrain.core import Runtime as Options
 from gantrain.errors import UserError
 
 
-class Runtime:
-    """Where and how a compiled step runs.
+def start(options: Options, seed: int) -> Runtime:
+    """Sets what is of the whole process: memory of the GPUs, seeds, precision, kinds of kernels.
 
     Args:
         options: `gantrain.core.Runtime`.
         seed: of Python, NumPy, TensorFlow and Keras.
+    """
+    limit_memory(options.gpu_mem_mb)
+    keras.utils.set_random_seed(seed)
+    keras.config.set_dtype_policy(options.precision)
+    if options.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    return Runtime(options)
+
+
+def limit_memory(limit_mb: int) -> None:
+    """Lets the GPUs' memory grow as needed, or takes `limit_mb` of each and no more.
+
+    It has to come before anything computes: whatever first uses the GPUs, a network that is read
+    from a file or another run, decides for the whole process. A warning says that it came too late.
+    """
+    for gpu in tf.config.list_physical_devices("GPU"):
+        try:
+            if limit_mb:
+                tf.config.set_logical_device_configuration(
+                    gpu, [tf.config.LogicalDeviceConfiguration(memory_limit=limit_mb)])
+            else:
+                tf.config.experimental.set_memory_growth(gpu, True)
+        except (RuntimeError, ValueError):
+            if not _limited(gpu, limit_mb):
+                asked = f"--gpu_mem_mb {limit_mb}" if limit_mb else "growth as needed"
+                warnings.warn(f"{gpu.name}: this process has used it already, so that the limit of "
+                              f"its memory is as it was, not {asked}; start a new process for that",
+                              RuntimeWarning, stacklevel=3)
+
+
+def _limited(gpu, limit_mb):
+    """Whether the memory of a GPU that is in use is limited like this."""
+    if not limit_mb:
+        return bool(tf.config.experimental.get_memory_growth(gpu))
+    own = tf.config.get_logical_device_configuration(gpu)
+    return bool(own) and own[0].memory_limit == limit_mb
+
+
+class Runtime:
+    """Where and how a compiled step runs; `start` makes it, which sets the process up first.
+
+    Args:
+        options: `gantrain.core.Runtime`.
 
     Attributes:
         replicas: devices that share a batch.
         device: one line for logs and `environment.json`.
     """
 
-    def __init__(self, options, seed):
-        keras.utils.set_random_seed(seed)
-        keras.config.set_dtype_policy(options.precision)
-        if options.deterministic:
-            tf.config.experimental.enable_op_determinism()
+    def __init__(self, options: Options):
         gpus = tf.config.list_physical_devices("GPU")
-        for gpu in gpus:
-            _limit_memory(gpu, options.gpu_mem_mb)
         kind = "GPU" if gpus else "CPU"
         names = [d.name for d in tf.config.list_logical_devices(kind)]
         wanted = options.devices or (len(names) if gpus else 1)
@@ -91,18 +130,6 @@ def _mirrored(names):
     """One strategy per process: a second one numbers its collectives from the same start, and
     TensorFlow then pairs those of a classifier's run with those of the run that trained it."""
     return tf.distribute.MirroredStrategy(names)
-
-
-def _limit_memory(gpu, limit_mb):
-    try:
-        if limit_mb:
-            tf.config.set_logical_device_configuration(
-                gpu, [tf.config.LogicalDeviceConfiguration(memory_limit=limit_mb)])
-        else:
-            tf.config.experimental.set_memory_growth(gpu, True)
-    except RuntimeError:
-        # The devices are already initialised: a notebook that trains a second time.
-        return
 
 
 # What touches pixels or numbers, as its distributions are called; the first that is there is named.

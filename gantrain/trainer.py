@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from gantrain.core import Config
 from gantrain.errors import UserError
-from gantrain.game import Average, Draw, Player, unique
+from gantrain.game import Average, Draw, Player, put
 from gantrain.nets import PairOptions
 from gantrain.options import Options
 
@@ -93,12 +93,25 @@ class Trainer(abc.ABC):
         for average in self.averages:
             average.follow(draw.step)
 
+    def state(self) -> dict:
+        """{name: variable} of everything that a checkpoint holds, each variable once.
+
+        A name is made of the player's, the network's and the layer's.
+        """
+        parts = [(name, player.state()) for name, player in self.players.items()]
+        parts += [("average", average.state()) for average in self.averages]
+        parts += [("pool", {v.name: v for v in pool.variables}) for pool in self.pools]
+        found, held = {}, set()
+        for part, state in parts:
+            for name, variable in state.items():
+                if id(variable) not in held:
+                    held.add(id(variable))
+                    put(found, f"{part}/{name}", variable)
+        return found
+
     def variables(self) -> list:
         """All variables of a checkpoint, each once, in a fixed order."""
-        return unique([v for player in self.players.values() for v in player.variables()]
-                      + [v for average in self.averages for net in average.networks
-                         for v in net.variables]
-                      + [v for pool in self.pools for v in pool.variables])
+        return list(self.state().values())
 
 
 class Generates(abc.ABC):

@@ -11,7 +11,7 @@ import pytest  # noqa: E402
 import tensorflow as tf  # noqa: E402
 import tiny  # noqa: E402
 
-from gantrain import auxiliary, nets  # noqa: E402
+from gantrain import consulted, nets  # noqa: E402
 from gantrain.data.datasets import DATASETS  # noqa: E402
 from gantrain.data.palettes import PALETTES  # noqa: E402
 
@@ -32,7 +32,7 @@ def usual_state():
 def quick_judges(request, monkeypatch):
     """Judges of two steps, save for the tests that learn."""
     if "slow" not in request.keywords:
-        monkeypatch.setitem(auxiliary.EVALUATION, "steps", 2)
+        monkeypatch.setitem(consulted.EVALUATION, "steps", 2)
 
 
 @pytest.fixture(scope="session", autouse=True)

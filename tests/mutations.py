@@ -22,8 +22,8 @@ class Mutation(NamedTuple):
 
 ROAD = "tests/test_road.py::test_"
 MEASURES, STREAMS = "gantrain/measures/", "gantrain/measures/streams.py"
-SESSION = "gantrain/session.py"
-AUXILIARY, TABLE = "gantrain/auxiliary.py", "gantrain/experiments/table.py"
+BUILD, DOMAINS = "gantrain/runs/build.py", "gantrain/runs/domains.py"
+CONSULTED, TABLE = "gantrain/consulted.py", "gantrain/experiments/table.py"
 THESIS, WRITE = "gantrain/experiments/thesis.py", "gantrain/experiments/write.py"
 OF_IMAGES = "gantrain/experiments/translation.py"
 
@@ -65,7 +65,7 @@ MUTATIONS = (
     Mutation("the same order of reals in both domains", STREAMS,
              "np.random.default_rng([self.seed, number, again])",
              "np.random.default_rng([self.seed, again])", _metric("lpips")),
-    Mutation("the judge has the semantic loss's own architecture", AUXILIARY,
+    Mutation("the judge has the semantic loss's own architecture", CONSULTED,
              'classifier_net="evaluation"', 'classifier_net="compact"', JUDGES),
     # Streams.
     Mutation("the same order of reals in the floor of LPIPS", MEASURES + "lpips.py",
@@ -88,8 +88,9 @@ MUTATIONS = (
     Mutation("reals of the test part", STREAMS,
              "        domain = self.domains[number]\n", "        domain = self.test[number]\n",
              _metric("classifier_frechet")),
-    Mutation("the test part is the training part", SESSION,
-             'return self._load("test")', 'return self._load("train")', _metric("cross")),
+    Mutation("the test part is the training part", BUILD,
+             'chosen_domains(self.config, "test")', 'chosen_domains(self.config, "train")',
+             _metric("cross")),
     Mutation("translations are compared with the domain they come from", STREAMS,
              "target = self.test[0 if back else 1]", "target = self.test[1 if back else 0]",
              _metric("inception")),
@@ -104,9 +105,9 @@ MUTATIONS = (
              '(f"generated_{one}~real_{other}", e.of_domain(i), e.real(j))',
              '(f"generated_{one}~real_{other}", e.of_domain(j), e.real(j))',
              _metric("lpips_cross")),
-    Mutation("judges of the domains in another order", SESSION,
-             "self._judges = self.auxiliaries.evaluation(self.domains)",
-             "self._judges = self.auxiliaries.evaluation(self.domains[::-1])",
+    Mutation("judges of the domains in another order", "gantrain/use/measured.py",
+             "lambda: evaluation_classifiers(domains, network)",
+             "lambda: evaluation_classifiers(domains[::-1], network)",
              _metric("coherence")),
     Mutation("real and made exchanged: precision is recall", MEASURES + "frechet.py",
              "in distances(real, made, network, seed)",
@@ -129,15 +130,16 @@ MUTATIONS = (
     Mutation("raw weights in the place of averaged ones", "gantrain/trainer.py",
              "return self.averages[0].networks if self.averages else networks",
              "return networks", (ROAD + "a_picture_of_samples_is_exact",)),
-    Mutation("the newest state in the place of the best", SESSION,
-             "best = run.best if run.best.exists() else None", "best = None", _metric("lpips")),
+    Mutation("the newest state in the place of the best", "gantrain/stages.py",
+             "best = directory.best if directory.best.exists() else None", "best = None",
+             _metric("lpips")),
     Mutation("the oldest checkpoint in the place of the newest", "gantrain/runs/directory.py",
              "path = found[-1]", "path = found[0]", _metric("coherence")),
-    Mutation("--domains in the data set's order", SESSION,
+    Mutation("--domains in the data set's order", DOMAINS,
              "domains = [by_name[n] for n in wanted]",
              "domains = [d for d in domains if d.name in wanted]",
              (ROAD + "a_picture_of_samples_is_exact",)),
-    Mutation("--direction b2a leaves the domains as they are", SESSION,
+    Mutation("--direction b2a leaves the domains as they are", DOMAINS,
              'return domains[::-1] if config.flat().get("direction") == "b2a" else domains, unsure',
              "return domains, unsure",
              _metric("pixels")),
@@ -184,9 +186,9 @@ MUTATIONS = (
              "images.read_image(grids[-1], 3)", "images.read_image(grids[0], 3)",
              (ROAD + "pictures_of_samples_are_those_of_the_runs",)),
     # Judges.
-    Mutation("the judge has the run's seed", AUXILIARY,
-             "[domain], **EVALUATION)",
-             "[domain], **EVALUATION | {'seed': self.config.run.seed})", JUDGES),
-    Mutation("one judge of all domains", AUXILIARY,
-             "[domain], **EVALUATION)", "domains, **EVALUATION)", JUDGES),
+    Mutation("the judge has the run's seed", CONSULTED,
+             "classifier([d], EVALUATION)",
+             "classifier([d], EVALUATION | {'seed': 0})", JUDGES),
+    Mutation("one judge of all domains", CONSULTED,
+             "classifier([d], EVALUATION)", "classifier(domains, EVALUATION)", JUDGES),
 )

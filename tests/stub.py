@@ -380,12 +380,12 @@ def _finished(kind, prepare, spoil=lambda trainer: None):
             if steps > 1:
                 run.sample_path(1).parent.mkdir(exist_ok=True)
                 Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(run.sample_path(1))
-                run.save(steps - 1, self.variables(), 2)
+                run.save(steps - 1, self.state(), 2)
             prepare(self, domains, True)
             if config.flat().get("keep_best"):
-                run.save_best(steps, self.variables())
+                run.save_best(steps, self.state())
                 spoil(self)
-            run.save(steps, self.variables(), 2)
+            run.save(steps, self.state(), 2)
 
     return Finished
 

@@ -17,7 +17,8 @@ from gantrain.data.datasets import DATASETS
 from gantrain.game import Draw, Play
 from gantrain.measures.adaptation import adaptation, protocol
 from gantrain.nets import CLASSIFIERS, NETS
-from gantrain.session import Session
+from gantrain.runs.train import fit
+from gantrain.stages import open_run, prepare
 from gantrain.terms.labels import LabelHeads
 
 EVERY_TERM = dict(label_loss=2.0, label_transfer=3.0, label_self=5.0, label_confidence=0.0)
@@ -236,7 +237,7 @@ def test_the_teacher_is_held_constant(heads):
 def trained(tmp_path, domains, steps=2, **options):
     config = tiny.config(tmp_path, **dict(net="plain", n_critic=1, steps=steps) | EVERY_TERM
                          | options)
-    session = Session(config, domains=domains)
+    session = prepare(config, domains=domains)
     tf.config.run_functions_eagerly(True)  # compiling seven sessions would take most of the time
     logs = [{k: float(v) for k, v in session.iterate(step).items()} for step in range(steps)]
     return logs, tiny.values(session.trainer.variables())
@@ -268,7 +269,7 @@ def test_no_label_of_a_target_has_a_part_in_the_training(tmp_path, options):
 
 def test_the_semantic_loss_consults_the_heads(tmp_path):
     config = tiny.config(tmp_path, net="plain", semantic_loss=1.0, label_loss=1.0)
-    trainer = Session(config, domains=tiny.domains(2)).trainer
+    trainer = prepare(config, domains=tiny.domains(2)).trainer
     (coupling,) = trainer.couplings
     (heads,) = trainer.labels
     assert coupling.classifier is heads.classifiers
@@ -285,8 +286,8 @@ def test_a_run_ends_with_its_score_and_its_classifiers(tmp_path, monkeypatch):
     monkeypatch.setitem(CLASSIFIERS, "plain_trunk", nets.Classifier("tests: a trunk", rows))
     config = tiny.config(tmp_path / "run", gan_type="cogan", net="plain", steps=2,
                          classifier_steps=2, label_augment="shift", **EVERY_TERM)
-    session = Session(config)
-    summary = session.fit()
+    session = prepare(config)
+    summary = fit(session)
     assert 0 <= summary["adaptation/low/b"] <= summary["adaptation/accuracy/b"] <= (
         summary["adaptation/high/b"]) <= 1
     found = keras.saving.load_model(tmp_path / "run" / "models" / "classifier_b.keras",
@@ -298,7 +299,7 @@ def test_a_run_ends_with_its_score_and_its_classifiers(tmp_path, monkeypatch):
     (alone,) = (tmp_path / "classifiers").iterdir()
     assert alone.name.startswith("a_plain_trunk_")
     assert "adaptation/source_only/b" in summary
-    again = Session.open(tmp_path / "run")
+    again = open_run(tmp_path / "run")
     for old, new in zip(session.trainer.variables(), again.trainer.variables(), strict=True):
         np.testing.assert_array_equal(old, new)
 
@@ -309,7 +310,7 @@ def test_a_run_ends_with_its_score_and_its_classifiers(tmp_path, monkeypatch):
 def test_refusals(tmp_path):
     def run(**options):
         domains = options.pop("domains_given", None)
-        return Session(tiny.config(tmp_path, **dict(gan_type="cogan", net="plain", label_loss=1.0)
+        return prepare(tiny.config(tmp_path, **dict(gan_type="cogan", net="plain", label_loss=1.0)
                                    | options), domains=domains)
 
     refused(lambda: run(source="c"), "--source c", "a, b")
@@ -329,7 +330,7 @@ def test_refusals(tmp_path):
 def test_labels_follow_the_batch(tmp_path):
     """Each of the n_critic updates learns the labels of its own images."""
     config = tiny.config(tmp_path, gan_type="cogan", net="plain", label_loss=1.0)
-    trainer = Session(config, domains=tiny.domains(2)).trainer
+    trainer = prepare(config, domains=tiny.domains(2)).trainer
     images = tf.reshape(tf.range(2, dtype=tf.float32), (2, 1, 1, 1, 1))
     given = [Batch(images, None), Batch(images + 10, tf.constant([[4], [5]]))]
     for update in range(2):

@@ -11,7 +11,9 @@ import tiny
 from gantrain import config
 from gantrain.data.datasets import DATASETS, Dataset
 from gantrain.errors import UserError
-from gantrain.session import Session
+from gantrain.runs.directory import RunDirectory
+from gantrain.stages import open_run, prepare
+from gantrain.use.samples import samples
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "notebook.md"
 
@@ -38,17 +40,16 @@ def test_the_notebook_page_runs_as_it_stands(small, tmp_path):
     names = {"photos": photos, "drawings": drawings}
     for block in blocks:
         exec(compile(block, PAGE.name, "exec"), names)
-    assert names["summary"]["steps"] == 2
-    assert (tmp_path / "runs" / "notebook" / "summary.json").exists()
+    assert RunDirectory("runs/notebook").summary()["steps"] == 2
     made = names["pen"]
     assert made.dtype == np.float32 and made.shape[1:] == (32, 32, 3)
     assert -1 <= made.min() <= made.max() <= 1
     # The file of a generator gives the images that the session gave for the same z.
     z = names["z"]
-    opened = Session.open("runs/notebook")
-    np.testing.assert_allclose(names["images"], opened.samples(z)[1], atol=1e-5)
+    opened = open_run("runs/notebook")
+    np.testing.assert_allclose(names["images"], samples(opened, z)[1], atol=1e-5)
     # The last block trains on arrays of one's own.
-    assert [d.name for d in names["session"].domains] == ["photos", "drawings"]
+    assert [d.name for d in names["run"].domains] == ["photos", "drawings"]
 
 
 def test_the_first_block_is_a_dozen_lines():
@@ -61,7 +62,7 @@ def test_two_runs_in_one_process_do_not_disturb_each_other(tmp_path):
     tf.config.run_functions_eagerly(True)
     logs = []
     for precision in ("float32", "mixed_bfloat16", "float32"):
-        session = Session(tiny.config(tmp_path, gan_type="cogan", precision=precision),
+        session = prepare(tiny.config(tmp_path, gan_type="cogan", precision=precision),
                           domains=tiny.domains(2))
         logs.append({k: float(v) for k, v in session.iterate(0).items()})
     assert logs[0] == logs[2] != logs[1]

@@ -7,12 +7,13 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from gantrain.auxiliary import classifier_config
+from gantrain.consulted import own_classifier
 from gantrain.data.domain import Domain
 from gantrain.errors import UserError
 from gantrain.game import Draw
 from gantrain.images import to_float
-from gantrain.session import Session
+from gantrain.runs.plan import own_run
+from gantrain.stages import prepare
 from gantrain.trainers.classifier import accuracy, correct, cross_entropy, logits_of
 
 
@@ -59,7 +60,7 @@ def test_scores_of_many_images():
 
 
 def build(**options):
-    return Session(tiny.config("unused", **(dict(gan_type="classifier", classifier_net="plain")
+    return prepare(tiny.config("unused", **(dict(gan_type="classifier", classifier_net="plain")
                                             | options)), domains=tiny.domains(2))
 
 
@@ -78,12 +79,12 @@ def test_the_attack_grows_over_the_first_half():
 
 def test_domains_without_labels_are_refused():
     with pytest.raises(UserError, match="domain a has no labels"):
-        Session(tiny.config("unused", gan_type="classifier"),
+        prepare(tiny.config("unused", gan_type="classifier"),
                 domains=tiny.domains(2, labels=None))
 
 
 def test_attributes_train_too():
-    session = Session(tiny.config("unused", gan_type="classifier", classifier_net="plain"),
+    session = prepare(tiny.config("unused", gan_type="classifier", classifier_net="plain"),
                       domains=tiny.domains(2, labels=("Smiling", "Young")))
     tf.config.run_functions_eagerly(True)
     logs = session.iterate(0)
@@ -97,8 +98,8 @@ def test_attributes_train_too():
 def directory(own=None, count=24, content=None, **options):
     config = tiny.config("runs/main", gan_type="scogan", semantic_loss=1.0, **options)
     domain = dataclasses.replace(tiny.domain("a", count=count), fingerprint=content)
-    return classifier_config(config, [domain],
-                             **(own or dict(classifier_net="digit", seed=0))).run.run_dir
+    wanted = own_classifier(config, [domain], **(own or dict(classifier_net="digit", seed=0)))
+    return own_run(config, wanted).run.run_dir
 
 
 def test_a_classifier_lies_beside_the_run_under_a_name_of_its_own():

@@ -11,13 +11,14 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from gantrain import auxiliary, nets
+from gantrain import consulted, nets
 from gantrain.commands import COMMANDS
 from gantrain.data.datasets import DATASETS, Dataset
 from gantrain.main import main
 from gantrain.presets import PRESETS
 from gantrain.runs.directory import RunDirectory
-from gantrain.session import Session
+from gantrain.stages import open_run
+from gantrain.use.samples import noise, picture, samples
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -31,7 +32,7 @@ def eager():
 def short_evaluation():
     """Evaluation classifiers that train for two steps."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(auxiliary.EVALUATION, "steps", 2)
+        patch.setitem(consulted.EVALUATION, "steps", 2)
         yield
 
 
@@ -41,7 +42,8 @@ def words(run_dir, **options):
                  noise_dim=6, n_critic=1, steps=4, log_every=2, classifier_net="plain",
                  classifier_steps=2, run_dir=run_dir)
     if options.get("gan_type") == "classifier":
-        del usual["net"], usual["noise_dim"]
+        for name in ("net", "noise_dim", "n_critic", "classifier_steps"):
+            del usual[name]
     return [w for k, v in (usual | options).items() for w in (f"--{k}", str(v))]
 
 
@@ -78,7 +80,7 @@ def test_training_says_what_it_does(coupled):
     path, said = coupled
     lines = said.splitlines()
     assert sum("training a classifier of a, b" in line for line in lines) == 1
-    assert sum("test accuracy" in line for line in lines) == 3
+    assert sum("on the test part" in line for line in lines) == 3
     assert any(line.startswith("scogan on tiny (a 24, b 27), 1 x CPU") for line in lines)
     assert any(line.startswith("step 4/4") and "semantic" in line for line in lines)
     assert lines[-1].startswith("done: step 4") and str(path) in lines[-1]
@@ -152,13 +154,13 @@ def test_interpolate_starts_and_ends_at_samples(coupled, tmp_path):
     path, _ = coupled
     assert main(["interpolate", "--run_dir", str(path), "--rows", "2", "--columns", "5", "--seed",
                  "3", "--output", str(tmp_path / "path.png")]) == 0
-    picture = pixels(tmp_path / "path.png")
-    assert picture.shape == (130, 5 * 32, 3)
-    session = Session.open(path)
-    ends = session.picture(session.samples(session.noise(4, seed=3)), columns=1)
+    strips = pixels(tmp_path / "path.png")
+    assert strips.shape == (130, 5 * 32, 3)
+    session = open_run(path)
+    ends = picture(session, samples(session, noise(session, 4, seed=3)), columns=1)
     # Domain a: rows 0 and 1 start at samples 0 and 1 and end at samples 2 and 3.
     for row, (start, end) in enumerate(((0, 2), (1, 3))):
-        strip = picture[32 * row:32 * row + 32].astype(int)
+        strip = strips[32 * row:32 * row + 32].astype(int)
         assert np.abs(strip[:, :32] - ends[32 * start:32 * start + 32]).max() <= 1
         assert np.abs(strip[:, -32:] - ends[32 * end:32 * end + 32]).max() <= 1
 
@@ -166,7 +168,7 @@ def test_interpolate_starts_and_ends_at_samples(coupled, tmp_path):
 def test_samples_need_neither_the_data_nor_the_classifiers(coupled, tmp_path, monkeypatch):
     path, _ = coupled
     monkeypatch.setitem(DATASETS, "tiny", Dataset("gone", lambda request: 1 / 0))
-    monkeypatch.setattr(auxiliary.Auxiliaries, "frozen", lambda self, domains: 1 / 0)
+    monkeypatch.setattr("gantrain.stages.consult", lambda *args: 1 / 0)
     assert main(["sample", "--run_dir", str(path), "--output", str(tmp_path / "s.png")]) == 0
 
 

@@ -17,7 +17,8 @@ from gantrain.data.batches import Batch
 from gantrain.errors import UserError
 from gantrain.game import Draw, Player
 from gantrain.runs.loop import Interrupted
-from gantrain.session import Session
+from gantrain.runs.train import finite, fit
+from gantrain.stages import open_run, prepare
 from gantrain.terms.adversarial import Adversarial, boundary
 from gantrain.terms.pool import ImagePool
 from gantrain.trainer import Generates, Shows, Translates
@@ -25,6 +26,8 @@ from gantrain.trainers import TRAINERS
 from gantrain.trainers.cyclegan import CycleGAN
 from gantrain.trainers.from_noise import FromNoise
 from gantrain.trainers.scogan import COUPLINGS
+from gantrain.use.samples import noise, samples
+from gantrain.use.watch import watch
 
 # The terms that each trainer documents, by player; {name} stands for every domain.
 GAME = {
@@ -115,9 +118,9 @@ FULLEST = {"gan": "gan-every_option", "cogan": "cogan-labels-3", "scogan": "scog
 
 @pytest.fixture(scope="session")
 def build(classifier_file, lpips_file):
-    """(variant, run directory, further options) -> a new Session."""
+    """(variant, run directory, further options) -> a new `OpenRun`."""
 
-    def make(variant, run_dir="unused", stop=None, **options):
+    def make(variant, run_dir="unused", **options):
         name, k, own = VARIANTS[variant]
         once = {"n_critic": 1} if "n_critic" in default_config(name).flat() else {}
         options = dict(gan_type=name, steps=4) | once | own | options
@@ -131,7 +134,7 @@ def build(classifier_file, lpips_file):
         kind = TRAINERS[name]
         domains = (tiny.pairs(targets=targets) if issubclass(kind, Translates)
                    else tiny.maps(void=void) if issubclass(kind, Shows) else tiny.domains(k))
-        return Session(config, domains=None if points else domains, stop=stop)
+        return prepare(config, domains=None if points else domains)
 
     return make
 
@@ -300,9 +303,9 @@ def test_samples_are_images_in_range(played):
             assert row.shape == (3, 32, 32, 3) and np.abs(row).max() <= 1
         return
     if not isinstance(trainer, Generates):
-        assert played.session.fixed_picture() is None
+        assert watch(played.session).picture() is None
         return
-    made = [np.asarray(v) for v in trainer.samples(played.session.noise(3))]
+    made = [np.asarray(v) for v in trainer.samples(noise(played.session, 3))]
     assert len(made) == len(played.session.domains)
     for image, domain in zip(made, played.session.domains, strict=True):
         assert image.shape == (3, *domain.shape) and image.dtype == np.float32
@@ -366,7 +369,7 @@ def test_half_precision(build, trainer, precision):
             assert np.isfinite(value), name
     for player in session.trainer.players.values():
         assert all(w.dtype == "float32" for w in player.weights)
-    assert session.finite()
+    assert finite(session.trainer.variables())
     moved = [not np.array_equal(a, b) for a, b in zip(before, snapshot(session), strict=True)]
     assert np.mean(moved) > 0.8
 
@@ -386,26 +389,26 @@ def test_half_precision(build, trainer, precision):
     ("segmenter-2", False, {}),
 ])
 def test_a_resumed_run_is_the_same_run(build, tmp_path, monkeypatch, variant, compiled, options):
-    """N steps equal N/2, a new process's Session, N/2: bit for bit."""
-    monkeypatch.setattr(Session, "_finish", lambda self, step: step)  # models are tested elsewhere
+    """N steps equal N/2, a new process's run, N/2: bit for bit."""
+    monkeypatch.setattr("gantrain.runs.train._finish", lambda *args: None)  # is tested elsewhere
     tf.config.run_functions_eagerly(not compiled)
     options |= dict(checkpoint_every=100, sample_every=100)
 
     straight = build(variant, tmp_path / "straight", **options)
-    straight.fit()
-    first = build(variant, tmp_path / "resumed", stop=tiny.After(2), **options)
+    fit(straight)
+    first = build(variant, tmp_path / "resumed", **options)
     with pytest.raises(Interrupted, match="saved at step 2 of 4"):
-        first.fit()
+        fit(first, tiny.After(2))
     second = build(variant, tmp_path / "resumed", **options)
     tiny.assign(second.trainer.variables(), [np.zeros_like(v) for v in snapshot(second)])
-    second.fit()
+    fit(second)
 
     for one, other, v in zip(snapshot(straight), snapshot(second), straight.trainer.variables(),
                              strict=True):
         np.testing.assert_array_equal(one, other, err_msg=v.path)
-    metrics = tiny.timeless(straight.run.metrics())
+    metrics = tiny.timeless(straight.directory.metrics())
     assert [line["step"] for line in metrics] == [1, 2, 3, 4]
-    assert tiny.timeless(second.run.metrics()) == metrics
+    assert tiny.timeless(second.directory.metrics()) == metrics
 
 
 def test_dropout_masks_depend_on_the_restored_seeds(build, tmp_path):
@@ -466,7 +469,7 @@ def test_replicas_have_to_divide_the_batch(build):
 ])
 def test_a_wrong_number_of_domains_is_refused(tmp_path, kind, k, reason):
     with pytest.raises(UserError, match=reason):
-        Session(tiny.config(tmp_path, gan_type=kind), domains=tiny.domains(k))
+        prepare(tiny.config(tmp_path, gan_type=kind), domains=tiny.domains(k))
 
 
 def test_the_shared_layers_of_cogan_are_one_layer(build):
@@ -575,18 +578,18 @@ def test_training_uses_the_batch_and_samples_do_not(build):
     tf.config.run_functions_eagerly(True)
     session.iterate(0)
     assert all(not np.array_equal(a, b) for a, b in zip(before, statistics, strict=True))
-    z = session.noise(5)
-    for whole, alone in zip(session.samples(z), session.samples(z[:1]), strict=True):
+    z = noise(session, 5)
+    for whole, alone in zip(samples(session, z), samples(session, z[:1]), strict=True):
         np.testing.assert_allclose(whole[:1], alone, atol=1e-5)
 
 
 def test_samples_and_models_are_those_of_the_average(build):
     session = build("gan-ring", ema=0.9)
-    trainer, z = session.trainer, session.noise(3)
+    trainer, z = session.trainer, noise(session, 3)
     for w in trainer.G[0].trainable_variables:
         w.assign_add(tf.ones_like(w))
     averaged = trainer.averages[0].networks[0](z)["image"]
-    np.testing.assert_allclose(session.samples(z)[0], averaged, rtol=1e-5)
+    np.testing.assert_allclose(samples(session, z)[0], averaged, rtol=1e-5)
     np.testing.assert_allclose(trainer.models()["generator_ring"](z), averaged, rtol=1e-5)
     assert not np.allclose(trainer.G[0](z)["image"], averaged)
 
@@ -738,15 +741,15 @@ def test_the_two_generators_and_discriminators_start_apart(build):
 def test_channels_may_differ_but_for_the_identity(tmp_path):
     domains = tiny.pairs(channels=(1, 3))
     config = tiny.config(tmp_path, gan_type="cyclegan", lambda_identity=0.0)
-    trainer = Session(config, domains=domains).trainer
+    trainer = prepare(config, domains=domains).trainer
     assert trainer.G.output_shape[-1] == 3 and trainer.F.output_shape[-1] == 1
     with pytest.raises(UserError, match="--lambda_identity .* 1 and 3 channels; set it to 0"):
-        Session(tiny.config(tmp_path, gan_type="cyclegan"), domains=domains)
+        prepare(tiny.config(tmp_path, gan_type="cyclegan"), domains=domains)
 
 
 def test_pix2pix_needs_pairs(tmp_path):
     with pytest.raises(UserError, match="--gan_type pix2pix needs pairs"):
-        Session(tiny.config(tmp_path, gan_type="pix2pix"), domains=tiny.domains(2))
+        prepare(tiny.config(tmp_path, gan_type="pix2pix"), domains=tiny.domains(2))
 
 
 def test_the_published_test_mode_changes_no_state(build):
@@ -766,7 +769,7 @@ def test_the_published_test_mode_changes_no_state(build):
 def test_early_stopping_keeps_the_best(tmp_path, monkeypatch):
     """Held-out scores fall, then rise: the run ends after two more and exports the best."""
     tf.config.run_functions_eagerly(True)
-    session = Session(tiny.config(tmp_path, gan_type="pix2pix", early_stopping=2, sample_every=1,
+    session = prepare(tiny.config(tmp_path, gan_type="pix2pix", early_stopping=2, sample_every=1,
                                   steps=20))
     scores = iter([0.5, 0.3, 0.4, 0.35, 0.2])
     states = []
@@ -775,12 +778,12 @@ def test_early_stopping_keeps_the_best(tmp_path, monkeypatch):
         states.append([np.asarray(w).copy() for w in session.trainer.G.trainable_variables])
         return {"held_out/l1": next(scores)}
 
-    monkeypatch.setattr(session, "held_out_scores", scored)
-    summary = session.fit()
+    session.watch = session.watch._replace(measurements=[(1, scored)])
+    summary = fit(session)
     assert summary["steps"] == 4 and "held_out/l1 has not fallen for 2" in summary["stopped_early"]
     for kept, best in zip(session.trainer.G.trainable_variables, states[1], strict=True):
         np.testing.assert_array_equal(kept, best)
-    assert Session.open(tmp_path).step == 2
+    assert open_run(tmp_path).step == 2
 
 
 def test_a_translation_run_says_its_networks(build):
@@ -794,7 +797,7 @@ def test_a_translation_run_says_its_networks(build):
 @pytest.mark.parametrize("kind", ["pix2pix", "cyclegan"])
 def test_the_direction_turns_the_domains_around(tmp_path, kind):
     """Which domain is the input; names of directions are those of the data set, not of the run."""
-    sessions = {way: Session(tiny.config(tmp_path, gan_type=kind, direction=way))
+    sessions = {way: prepare(tiny.config(tmp_path, gan_type=kind, direction=way))
                 for way in ("a2b", "b2a")}
     assert [d.name for d in sessions["a2b"].domains] == ["a", "b"]
     assert [d.name for d in sessions["b2a"].domains] == ["b", "a"]

@@ -16,20 +16,23 @@ from gantrain.measures.lpips import LPIPS, together
 from gantrain.measures.metric import Metric
 from gantrain.measures.streams import Weights
 from gantrain.runs.directory import RunDirectory
-from gantrain.session import Session
+from gantrain.runs.train import fit
+from gantrain.stages import open_run, prepare, train
+from gantrain.use.measured import streams as streams_of
+from gantrain.use.samples import noise, samples
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, tiny_registries):
     """A run of two steps on two labelled domains."""
     path = tmp_path_factory.mktemp("evaluation") / "run"
-    Session(tiny.config(path, steps=2)).fit()
+    train(tiny.config(path, steps=2))
     return path
 
 
 @pytest.fixture
 def opened(finished):
-    return Session.open(finished, with_data=True)
+    return open_run(finished, with_data=True)
 
 
 def made(stream):
@@ -38,10 +41,10 @@ def made(stream):
 
 def test_generated_images_of_all_domains_have_the_same_latent_vectors(opened, monkeypatch):
     monkeypatch.setattr(streams, "BATCH", 7)
-    e = opened.streams(20, seed=3)
+    e = streams_of(opened, 20, seed=3)
     both = list(e.generated())
     assert [len(batch[0]) for batch in both] == [7, 7, 6]
-    wanted = opened.samples(opened.noise(20, 3))
+    wanted = samples(opened, noise(opened, 20, 3))
     for i in range(2):
         np.testing.assert_allclose(made(b[i] for b in both), wanted[i], atol=1e-5)
         np.testing.assert_array_equal(made(e.of_domain(i)), made(b[i] for b in both))
@@ -49,7 +52,7 @@ def test_generated_images_of_all_domains_have_the_same_latent_vectors(opened, mo
 
 def test_real_images_are_each_seen_once_in_a_seeded_order(opened, monkeypatch):
     monkeypatch.setattr(streams, "BATCH", 7)
-    e = opened.streams(1_000, seed=3)
+    e = streams_of(opened, 1_000, seed=3)
     first, same, again = made(e.real(0)), made(e.real(0)), made(e.real(0, again=1))
     assert first.dtype == np.float32 and abs(first).max() <= 1
     np.testing.assert_array_equal(first, same)
@@ -57,7 +60,7 @@ def test_real_images_are_each_seen_once_in_a_seeded_order(opened, monkeypatch):
     pixels = np.round((first + 1) * 127.5).astype(np.uint8)
     domain = opened.domains[0].images
     assert sorted(p.tobytes() for p in pixels) == sorted(p.tobytes() for p in domain)
-    assert len(made(opened.streams(5, seed=3).real(1))) == 5
+    assert len(made(streams_of(opened, 5, seed=3).real(1))) == 5
 
 
 def test_streams_are_cut_to_the_shorter_one():
@@ -114,16 +117,16 @@ def test_a_metric_that_does_not_fit_says_why(finished, metric, part):
 
 
 def test_an_unlabelled_set_has_no_coherence(tmp_path):
-    Session(tiny.config(tmp_path / "run", dataset="tiny_unlabelled", steps=1)).fit()
+    train(tiny.config(tmp_path / "run", dataset="tiny_unlabelled", steps=1))
     tiny.refused(lambda: tiny.evaluated(tmp_path / "run"), "no metric fits", "labelled")
 
 
 def test_pixels_of_a_translator(tmp_path):
-    Session(tiny.config(tmp_path / "run", gan_type="pix2pix", steps=1)).fit()
+    train(tiny.config(tmp_path / "run", gan_type="pix2pix", steps=1))
     result = tiny.evaluated(tmp_path / "run", num=100)
     assert set(result["values"]) >= {"pixels/l1", "pixels/psnr", "pixels/ssim"}
-    session = Session.open(tmp_path / "run", with_data=True)
-    e = session.streams(100, 0)
+    session = open_run(tmp_path / "run", with_data=True)
+    e = streams_of(session, 100, 0)
     errors = [np.mean(abs(out - y)) for _, out, y in e.translations()]
     assert len(errors) == result["counts"]["pixels"] == 12
     assert result["values"]["pixels/l1"] == pytest.approx(np.mean(errors), rel=1e-4)
@@ -142,13 +145,13 @@ def test_keep_best_ends_with_the_best_state(tmp_path, monkeypatch):
 
     monkeypatch.setitem(METRICS, "own", Metric(
         "a score", measure, lambda e: "", ("own/score", max)))
-    session = Session(tiny.config(tmp_path / "run", steps=3, evaluate_every=1,
+    session = prepare(tiny.config(tmp_path / "run", steps=3, evaluate_every=1,
                                   evaluate_metrics="own", keep_best="own"))
-    session.fit()
+    fit(session)
     for kept, best in zip(session.trainer.G[0].trainable_variables, states[1], strict=True):
         np.testing.assert_array_equal(kept, best)
     assert RunDirectory(tmp_path / "run").best.exists()
-    assert Session.open(tmp_path / "run").step == 2
+    assert open_run(tmp_path / "run").step == 2
 
 
 def test_every_is_the_short_name_and_keep_best_needs_a_measurement(tmp_path, capsys):
@@ -169,7 +172,7 @@ def test_modes_and_set_distances_of_labelled_domains(finished):
 
 
 def test_modes_of_points(tmp_path):
-    Session(tiny.ring_config(tmp_path / "run", steps=1)).fit()
+    train(tiny.ring_config(tmp_path / "run", steps=1))
     values = tiny.evaluated(tmp_path / "run", num=50)["values"]
     assert values["modes/modes/ring"] == 10 and set(values) == {
         f"modes/{k}/ring" for k in ("covered", "modes", "near", "entropy")}
@@ -187,7 +190,7 @@ def test_cross_coherence_goes_both_ways(finished):
 @pytest.mark.parametrize("kind, metric", [("classifier", "coherence"), ("segmenter", "fcn")])
 def test_a_run_without_images_says_where_its_scores_are(tmp_path, kind, metric):
     """And begins no other run: what judges is trained for runs that can be judged."""
-    Session(tiny.config(tmp_path / "runs" / "own", gan_type=kind, steps=1)).fit()
+    train(tiny.config(tmp_path / "runs" / "own", gan_type=kind, steps=1))
     for metrics in (None, [metric]):
         tiny.refused(lambda m=metrics: tiny.evaluated(tmp_path / "runs" / "own", m),
                      f"a {kind} makes no images", "summary.json", "--run_dir")
@@ -196,7 +199,7 @@ def test_a_run_without_images_says_where_its_scores_are(tmp_path, kind, metric):
 
 def test_a_run_that_cannot_be_measured_so_is_refused_at_its_start(tmp_path):
     config = tiny.config(tmp_path / "run", evaluate_every=5, evaluate_metrics="pixels")
-    tiny.refused(lambda: Session(config), "--evaluate_metrics pixels", "pix2pix")
+    tiny.refused(lambda: prepare(config), "--evaluate_metrics pixels", "pix2pix")
     assert not (tmp_path / "run").exists()
 
 

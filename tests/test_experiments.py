@@ -16,7 +16,8 @@ from gantrain.main import main
 from gantrain.measures.evaluate import measure
 from gantrain.nets import PairOptions, build_pair
 from gantrain.runs.directory import RunDirectory
-from gantrain.session import Session
+from gantrain.stages import prepare
+from gantrain.use.measured import streams as streams_of
 
 RUNS = [(n, s) for n, e in EXPERIMENTS.items() if not e.computed for s in SCALES]
 
@@ -74,8 +75,8 @@ def test_what_is_drawn_is_drawn_large_enough():
 
 @pytest.mark.parametrize("gan_type", ("pix2pix", "cyclegan"))
 def test_rows_of_translators_are_measured(tmp_path, gan_type):
-    session = Session(tiny.config(tmp_path, gan_type=gan_type))
-    e = session.streams(2, 0)
+    session = prepare(tiny.config(tmp_path, gan_type=gan_type))
+    e = streams_of(session, 2, 0)
     found = measure(e, ["pixels"])
     asked = {row.key.format(*e.names) for x in EXPERIMENTS.values() for row in x.rows
              if x.scales and x.scales["cpu"].get("gan_type") == gan_type}

@@ -24,7 +24,7 @@ from gantrain.measures.frechet import (
 )
 from gantrain.nets import build_classifier
 from gantrain.nets.classifiers import CLASSIFIERS, penultimate
-from gantrain.runtime import Runtime
+from gantrain.runtime import start
 
 
 def normal(shape, seed=0):
@@ -283,7 +283,7 @@ def test_features_of_a_classifier_are_what_its_last_layer_reads(name):
 
 
 def test_features_compile_and_are_float32_in_half_precision():
-    runtime = Runtime(RuntimeOptions(), seed=0)
+    runtime = start(RuntimeOptions(), seed=0)
     keras.config.set_dtype_policy("mixed_bfloat16")
     model = build_classifier("evaluation", (32, 32, 3), 10, width=0.25, seed=0)
     features = runtime.function(penultimate(model))

@@ -76,7 +76,7 @@ def test_only_flags_adds_arguments():
 
 def test_only_the_console_prints():
     assert files_where(calls("print")) <= {"main.py", "commands.py", "runs/callbacks.py",
-                                           "auxiliary.py"}
+                                           "runs/consult.py"}
 
 
 def test_only_the_optimizer_factory_makes_optimizers():
@@ -144,6 +144,52 @@ def test_quick_modules_do_not_import_tensorflow():
         imported = [ast.unparse(n) for n in source.body if isinstance(n, (ast.Import,
                                                                          ast.ImportFrom))]
         assert not [line for line in imported if re.search("tensorflow|keras|gantrain.nets", line)]
+
+
+def module_of(path):
+    return "gantrain." + path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+
+
+def imported(node, modules):
+    """Modules of the package that an import names."""
+    names = []
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom):
+        parts = [f"{node.module}.{alias.name}" for alias in node.names]
+        # A room that is imported from its house does not need the house.
+        names = [part if part in modules else node.module for part in parts]
+    return {name for name in names if name in modules}
+
+
+def test_no_circle_of_imports_and_no_late_import_that_hides_one():
+    modules = {module_of(name): ast.parse(path.read_text()) for name, path in SOURCES.items()}
+    above = {name: {m for node in tree.body for m in imported(node, modules)}
+             for name, tree in modules.items()}
+    left = dict(above)
+    while left:
+        free = [name for name, needs in left.items() if not needs & set(left)]
+        assert free, f"circle among {sorted(left)}"
+        for name in free:
+            del left[name]
+    # The command line and the public names wait for no TensorFlow; figures and facades draw rarely.
+    late = {name for name, tree in modules.items() for node in ast.walk(tree)
+            if node not in tree.body and imported(node, modules)}
+    assert late <= {"gantrain", "gantrain.commands", "gantrain.main",
+                    "gantrain.experiments.figures", "gantrain.experiments.write",
+                    "gantrain.data.datasets"}
+
+
+def test_no_room_looks_up():
+    """From the ground up: what a room is made of lies on its own floor or below."""
+    floors = ("data", "nets", "terms", "measures", "trainers", "runs", "use")
+    for floor, room in enumerate(floors):
+        above = re.compile(
+            rf"gantrain\.({'|'.join((*floors[floor + 1:], 'stages', 'commands', 'main'))})\b")
+        for name, path in SOURCES.items():
+            if name.startswith(f"{room}/"):
+                assert not [node.module for node in nodes(path) if isinstance(
+                    node, ast.ImportFrom) and above.match(node.module or "")], name
 
 
 def test_no_module_without_a_subject():

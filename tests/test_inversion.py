@@ -14,11 +14,13 @@ from gantrain import images, latent
 from gantrain.commands import COMMANDS
 from gantrain.core import Runtime as RuntimeOptions
 from gantrain.game import Draw
+from gantrain.inversion import Inverter, cross_domain, encoder_of, generators_of, invert
 from gantrain.main import main
 from gantrain.nets import PairOptions
-from gantrain.runtime import Runtime
-from gantrain.session import Session
-from gantrain.use.inversion import Inverter, cross_domain, invert
+from gantrain.runtime import start
+from gantrain.stages import open_run, prepare
+from gantrain.use.directions import directions, translator
+from gantrain.use.samples import noise, samples
 
 NORMAL, UNIFORM = PairOptions(noise_dim=5, noise_type="normal"), PairOptions(noise_dim=5)
 CLASSES = PairOptions(noise_dim=4, noise_categories=3)
@@ -26,7 +28,7 @@ CLASSES = PairOptions(noise_dim=4, noise_categories=3)
 
 @pytest.fixture(scope="module")
 def compiler():
-    return Runtime(RuntimeOptions(), 0).function
+    return start(RuntimeOptions(), 0).function
 
 
 def matrix(prior, seed=0, pixels=12):
@@ -212,7 +214,7 @@ def test_images_do_not_change_each_other(compiler, monkeypatch):
     x = bumpy(draws(UNIFORM, 7))
     inverter = Inverter(bumpy, UNIFORM, compiler, steps=30, restarts=4, candidates=40)
     together = inverter(x)
-    monkeypatch.setattr("gantrain.use.inversion.PIXELS", 6 * 4 * 3)
+    monkeypatch.setattr("gantrain.inversion.PIXELS", 6 * 4 * 3)
     parts = inverter(x)
     for found in (parts, inverter(x[2:3])):
         rows = slice(None) if len(found.z) == 7 else slice(2, 3)
@@ -282,45 +284,45 @@ def coupled(tmp_path_factory):
 
 
 def test_the_translator_of_a_run_finds_its_own_images(coupled):
-    session = Session.open(coupled)
-    z = session.noise(5, seed=3)
-    a, b = session.samples(z)
-    translator = session.translator("a2b")
-    assert translator.channels == 3 and translator.errors == []
-    np.testing.assert_allclose(translator.apply(a), b, atol=0.05)
-    assert len(translator.errors) == 5 and max(translator.errors) < 0.02
-    back = session.translator("b2a").apply(b)
+    session = open_run(coupled)
+    z = noise(session, 5, seed=3)
+    a, b = samples(session, z)
+    way = translator(session, "a2b")
+    assert way.channels == 3 and way.errors == []
+    np.testing.assert_allclose(way.apply(a), b, atol=0.05)
+    assert len(way.errors) == 5 and max(way.errors) < 0.02
+    back = translator(session, "b2a").apply(b)
     assert np.abs(back - a).mean() < np.abs(back - b).mean()
 
 
 def test_images_of_other_sizes_come_back_in_their_size(coupled):
-    session = Session.open(coupled)
-    (a, _) = session.samples(session.noise(2, seed=3))
+    session = open_run(coupled)
+    (a, _) = samples(session, noise(session, 2, seed=3))
     large = np.stack([images.scale(image, 96, 64) for image in a])
-    translator = session.translator(steps=20)
-    made = translator.apply(large)
+    way = translator(session, steps=20)
+    made = way.apply(large)
     assert made.shape == (2, 96, 64, 3) and made.dtype == np.float32
     assert np.abs(made).max() <= 1.0
 
 
 def test_the_encoder_and_the_averaged_generators_of_the_run(coupled, tmp_path):
-    session = Session.open(coupled)
+    session = open_run(coupled)
     (encoder,) = [c.encoder for c in session.trainer.couplings]
-    x = session.samples(session.noise(3))[0]
-    np.testing.assert_array_equal(session.encoder()(x), encoder(x, training=False))
-    session = Session(tiny.config(tmp_path / "run", gan_type="cogan", net="plain", ema=0.5))
-    assert session.encoder() is None
-    z = session.noise(3)
-    for generator, made in zip(session.generators(), session.samples(z), strict=True):
+    x = samples(session, noise(session, 3))[0]
+    np.testing.assert_array_equal(encoder_of(session.trainer)(x), encoder(x, training=False))
+    session = prepare(tiny.config(tmp_path / "run", gan_type="cogan", net="plain", ema=0.5))
+    assert encoder_of(session.trainer) is None
+    z = noise(session, 3)
+    for generator, made in zip(generators_of(session.trainer), samples(session, z), strict=True):
         np.testing.assert_allclose(generator(z), made, atol=1e-6)
     for shadow in session.trainer.averages[0].networks:
         for v in shadow.variables:
             v.assign(tf.zeros_like(v))
-    assert not np.any(session.generators()[0](z))
+    assert not np.any(generators_of(session.trainer)[0](z))
 
 
 def test_any_number_of_domains(tmp_path):
-    session = Session(tiny.config(tmp_path / "run", dataset="tiny3", gan_type="cogan",
+    session = prepare(tiny.config(tmp_path / "run", dataset="tiny3", gan_type="cogan",
                                   net="plain"))
     for generator, v in zip(session.trainer.G, (0.1, 0.2, 0.3), strict=True):
         generator.trainable_variables[-1].assign(v * tf.ones(3))
@@ -328,38 +330,39 @@ def test_any_number_of_domains(tmp_path):
             0.0 * generator.trainable_variables[-2])
     x = np.zeros((1, 32, 32, 3), np.float32)
     for direction, v in (("a2b", 0.2), ("c2a", 0.1), ("b2c", 0.3)):
-        made = session.translator(direction, steps=1, restarts=1).apply(x)
+        made = translator(session, direction, steps=1, restarts=1).apply(x)
         np.testing.assert_allclose(made, np.tanh(v), atol=1e-6)
-    tiny.refused(lambda: session.translator("a2d"), "--direction a2d", "a2b, a2c, b2a, b2c, c2a")
+    tiny.refused(lambda: translator(session, "a2d"), "--direction a2d", "a2b, a2c, b2a, b2c, c2a")
 
 
 def test_a_translator_starts_from_the_encoder(coupled, monkeypatch):
-    session = Session.open(coupled)
-    z = session.noise(4, seed=9)
-    monkeypatch.setattr(session, "encoder", lambda: lambda x: tf.constant(z))
+    session = open_run(coupled)
+    z = noise(session, 4, seed=9)
+    monkeypatch.setattr("gantrain.use.directions.encoder_of",
+                        lambda trainer: lambda x: tf.constant(z))
     options = dict(steps=1, restarts=1, rate=0.0)
-    translator = session.translator("b2a", **options)
-    np.testing.assert_allclose(translator.apply(session.samples(z)[1]), session.samples(z)[0],
+    way = translator(session, "b2a", **options)
+    np.testing.assert_allclose(way.apply(samples(session, z)[1]), samples(session, z)[0],
                                atol=1e-5)
-    assert max(translator.errors) < 1e-5
+    assert max(way.errors) < 1e-5
 
 
 def test_letters_follow_the_data_set(tmp_path, monkeypatch):
     """A run of b2a has the second domain of its set as its first."""
-    session = Session(tiny.config(tmp_path / "run", gan_type="cyclegan", direction="b2a"))
+    session = prepare(tiny.config(tmp_path / "run", gan_type="cyclegan", direction="b2a"))
     for domain, name in zip(session.domains, ("photo", "map"), strict=True):
         monkeypatch.setitem(domain.__dict__, "name", name)
-    assert session._directions() == {"b2a": (0, 1), "a2b": (1, 0), "photo2map": (0, 1),
+    assert directions(session) == {"b2a": (0, 1), "a2b": (1, 0), "photo2map": (0, 1),
                                      "map2photo": (1, 0)}
     ways, x = session.trainer.translators(), np.zeros((1, 32, 32, 3), np.float32)
-    np.testing.assert_allclose(session.translator("map2photo").apply(x), ways["a2b"](x), atol=1e-5)
+    np.testing.assert_allclose(translator(session, "map2photo").apply(x), ways["a2b"](x), atol=1e-5)
 
 
 def test_names_of_two_domains(coupled, monkeypatch):
-    session = Session.open(coupled)
+    session = open_run(coupled)
     for domain, name in zip(session.domains, ("mnist2edge", "street"), strict=True):
         monkeypatch.setitem(domain.__dict__, "name", name)
-    ways = session._directions()
+    ways = directions(session)
     assert list(ways) == ["a2b", "b2a", "mnist2edge2street", "street2mnist2edge"]
     assert list(ways.values()) == [(0, 1), (1, 0)] * 2
 
@@ -367,14 +370,14 @@ def test_names_of_two_domains(coupled, monkeypatch):
 @pytest.mark.parametrize("kind, direction", (("cyclegan", "a2b"), ("cyclegan", "b2a"),
                                              ("pix2pix", "b2a")))
 def test_translation_trainers_take_names_too(kind, direction, tmp_path):
-    session = Session(tiny.config(tmp_path / "run", gan_type=kind, direction=direction))
+    session = prepare(tiny.config(tmp_path / "run", gan_type=kind, direction=direction))
     source, target = (d.name for d in session.domains)
     assert f"{source}2{target}" == direction
     ways = session.trainer.translators()
     x = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)
     for name in ways:
-        np.testing.assert_allclose(session.translator(name).apply(x), ways[name](x), atol=1e-5)
-    tiny.refused(lambda: session.translator("a2c"), "--direction a2c", "a2b, b2a")
+        np.testing.assert_allclose(translator(session, name).apply(x), ways[name](x), atol=1e-5)
+    tiny.refused(lambda: translator(session, "a2c"), "--direction a2c", "a2b, b2a")
 
 
 def test_files_through_a_coupled_run(coupled, tmp_path, capsys):
@@ -399,13 +402,13 @@ def test_files_through_a_coupled_run(coupled, tmp_path, capsys):
 
 
 def test_the_defaults_of_the_command_are_those_of_the_module():
-    from gantrain.use import inversion
+    from gantrain import inversion
     o = COMMANDS["translate"][1]()
     assert (o.steps, o.restarts) == (inversion.STEPS, inversion.RESTARTS)
 
 
 def test_runs_that_translate_nothing(tmp_path):
-    alone = Session(tiny.config(tmp_path / "gan", gan_type="gan", net="plain", domains="a"))
-    tiny.refused(alone.translator, "a gan of a translates no images")
-    classifier = Session(tiny.config(tmp_path / "c", gan_type="classifier"))
-    tiny.refused(classifier.translator, "a classifier", "pix2pix, cyclegan")
+    alone = prepare(tiny.config(tmp_path / "gan", gan_type="gan", net="plain", domains="a"))
+    tiny.refused(lambda: translator(alone), "a gan of a translates no images")
+    classifier = prepare(tiny.config(tmp_path / "c", gan_type="classifier"))
+    tiny.refused(lambda: translator(classifier), "a classifier", "pix2pix, cyclegan")

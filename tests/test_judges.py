@@ -1,20 +1,23 @@
 """Judges are the same for every run on a set at one size, and no number outlives its judge."""
 
+import dataclasses
+
 import keras
 import pytest
 import tiny
 from tensorflow.python.framework import config as tf_config
 
-from gantrain import auxiliary
-from gantrain.auxiliary import EVALUATION, classifier_config, segmenter_config
+from gantrain import consulted
 from gantrain.config import every_option, make
 from gantrain.data.datasets import DATASETS, Dataset
 from gantrain.measures import METRICS
 from gantrain.measures.metric import Metric
 from gantrain.nets.frozen import weights_hash
 from gantrain.options import choices_of
-from gantrain.session import Session
+from gantrain.runs.plan import own_run
+from gantrain.stages import prepare, train
 from gantrain.trainers import TRAINERS
+from gantrain.use.measured import streams
 
 # What a judge takes over: which images, how they are scaled, and what changes no number.
 TAKEN_OVER = {"dataset", "place", "data_dir", "offline", "image_size", "fit", "gpu_mem_mb",
@@ -34,9 +37,11 @@ def another(f):
     return {"load_size": 40, "flip": True, "xla": True, "domains": "b"}.get(f.name, 3)
 
 
+MAPS = [dataclasses.replace(tiny.maps()[0], palette=tiny.PALETTE), tiny.maps()[1]]
 JUDGES = {
-    "classifier": lambda config: classifier_config(config, [tiny.domain("b")], **EVALUATION),
-    "segmenter": lambda config: segmenter_config(config, tiny.maps(), "a2b", tiny.PALETTE),
+    "classifier": lambda config: own_run(
+        config, consulted.evaluation_classifiers([tiny.domain("b")])["b"]),
+    "segmenter": lambda config: own_run(config, consulted.segmenter(config, MAPS, "a2b")),
 }
 
 
@@ -63,14 +68,16 @@ def test_no_option_of_a_run_reaches_its_judge(judge):
 @pytest.fixture
 def quick(monkeypatch):
     """Segmenters of three steps too; kernels are as before afterwards."""
-    monkeypatch.setitem(auxiliary.SEGMENTER, "steps", 3)
-    monkeypatch.setitem(auxiliary.SEGMENTER, "width", tiny.WIDTH)
+    monkeypatch.setitem(consulted.SEGMENTER, "steps", 3)
+    monkeypatch.setitem(consulted.SEGMENTER, "width", tiny.WIDTH)
     yield
     tf_config.disable_op_determinism()
 
 
 def classifiers(path, **options):
-    _, described = Session(tiny.config(path / "run", **options)).judges()
+    e = streams(prepare(tiny.config(path / "run", **options)), 10, 0, train=train)
+    e.judges()
+    described = e.networks["evaluation_classifiers"]
     assert {d["version"] for d in described.values()} <= {
         p.name for p in (path / "classifiers").iterdir()}
     return {name: d["sha256"] for name, d in described.items()}
@@ -88,8 +95,10 @@ def test_classifiers_of_runs_that_differ_in_everything_are_the_same_weights(quic
 
 def test_segmenters_of_runs_that_differ_in_everything_are_the_same_weights(quick, tmp_path):
     def judge(path, **options):
-        session = Session(tiny.config(path / "run", dataset="tiny_maps", **options))
-        return session.auxiliaries.segmenter(session.domains, "a2b")[1]["sha256"]
+        session = prepare(tiny.config(path / "run", dataset="tiny_maps", **options))
+        e = streams(session, 10, 0, train=train)
+        e.segmenter()
+        return e.networks["fcn"]["sha256"]
 
     assert judge(tmp_path / "one", gan_type="pix2pix") == judge(
         tmp_path / "two", gan_type="cyclegan", batch_size=3, seed=5, load_size=40, flip=True,
@@ -106,11 +115,11 @@ def test_the_hash_is_of_the_weights_alone(tmp_path):
     other.set_weights(one.get_weights())
     one.save(tmp_path / "one.keras")
     assert weights_hash(one) == weights_hash(other) == weights_hash(
-        auxiliary.load_model(tmp_path / "one.keras"))
+        consulted.load_model(tmp_path / "one.keras"))
 
 
 def test_values_of_another_judge_do_not_stand_beside(tmp_path, monkeypatch):
-    Session(tiny.ring_config(tmp_path / "run", steps=1)).fit()
+    train(tiny.ring_config(tmp_path / "run", steps=1))
     weights = {"sha256": "1" * 64}
 
     def metric(name):
@@ -133,16 +142,16 @@ def test_values_of_another_judge_do_not_stand_beside(tmp_path, monkeypatch):
 
 def test_which_images_a_pruned_set_has_is_no_choice_of_a_run(tmp_path, monkeypatch):
     """By the same classifier of the whole set, whatever a run chooses, crops and draws."""
-    monkeypatch.setitem(auxiliary.PRUNING, "steps", 2)
-    monkeypatch.setitem(auxiliary.PRUNING, "classifier_net", "plain")
+    monkeypatch.setitem(consulted.PRUNING, "steps", 2)
+    monkeypatch.setitem(consulted.PRUNING, "classifier_net", "plain")
     monkeypatch.setitem(DATASETS, "pruned", Dataset(
         "tests", lambda request: tiny.domains(2, labels=2), prune_domain=1))
 
     def classifier(path, **options):
-        Session(tiny.config(path / "run", gan_type="gan", dataset="pruned", domains="b", n_critic=1,
+        prepare(tiny.config(path / "run", gan_type="gan", dataset="pruned", domains="b", n_critic=1,
                             **options))
         (kept,) = (path / "classifiers").iterdir()
-        return kept.name, weights_hash(auxiliary.load_model(kept))
+        return kept.name, weights_hash(consulted.load_model(kept))
 
     name, digest = classifier(tmp_path / "one")
     assert name.startswith("a_b_plain_")

@@ -16,11 +16,13 @@ from gantrain.data.datasets import load
 from gantrain.data.domain import FileImages
 from gantrain.data.palettes import FAR, PALETTES, Palette, majority
 from gantrain.images import to_float
+from gantrain.inversion import Inverted
 from gantrain.measures.fcn import fcn_score
 from gantrain.runs.directory import RunDirectory
-from gantrain.session import Session
+from gantrain.stages import prepare
+from gantrain.use.directions import translator
 from gantrain.use.files import translate_files
-from gantrain.use.inversion import Inverted
+from gantrain.use.samples import noise
 
 GRAY = {**{f"class {i}": i for i in range(19)}, "void": 255}
 
@@ -334,23 +336,23 @@ def test_translate_shows_the_network_what_training_shows_it(tmp_path, gan_type, 
     (tmp_path / "in").mkdir()
     Image.fromarray(tiny.PALETTE.colours[classes]).save(tmp_path / "in" / "a.jpg", quality=90,
                                                         subsampling=0)
-    session = Session(tiny.config(tmp_path / "run", gan_type=gan_type, dataset="tiny_maps"))
+    session = prepare(tiny.config(tmp_path / "run", gan_type=gan_type, dataset="tiny_maps"))
     assert [d.palette is None for d in session.domains] == [False, True]
     seen = []
     if gan_type == "scogan":
-        monkeypatch.setattr("gantrain.session.Inverter", lambda *a, **o: lambda x, start: (
-            seen.append(x) or Inverted(session.noise(len(x)), np.zeros(len(x)))))
-    translator = session.translator("a2b")
-    apply = translator.apply
+        monkeypatch.setattr("gantrain.use.directions.Inverter", lambda *a, **o: lambda x, start: (
+            seen.append(x) or Inverted(noise(session, len(x)), np.zeros(len(x)))))
+    way = translator(session, "a2b")
+    apply = way.apply
     if gan_type == "pix2pix":
         def apply(x):
             seen.append(x)
-            return translator.apply(x)
-    translate_files(apply, tmp_path / "in", tmp_path / "out", channels=translator.channels,
-                    multiple=translator.multiple, palette=translator.palette)
+            return way.apply(x)
+    translate_files(apply, tmp_path / "in", tmp_path / "out", channels=way.channels,
+                    multiple=way.multiple, palette=way.palette)
     size = 32 if gan_type == "scogan" else 64
     np.testing.assert_array_equal(seen[0][0], to_float(
         tiny.PALETTE.shown[majority(classes, size, size)]))
     assert Image.open(tmp_path / "out" / "a.jpg").size == (64, 64)
-    assert session.translator("b2a" if gan_type == "scogan" else "a2b").palette is (
+    assert translator(session, "b2a" if gan_type == "scogan" else "a2b").palette is (
         None if gan_type == "scogan" else session.domains[0].palette)

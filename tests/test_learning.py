@@ -10,13 +10,15 @@ from gantrain.data.facades import facade_pairs
 from gantrain.data.pairs import paired
 from gantrain.data.ring import DEVIATION, centres
 from gantrain.images import to_float
-from gantrain.session import Session
+from gantrain.runs.train import fit
+from gantrain.stages import prepare
+from gantrain.use.samples import noise, samples
 
 
 def trained(run_dir, domains=None, **options):
-    session = Session(resolve(configure({"run_dir": str(run_dir), "log_every": 1000} | options)),
+    session = prepare(resolve(configure({"run_dir": str(run_dir), "log_every": 1000} | options)),
                       domains=domains)
-    session.fit()
+    fit(session)
     return session
 
 
@@ -31,7 +33,7 @@ def modes(points, least=0.02):
 def test_the_toy_gan_covers_the_ring(tmp_path):
     """Figure 2.10: at least eight of the ten modes."""
     session = trained(tmp_path, preset="ring")
-    (points,) = session.samples(session.noise(2000))
+    (points,) = samples(session, noise(session, 2000))
     assert modes(points) >= 8
 
 
@@ -53,7 +55,7 @@ def test_a_gan_overfits_one_batch(tmp_path):
     session = trained(tmp_path, [domain], gan_type="gan", dataset="tiny", net="compact",
                       batch_size=4, steps=600, g_lr=1e-3, d_lr=1e-3, d_penalty="r1",
                       penalty_weight=0.1, noise_dim=16, ema=0.9)
-    (made,) = session.samples(session.noise(40))
+    (made,) = samples(session, noise(session, 40))
     real = domain.images.astype(np.float32) / 127.5 - 1
     errors = np.abs(made[:, None] - real[None]).mean((2, 3, 4))
     # The four images lie 0.4 from each other, and 0.9 from a gray one.
@@ -71,7 +73,7 @@ def test_the_semantic_loss_couples_two_domains(tmp_path):
                    classifier_net="compact", classifier_steps=200)
 
     def agreement(session):
-        made = session.samples(session.noise(400))
+        made = samples(session, noise(session, 400))
         # The quarter is read off the pixels: no classifier of the program takes part.
         quarters = [np.stack([image[:, 16 * r:16 * r + 16, 16 * c:16 * c + 16, place].mean((1, 2))
                               for r in range(2) for c in range(2)], -1).argmax(-1)

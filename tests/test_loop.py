@@ -18,8 +18,10 @@ from gantrain.main import main
 from gantrain.runs import callbacks, loop
 from gantrain.runs.callbacks import Diverged
 from gantrain.runs.directory import RunDirectory
-from gantrain.session import Session
+from gantrain.runs.train import fit
+from gantrain.stages import prepare, train
 from gantrain.terms.losses import ADVERSARIAL, Loss
+from gantrain.use.samples import noise
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -262,7 +264,7 @@ def test_more_steps_go_on_from_the_end(tmp_path, uninterrupted):
 
 def test_fewer_steps_than_saved_are_refused(tmp_path, capsys):
     with pytest.raises(loop.Interrupted):
-        Session(tiny.ring_config(tmp_path / "run", log_every=2), stop=tiny.After(3)).fit()
+        train(tiny.ring_config(tmp_path / "run", log_every=2), stop=tiny.After(3))
     words = ["--run_dir", str(tmp_path / "run"), "--steps", "2"]
     assert main(words) == 2
     assert "--steps 2" in capsys.readouterr().err
@@ -365,13 +367,12 @@ def test_a_sum_is_named_where_no_term_is_to_blame():
 @pytest.mark.parametrize("undefined", [np.nan, np.inf, -np.inf])
 def test_an_undefined_score_ends_no_run_and_is_left_out(tmp_path, monkeypatch, undefined):
     """The guard judges the terms of the losses; no file of a run holds NaN or infinity."""
-    monkeypatch.setattr(Session, "measure", lambda self: {"modes/near/ring": 0.5,
-                                                          "modes/covered/ring": undefined})
-    monkeypatch.setattr(Session, "score", lambda self: {"accuracy/ring": float(undefined)})
-    session = Session(tiny.ring_config(tmp_path / "run", steps=4, evaluate_every=2,
+    session = prepare(tiny.ring_config(tmp_path / "run", steps=4, evaluate_every=2,
                                        evaluate_metrics="modes", keep_best="modes"))
-    session.fit()
-    lines = session.run.metrics()
+    scores = {"modes/near/ring": 0.5, "modes/covered/ring": undefined}
+    session.watch = session.watch._replace(measurements=[(2, lambda: dict(scores))])
+    fit(session)
+    lines = session.directory.metrics()
     assert lines[1]["modes/near/ring"] == 0.5 and "modes/covered/ring" not in lines[1]
     for name in ("metrics.jsonl", "summary.json"):
         text = (tmp_path / "run" / name).read_text()
@@ -405,7 +406,7 @@ def test_an_evaluation_joins_the_logs_of_its_steps():
 
 def test_tensorboard_events_are_written_when_asked_for(tmp_path):
     pytest.importorskip("tensorboard")
-    Session(tiny.ring_config(tmp_path / "run", steps=2, tensorboard=True)).fit()
+    train(tiny.ring_config(tmp_path / "run", steps=2, tensorboard=True))
     (events,) = (tmp_path / "run" / "tensorboard").iterdir()
     read = {value.tag for record in tf.data.TFRecordDataset(str(events))
             for value in tf.compat.v1.Event.FromString(record.numpy()).summary.value}
@@ -414,13 +415,13 @@ def test_tensorboard_events_are_written_when_asked_for(tmp_path):
 
 def test_sample_grids_show_the_same_latent_vectors(tmp_path):
     """The grids of a run, and of a run that was resumed, are drawn from one fixed noise."""
-    session = Session(tiny.ring_config(tmp_path, seed=3))
-    again = Session(tiny.ring_config(tmp_path, seed=3))
-    np.testing.assert_array_equal(session.noise(7), again.noise(7))
-    assert not np.array_equal(session.noise(7), session.noise(7, seed=4))
+    session = prepare(tiny.ring_config(tmp_path, seed=3))
+    again = prepare(tiny.ring_config(tmp_path, seed=3))
+    np.testing.assert_array_equal(noise(session, 7), noise(again, 7))
+    assert not np.array_equal(noise(session, 7), noise(session, 7, seed=4))
     # No training draw is like them: those have steps from zero on.
     training = session.trainer.noise(Draw(3, tf.constant(0, tf.int64), 7))
-    assert not np.array_equal(session.noise(7), training)
+    assert not np.array_equal(noise(session, 7), training)
 
 
 def test_a_checkpoint_is_written_once_per_step(tmp_path):
@@ -440,8 +441,7 @@ def test_a_checkpoint_is_written_once_per_step(tmp_path):
 def test_config_json_is_written_before_the_first_step(tmp_path, monkeypatch):
     """A run that is killed at once can be resumed: its config is there before its weights."""
     monkeypatch.setattr(loop, "fit", lambda *args, **options: 1 / 0)
-    monkeypatch.setattr("gantrain.session.fit", lambda *args, **options: 1 / 0)
-    session = Session(tiny.ring_config(tmp_path / "run"))
+    session = prepare(tiny.ring_config(tmp_path / "run"))
     with pytest.raises(ZeroDivisionError):
-        session.fit()
+        fit(session)
     assert json.loads((tmp_path / "run" / "config.json").read_text())["run"]["steps"] == 8

@@ -21,13 +21,13 @@ from gantrain.data.ring import centres
 from gantrain.data.transforms import negative
 from gantrain.files import to_json
 from gantrain.images import to_float
+from gantrain.inversion import Crossed
 from gantrain.measures import METRICS, classifier_frechet, cross, inception
 from gantrain.measures.lpips import LPIPS
 from gantrain.measures.pixels import pixel_scores
 from gantrain.measures.streams import Judges, Streams, Weights
 from gantrain.terms.labels import LabelOptions
 from gantrain.trainer import Adapts, Generates, Translates
-from gantrain.use.inversion import Crossed
 
 LEVELS = np.array([20, 90, 160, 230])
 SIDE = 32  # AlexNet takes no less

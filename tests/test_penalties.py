@@ -16,7 +16,7 @@ from gantrain.config import make
 from gantrain.game import Draw, Play
 from gantrain.nets import Generated
 from gantrain.nets.frozen import FeatureNet
-from gantrain.session import Session
+from gantrain.stages import prepare
 from gantrain.terms import gradients, perceptual
 from gantrain.terms.feature import FeatureRegulariser
 from gantrain.terms.gradients import attack
@@ -128,7 +128,7 @@ def test_a_penalty_reaches_the_weights_in_training_mode():
 
 @pytest.fixture(scope="module")
 def clipped():
-    session = Session(tiny.config("unused", gan_type="cogan", loss="wasserstein", d_penalty="clip",
+    session = prepare(tiny.config("unused", gan_type="cogan", loss="wasserstein", d_penalty="clip",
                                   penalty_weight=0.02, d_lr=0.1, g_lr=0.1, n_critic=1),
                       domains=tiny.domains(2))
     tf.config.run_functions_eagerly(True)
@@ -151,7 +151,7 @@ def test_clipping_leaves_the_generators_alone(clipped):
 
 
 def test_a_lazy_penalty_is_applied_on_every_kth_update_with_k_times_the_weight():
-    session = Session(tiny.ring_config("unused", d_penalty="r1", penalty_weight=3.0,
+    session = prepare(tiny.ring_config("unused", d_penalty="r1", penalty_weight=3.0,
                                        penalty_every=3, n_critic=2))
     trainer, applied = session.trainer, []
     points = tf.constant(normal(4, 2), tf.float32)
@@ -167,7 +167,7 @@ def test_a_lazy_penalty_is_applied_on_every_kth_update_with_k_times_the_weight()
 
 def test_a_lazy_penalty_disturbs_no_later_draw():
     """What is drawn after the penalty is the same whether it was its turn or not."""
-    session = Session(tiny.ring_config("unused", loss="wasserstein", d_penalty="gp",
+    session = prepare(tiny.ring_config("unused", loss="wasserstein", d_penalty="gp",
                                        penalty_every=2))
     points = tf.constant(normal(4, 2), tf.float32)
     later = []
@@ -469,7 +469,7 @@ def test_perceptual_loss_holds_the_energy_constant_and_accepts_gray(extractor):
 
 @pytest.mark.parametrize("step, rise", [(0, 0.0), (3, 0.3), (10, 1.0), (25, 1.0)])
 def test_coupling_weights_rise_from_zero(step, rise):
-    session = Session(tiny.config("unused", gan_type="scogan", net="plain", feature_loss=8.0,
+    session = prepare(tiny.config("unused", gan_type="scogan", net="plain", feature_loss=8.0,
                                   cycle_loss=2.0, coupling_ramp=10), domains=tiny.domains(2))
     made = [Generated(tensor(normal(4, 32, 32, 3, seed=i)), (tensor(normal(4, 3, seed=i)),))
             for i in range(2)]
@@ -482,7 +482,7 @@ def test_coupling_weights_rise_from_zero(step, rise):
 def test_the_prior_of_the_labels_is_that_of_the_domains(classifier_file):
     a, b = tiny.domain("a", count=10), tiny.domain("b", count=20)
     a = a.subset(np.flatnonzero(a.labels < 5))
-    session = Session(tiny.config("unused", gan_type="scogan", net="plain", semantic_loss=1.0,
+    session = prepare(tiny.config("unused", gan_type="scogan", net="plain", semantic_loss=1.0,
                                   classifier=str(classifier_file)), domains=[a, b])
     (coupling,) = session.trainer.couplings
     np.testing.assert_allclose(coupling.labels.prior, [0.15] * 5 + [0.05] * 5, rtol=1e-6)

@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import shutil
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,9 +13,17 @@ import tiny
 from tiny import refused
 
 from gantrain.files import replacing, write_text
+from gantrain.game import Player
+from gantrain.main import main
 from gantrain.runs import directory as run_directory
 from gantrain.runs.directory import RunDirectory
-from gantrain.session import Session
+from gantrain.runs.train import fit
+from gantrain.stages import open_run, prepare
+from gantrain.use.samples import noise, samples
+
+# What the generator of the run in version0/ made of five latent vectors of seed 1.
+VERSION_0 = [[-0.043151, -0.314665], [-0.241771, -0.199781], [-0.046448, 0.045295],
+             [0.276903, 0.141725], [-0.248721, -0.031638]]
 
 
 def everything(folder):
@@ -21,7 +31,7 @@ def everything(folder):
 
 
 def weights(*values):
-    return [keras.Variable(np.array(v, np.float32), name=f"w{i}") for i, v in enumerate(values)]
+    return {f"w{i}": keras.Variable(np.array(v, np.float32)) for i, v in enumerate(values)}
 
 
 # ------------------------------------------------------------------------------------------ writing
@@ -76,14 +86,14 @@ def test_save_and_restore(tmp_path):
     run.save(7, weights([1, 2], 3), keep=2)
     fresh = weights([0, 0], 0)
     assert run.restore(fresh) == 7
-    np.testing.assert_array_equal(fresh[0], [1, 2])
-    assert float(fresh[1].value) == 3
+    np.testing.assert_array_equal(fresh["w0"], [1, 2])
+    assert float(fresh["w1"].value) == 3
 
 
 def test_without_a_checkpoint_nothing_is_assigned(tmp_path):
     fresh = weights([5, 6])
     assert RunDirectory(tmp_path).restore(fresh) == 0
-    np.testing.assert_array_equal(fresh[0], [5, 6])
+    np.testing.assert_array_equal(fresh["w0"], [5, 6])
 
 
 def test_the_newest_checkpoints_are_kept(tmp_path):
@@ -92,8 +102,8 @@ def test_the_newest_checkpoints_are_kept(tmp_path):
         run.save(step, weights([step]), keep=2)
     assert [int(p.stem) for p in run.checkpoints()] == [10, 100]
     fresh = weights([0])
-    assert run.restore(fresh) == 100 and float(fresh[0][0]) == 100
-    assert run.restore(fresh, run.checkpoints()[0]) == 10 and float(fresh[0][0]) == 10
+    assert run.restore(fresh) == 100 and float(fresh["w0"][0]) == 100
+    assert run.restore(fresh, run.checkpoints()[0]) == 10 and float(fresh["w0"][0]) == 10
 
 
 def test_a_full_disk_keeps_the_previous_checkpoints(tmp_path, monkeypatch):
@@ -110,7 +120,7 @@ def test_a_full_disk_keeps_the_previous_checkpoints(tmp_path, monkeypatch):
         refused(lambda: run.save(2, weights([2]), keep=1), "00000002.npz", "No space left")
     assert everything(tmp_path / "checkpoints") == ["00000001.npz"]
     fresh = weights([0])
-    assert run.restore(fresh) == 1 and float(fresh[0][0]) == 1
+    assert run.restore(fresh) == 1 and float(fresh["w0"][0]) == 1
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "noise", "member"])
@@ -122,17 +132,72 @@ def test_a_damaged_checkpoint_is_one_line(tmp_path, damage):
                       "member": whole[:300] + b"x" * 200 + whole[500:]}[damage])
     before = weights(np.zeros(1000))
     refused(lambda: run.restore(before), str(path), "damaged", "delete it")
-    np.testing.assert_array_equal(before[0], np.zeros(1000))
+    np.testing.assert_array_equal(before["w0"], np.zeros(1000))
 
 
-@pytest.mark.parametrize("other", [
-    weights([1.0]), weights([1, 2], 3, 4), weights([1, 2, 3], 3),
-    [keras.Variable(np.zeros(2, np.float32), name="z"), *weights([1], 3)[1:]],
+@pytest.mark.parametrize("other, said", [
+    (weights([1, 2]), "has w1, which they have not"),
+    (weights([1, 2], 3, 4, 5), "has no w2; 2 such"),
+    (weights([1, 2, 3], 3), "w0 has the shape (2,) and not (3,)"),
+    ({"z": keras.Variable(np.zeros(2, np.float32)), **weights([1, 2], 3)}, "has no z"),
 ])
-def test_a_checkpoint_of_other_networks_is_refused(tmp_path, other):
+def test_a_checkpoint_of_other_networks_is_refused_by_the_first_entry(tmp_path, other, said):
     run = RunDirectory(tmp_path)
     path = run.save(3, weights([1, 2], 3), keep=1)
-    refused(lambda: run.restore(other), str(path), "other networks")
+    before = tiny.values(other.values())
+    refused(lambda: run.restore(other), str(path), "other networks", said)
+    for value, old in zip(other.values(), before, strict=True):
+        np.testing.assert_array_equal(value, old)
+
+
+NETWORK = (keras.layers.Dense(3), keras.layers.Dropout(0.5, name="drop"),
+           keras.layers.Dense(2, name="head"))
+
+
+def player(layers):
+    net = keras.Sequential([keras.Input((4,)), *(
+        type(layer).from_config(layer.get_config()) for layer in layers)], name="net")
+    return Player("p", [net], keras.optimizers.Adam())
+
+
+def test_entries_have_names_that_survive_an_added_layer():
+    first = keras.layers.Dropout(0.1, name="first")
+    small, large = player(NETWORK).state(), player((first, *NETWORK, NETWORK[0])).state()
+    assert set(small) < set(large)
+    assert {"net/dense/kernel", "net/head/bias", "optimizer/iteration",
+            "optimizer/momentum/net/head/kernel", "optimizer/velocity/net/dense/bias"} < set(small)
+    # Whatever Keras has counted in this process.
+    assert set(player(NETWORK).state()) == set(small)
+    assert len({id(v) for v in small.values()}) == len(small)
+
+
+@pytest.mark.parametrize("of_version_0", [True, False])
+def test_a_run_of_version_0_opens_and_goes_on(tmp_path, capsys, of_version_0):
+    """Its config has no version, its checkpoint numbers its entries."""
+    path = tmp_path / "run"
+    shutil.copytree(Path(__file__).parent / "version0", path)
+    if not of_version_0:
+        # The same state under names.
+        run = open_run(path)
+        run.directory.save(3, run.trainer.state(), keep=1)
+    (points,) = samples(open_run(path), noise(open_run(path), 5, seed=1))
+    np.testing.assert_allclose(points, VERSION_0, atol=1e-5)
+    assert main(["sample", "--run_dir", str(path), "--output", str(tmp_path / "s.png")]) == 0
+    assert main(["evaluate", "--run_dir", str(path), "--num", "10"]) == 0
+    assert "modes/covered/ring" in capsys.readouterr().out
+    assert main(["--run_dir", str(path), "--steps", "5"]) == 0
+    assert [line["step"] for line in RunDirectory(path).metrics()] == [1, 2, 3, 4, 5]
+    with np.load(RunDirectory(path).checkpoints()[-1]) as stored:
+        assert "generators/optimizer/iteration" in stored.files
+
+
+def test_another_place_of_version_0_is_refused(tmp_path):
+    path = tmp_path / "run"
+    shutil.copytree(Path(__file__).parent / "version0", path)
+    config = json.loads((path / "config.json").read_text())
+    config["optimisation"]["ema"] = 0.0
+    (path / "config.json").write_text(json.dumps(config))
+    refused(lambda: open_run(path), "00000003.npz", "has 00052:kernel, which they have not")
 
 
 # ------------------------------------------------------------------------------------------ metrics
@@ -219,9 +284,9 @@ def test_a_damaged_summary_is_one_line(tmp_path, text):
 
 
 def test_a_finished_run_leaves_what_the_docs_list(tmp_path):
-    session = Session(tiny.ring_config(tmp_path / "run", steps=4, sample_every=2,
+    session = prepare(tiny.ring_config(tmp_path / "run", steps=4, sample_every=2,
                                        checkpoint_every=2, keep=1))
-    summary = session.fit()
+    summary = fit(session)
     assert everything(tmp_path / "run") == [
         "checkpoints", "checkpoints/00000004.npz", "config.json", "domains.json",
         "environment.json", "losses.png", "metrics.jsonl", "models",

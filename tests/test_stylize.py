@@ -11,7 +11,7 @@ from gantrain import images
 from gantrain.core import Runtime as RuntimeOptions
 from gantrain.errors import UserError
 from gantrain.nets.frozen import FeatureNet
-from gantrain.runtime import Runtime
+from gantrain.runtime import start
 from gantrain.use import stylize
 
 
@@ -23,7 +23,7 @@ def picture(height, width, seed=0):
 
 @pytest.fixture(scope="module")
 def runtime():
-    return Runtime(RuntimeOptions(), 0)
+    return start(RuntimeOptions(), 0)
 
 
 @pytest.fixture(scope="module")

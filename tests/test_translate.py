@@ -13,7 +13,7 @@ import tifffile
 from gantrain import images, translate
 from gantrain.core import Runtime as RuntimeOptions
 from gantrain.errors import UserError
-from gantrain.runtime import Runtime
+from gantrain.runtime import start
 from gantrain.use.files import translate_files, translate_images
 
 PIL = pytest.importorskip("PIL.Image")  # an encoder that is not ours; matplotlib brings it
@@ -312,7 +312,7 @@ def test_a_compiled_network_is_traced_a_few_times_for_any_number_of_sizes():
         traces.append(batch.shape)
         return -batch
 
-    compiled = Runtime(RuntimeOptions(), 0).function(network)
+    compiled = start(RuntimeOptions(), 0).function(network)
     sources = [floats(2 + 3 * i, 90 - 7 * i % 50, 3) for i in range(30)] + [floats(5, 5, 3)] * 4
     made = list(translate_images(compiled, sources, multiple=4))
     np.testing.assert_array_equal(made[4], -sources[4])

@@ -15,9 +15,10 @@ from gantrain.measures.evaluate import evaluate
 from gantrain.nets import Classifier, Pair, Row, Translator
 from gantrain.nets.blocks import CHANNELS
 from gantrain.runs.loop import Stop
-from gantrain.session import Session
+from gantrain.stages import open_run, train
 from gantrain.trainer import Generates, Shows, Translates
 from gantrain.trainers import TRAINERS
+from gantrain.use.measured import streams
 
 WIDTH = 1 / 64
 DIGITS = tuple("0123456789")
@@ -189,8 +190,8 @@ def assign(variables, stored):
 
 def evaluated(run_dir, metrics=None, num=MEASURED, seed=MEASURED_SEED, weights=None, **options):
     """`gantrain.measures.evaluate.evaluate` of a run directory."""
-    run = Session.open(run_dir, with_data=True)
-    return evaluate(run, run.streams(num, seed, weights), metrics, **options)
+    run = open_run(run_dir, with_data=True)
+    return evaluate(run, streams(run, num, seed, weights, train), metrics, **options)
 
 
 def timeless(metrics):

@@ -20,8 +20,11 @@ from gantrain.measures import METRICS
 from gantrain.measures.evaluate import evaluate as evaluate_run
 from gantrain.measures.evaluate import hashes, stored
 from gantrain.measures.streams import Weights
+from gantrain.runs.callbacks import Diverged
 from gantrain.runs.directory import RunDirectory
-from gantrain.session import Session
+from gantrain.runs.train import fit
+from gantrain.stages import open_run, prepare, train
+from gantrain.use.measured import streams
 
 SCALES = ("smoke", "cpu", "full")
 LOGGED = "log:"
@@ -185,13 +188,12 @@ def options(experiment, arm, request, seed):
 
 def _train(config, say):
     """Trains one run. Returns why it cannot be had here, or ""."""
-    from gantrain.runs.callbacks import Diverged
     try:
-        session = Session(config)
+        prepared = prepare(config)
     except UserError as error:
         return f"not here: {error}"
     try:
-        session.fit()
+        fit(prepared)
     except Diverged as error:
         return f"diverged: {error}"
     return ""
@@ -199,9 +201,9 @@ def _train(config, say):
 
 def _evaluator(request):
     def evaluate(run_dir, metrics, num, seed):
-        opened = Session.open(run_dir, with_data=True)
+        opened = open_run(run_dir, with_data=True)
         weights = Weights(lpips=request.lpips_weights, fcn=request.fcn_weights)
-        return evaluate_run(opened, opened.streams(num, seed, weights), metrics,
+        return evaluate_run(opened, streams(opened, num, seed, weights, train), metrics,
                             command=request.command)["values"]
 
     return evaluate

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from gantrain.inversion import cross_domain, encoder_of, generators_of
 from gantrain.measures.coherence import histograms_of, of_same_labels, predicted, unfit
 from gantrain.measures.metric import Metric
 from gantrain.measures.shares import wilson
 from gantrain.nets.classifiers import logits_of
-from gantrain.use.inversion import cross_domain, encoder_of, generators_of
 
 
 def cross_coherence(labels, logits, errors, names, source, multi_label=False):

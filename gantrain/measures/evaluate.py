@@ -105,7 +105,7 @@ def evaluate(run, e, metrics=None, again=False, command=None):
     measured anew only where `again` says so.
 
     Args:
-        run: an open run with its data: its directory `run`, the `step` of its state, its `runtime`.
+        run: an open run with its data: its `directory`, the `step` of its state, its `runtime`.
         e: its `gantrain.measures.streams.Streams`.
         metrics: keys of METRICS; None is every one that fits and takes no minutes.
         again: True measures what is there already once more.
@@ -121,9 +121,9 @@ def evaluate(run, e, metrics=None, again=False, command=None):
     names = metrics or [n for n, m in METRICS.items() if not m.asked and not m.unfit(e)]
     if not names:
         reasons = "; ".join(f"{n}: {m.unfit(e)}" for n, m in METRICS.items() if not m.asked)
-        raise UserError(f"--run_dir {run.run.path}: no metric fits ({reasons})")
+        raise UserError(f"--run_dir {run.directory.path}: no metric fits ({reasons})")
     depends = {"step": run.step, "num": e.num, "seed": e.seed}
-    held = stored(run.run) or {}
+    held = stored(run.directory) or {}
     if {k: held.get(k) for k in depends} != depends:
         held = {}
     # A value measured with one file of weights says nothing about another.
@@ -143,7 +143,7 @@ def evaluate(run, e, metrics=None, again=False, command=None):
             "networks": held.get("networks", {}) | e.networks,
             "counts": held.get("counts", {}) | e.counts,
             "values": held.get("values", {}) | values}
-        run.run.write_json(STORED, held)
+        run.directory.write_json(STORED, held)
     return held
 
 

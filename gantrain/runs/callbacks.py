@@ -144,9 +144,9 @@ class Samples(Callback):
 class Checkpoints(Callback):
     """Complete states, every so often and at the end. Never one that holds a NaN."""
 
-    def __init__(self, run, every, keep, variables, finite):
+    def __init__(self, run, every, keep, state, finite):
         self.run, self.every, self.keep = run, every, keep
-        self.variables, self.finite = variables, finite
+        self.state, self.finite = state, finite
         self.saved = None
 
     def __call__(self, step, logs):
@@ -159,7 +159,7 @@ class Checkpoints(Callback):
         if not self.finite():
             # The update after the last finite loss can be the one that breaks the weights.
             raise _diverged(self.run, "a weight is not finite", step, "weights of the terms")
-        self.run.save(step, self.variables, self.keep)
+        self.run.save(step, self.state, self.keep)
         self.saved = step
 
     def close(self, step):
@@ -191,14 +191,14 @@ class Best(Callback):
         what: of the score, for the message that ends a run.
         score: (a log line) -> float, or None where it was not measured.
         better: max or min.
-        variables: the complete state.
+        state: the complete state, {name: variable}.
         stop, patience: `gantrain.runs.loop.Stop` that ends the run after so many measurements
             without a new best; 0 never does.
     """
 
-    def __init__(self, run, what, score, better, variables, stop=None, patience=0):
+    def __init__(self, run, what, score, better, state, stop=None, patience=0):
         self.run, self.what, self.score, self.better = run, what, score, better
-        self.variables, self.stop, self.patience = variables, stop, patience
+        self.state, self.stop, self.patience = state, stop, patience
 
     def __call__(self, step, logs):
         if not logs or self.score(logs) is None:
@@ -206,6 +206,6 @@ class Best(Callback):
         scores = [s for s in map(self.score, self.run.metrics()) if s is not None]
         since = len(scores) - 1 - scores.index(self.better(scores))
         if not since:
-            self.run.save_best(step, self.variables)
+            self.run.save_best(step, self.state)
         elif self.patience and since >= self.patience:
             self.stop.finish(f"{self.what} has not fallen for {self.patience} samplings")

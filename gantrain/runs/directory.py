@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,9 @@ from gantrain.data import stored
 from gantrain.data.domain import Domain
 from gantrain.errors import UserError
 from gantrain.files import replacing, to_json, write_text
+
+# Entries of a checkpoint of version 0: the place of a variable in a fixed order, and its name.
+NUMBERED = re.compile(r"\d{5}:.+")
 
 
 class RunDirectory:
@@ -113,10 +117,16 @@ class RunDirectory:
         """Checkpoint files, oldest first."""
         return sorted((self.path / "checkpoints").glob("[0-9]*.npz"))
 
-    def save(self, step, variables, keep):
-        """Writes the complete state at `step`, then deletes all but the newest `keep` files."""
+    def save(self, step, state, keep):
+        """Writes the complete state at `step`, then deletes all but the newest `keep` files.
+
+        Args:
+            step: updates that led to it.
+            state: {name: variable}, as `gantrain.trainer.Trainer.state` gives it.
+            keep: number of files.
+        """
         path = self.path / "checkpoints" / f"{step:08d}.npz"
-        _write_state(path, step, variables)
+        _write_state(path, step, state)
         for old in self.checkpoints()[:-keep]:
             old.unlink(missing_ok=True)
         return path
@@ -126,12 +136,12 @@ class RunDirectory:
         """The state with the best score, where `--keep_best` or `--early_stopping` keeps one."""
         return self.path / "checkpoints" / "best.npz"
 
-    def save_best(self, step, variables):
+    def save_best(self, step, state):
         """Writes the complete state at `step` as the best one."""
-        _write_state(self.best, step, variables)
+        _write_state(self.best, step, state)
 
-    def restore(self, variables, path=None) -> int:
-        """Assigns a checkpoint (the newest by default) to the variables.
+    def restore(self, state, path=None) -> int:
+        """Assigns a checkpoint (the newest by default) to the variables of a state.
 
         Returns:
             The step of the checkpoint; 0, with nothing assigned, if there is none.
@@ -150,15 +160,13 @@ class RunDirectory:
         except Exception as error:  # which one depends on the byte that is wrong
             raise UserError(f"{path}: damaged checkpoint ({error}); delete it to go on from the "
                             f"one before") from None
-        named = _named(variables)
-        wrong = {name for name, _ in named} ^ (set(values) - {"step"}) or {
-            name for name, v in named if tuple(v.shape) != values[name].shape}
-        if wrong:
-            raise UserError(f"{path}: holds other networks than this config builds (first "
-                            f"difference: {sorted(wrong)[0]}); was it written by another version?")
-        for name, variable in named:
+        step = values.pop("step", None)
+        if values and all(map(NUMBERED.fullmatch, values)):
+            values = _by_order(values, state)
+        _refuse_others(path, values, state)
+        for name, variable in state.items():
             variable.assign(values[name])
-        return int(values["step"])
+        return int(step)
 
     # --- metrics ---------------------------------------------------------------------------------
 
@@ -186,15 +194,33 @@ class RunDirectory:
             write_text(self.metrics_path, "".join(map(to_json, kept)))
 
 
-def _write_state(path, step, variables):
+def _write_state(path, step, state):
     with replacing(path) as temporary:
         with open(temporary, "wb") as file:
-            np.savez(file, step=step, **{name: np.asarray(v) for name, v in _named(variables)})
+            np.savez(file, step=step, **{name: np.asarray(v) for name, v in state.items()})
 
 
-def _named(variables):
-    """(unique name, variable) in the fixed order of `Trainer.variables`.
+def _by_order(values, state):
+    """The values of a checkpoint of version 0, whose entries are numbered, under today's names."""
+    names = list(state)
+    found = {}
+    for key, value in values.items():
+        number, _, own = key.partition(":")
+        known = int(number) < len(names) and own == state[names[int(number)]].name
+        found[names[int(number)] if known else key] = value
+    return found
 
-    A path would hold the number that Keras gives to the n-th optimizer of a process.
-    """
-    return [(f"{i:05d}:{v.name}", v) for i, v in enumerate(variables)]
+
+def _refuse_others(path, values, state):
+    """Refuses a checkpoint of other networks, by the first entry that does not fit."""
+    missing = [name for name in state if name not in values]
+    unknown = [name for name in values if name not in state]
+    other = [f"{name} has the shape {values[name].shape} and not {tuple(v.shape)}"
+             for name, v in state.items()
+             if name in values and tuple(v.shape) != values[name].shape]
+    found = ([f"has no {missing[0]}"] if missing else []) + (
+        [f"has {unknown[0]}, which they have not"] if unknown else []) + other[:1]
+    if found:
+        count = len(missing) + len(unknown) + len(other)
+        raise UserError(f"{path}: holds other networks than this config builds (it "
+                        f"{'; it '.join(found)}; {count} such); was it written by another version?")

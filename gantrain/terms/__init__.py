@@ -2,7 +2,7 @@
 
 A term is one file. It declares what it can be asked for (`options`), is made for a run by
 `Term(config, domains, consulted)`, and is called with the `Play` of an update. What it consults
-(a classifier, a feature network) is named by `consults` and exists before the run starts.
+(a classifier, a feature network) is named by `consults` and is there before the run is built.
 """
 
 from __future__ import annotations
@@ -34,6 +34,15 @@ class Term(abc.ABC):
     also: ClassVar[tuple[type[Options], ...]] = ()
     trained: Sequence = ()
 
+    @classmethod
+    def consults(cls, config: Config, domains: Sequence) -> Mapping[str, Any]:
+        """{name in `consulted`: `gantrain.consulted.Trained` or `Published`} of this run.
+
+        Raises:
+            UserError: the data have no labels for it, or options exclude it.
+        """
+        return {}
+
     @abc.abstractmethod
     def __init__(self, config: Config, domains: Sequence, consulted: Mapping[str, Any]):
         ...
@@ -46,6 +55,12 @@ class Term(abc.ABC):
 def chosen(kinds: Mapping[str, type[Term]], config: Config, domains, consulted) -> list[Term]:
     """The terms among `kinds` that the config switches on, in the order of the registry."""
     return [kind(config, domains, consulted) for kind in kinds.values() if config.on(kind.options)]
+
+
+def consults(kinds: Mapping[str, type[Term]], config: Config, domains) -> dict[str, Any]:
+    """What those of the terms consult that the config switches on, by name."""
+    return {name: wanted for kind in kinds.values() if config.on(kind.options)
+            for name, wanted in kind.consults(config, domains).items()}
 
 
 def total(terms: Sequence, play: Play) -> Terms:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from gantrain import nets
+from gantrain.consulted import own_classifier
+from gantrain.data.datasets import find
 from gantrain.errors import UserError
 from gantrain.game import watch
 from gantrain.options import Options, option
@@ -97,6 +99,23 @@ class LabelHeads(Term):
 
     options = LabelOptions
     also = (ClassifierSteps,)
+
+    @classmethod
+    def consults(cls, config, domains):
+        """The same trunk, head and augmentation on the source alone: what has to be beaten.
+
+        A trunk without a table has none. No other labels than the source's are handed to it.
+        """
+        name = config.data.dataset
+        if find(name).prune_domain is not None:
+            raise UserError(f"--dataset {name} is pruned by the labels of all domains, and "
+                            f"--label_loss uses one domain's; take {name.removesuffix('_prune')}")
+        source, trunk = source_of(config, domains), f"{config.of(nets.PairOptions).net}_trunk"
+        if trunk not in nets.CLASSIFIERS:
+            return {}
+        return {"source_only": own_classifier(
+            config, [domains[source]], classifier_net=trunk,
+            classifier_augment=config.of(LabelOptions).label_augment)}
 
     def __init__(self, config, domains, consulted):
         self.o, self.names = config.of(LabelOptions), [d.name for d in domains]

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from gantrain.consulted import Published
 from gantrain.core import LpipsWeights
 from gantrain.errors import UserError
 from gantrain.game import pairs
+from gantrain.nets import frozen
 from gantrain.options import Options, option
 from gantrain.terms import Term
 from gantrain.terms.gradients import EPSILON
@@ -47,6 +49,13 @@ class PerceptualLoss(Term):
 
     options = PerceptualOptions
     also = (LpipsWeights,)
+
+    @classmethod
+    def consults(cls, config, domains):
+        """VGG19 as in the thesis, or the network of LPIPS in its place."""
+        lpips, vgg = config.of(LpipsWeights).lpips_weights, config.of(cls.options).vgg_weights
+        return {"extractor": Published("LPIPS", lpips, lambda: frozen.lpips(lpips)) if lpips
+                else Published("VGG19", vgg, lambda: frozen.vgg19(vgg, config.data.offline))}
 
     def __init__(self, config, domains, consulted):
         self.weights = config.of(PerceptualOptions).perceptual_loss

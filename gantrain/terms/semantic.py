@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import tensorflow as tf
 
+from gantrain.consulted import own_classifier
 from gantrain.errors import UserError
 from gantrain.game import pairs
 from gantrain.options import Options, option
@@ -156,11 +157,27 @@ class SemanticLoss(Term):
     options = SemanticOptions
     also = (ClassifierOptions, ClassifierSteps)
 
+    @classmethod
+    def consults(cls, config, domains):
+        """`--classifier`, or one of the mixed domains; with `--label_loss` the run's own heads."""
+        if config.on(LabelOptions):
+            return {}
+        unlabelled = [d.name for d in domains if d.labels is None]
+        if unlabelled:
+            raise UserError(
+                f"--semantic_loss needs class labels, and domain {unlabelled[0]} of --dataset "
+                f"{config.data.dataset} has none; use --feature_loss, --cycle_loss or "
+                f"--perceptual_loss")
+        return {"classifier": own_classifier(config, domains, config.of(SemanticOptions).classifier,
+                                             **asdict(config.of(ClassifierOptions)))}
+
     def __init__(self, config, domains, consulted):
         o = config.of(SemanticOptions)
         self.weight, self.form = o.semantic_loss, SEMANTIC_FORMS[o.semantic_form]
         self.view = classifier_view(config.of(ClassifierOptions))
         self.classifier = consulted.get("classifier")
+        if self.classifier is not None and o.classifier:
+            _check_classifier(self.classifier, o.classifier, domains[0])
         # How often a class occurs in a target of an adaptation is known from its labels alone.
         adapts = config.on(LabelOptions)
         self.labels = labels_of([domains[source_of(config, domains)]] if adapts else domains)
@@ -171,6 +188,14 @@ class SemanticLoss(Term):
         logits = [tf.cast(c(self.view(x, play.draw), training=False), tf.float32)
                   for c, x in zip(each, play.fake, strict=True)]
         return {"semantic": (self.weight, self.form(logits, self.labels, play.z))}
+
+
+def _check_classifier(model, given, domain):
+    wanted, classes = domain.shape, len(domain.classes)
+    if tuple(model.input_shape[1:]) != wanted or model.output_shape[-1] != classes:
+        raise UserError(
+            f"--classifier {given}: takes {model.input_shape[1:]} and gives "
+            f"{model.output_shape[-1]} classes, but the data has {wanted} and {classes}")
 
 
 def labels_of(domains):

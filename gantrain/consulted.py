@@ -1,0 +1,197 @@
+"""Networks that a run consults but does not train, as they are asked for before they exist.
+
+A term or a metric names what it consults by a `Trained` or a `Published`; the plan of a run
+(`gantrain.runs.plan`) says where each lies, and `gantrain.runs.train` finds, trains or reads it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+
+from gantrain.core import Config
+from gantrain.data.domain import Domain
+from gantrain.data.palettes import label_palette
+from gantrain.errors import UserError
+from gantrain.terms.view import ClassifierSteps
+
+# Judges are the same for every run on a set at one image size and --fit, so that numbers of
+# different runs are measured alike: nothing below is left to the run that is judged, neither where
+# nor how it is computed. XLA draws and sums in other ways, and replicas sum apart.
+JUDGE = dict(load_size=None, devices=1, xla=False, precision="float32")
+# Another architecture, another seed and one domain each than the classifier of the semantic loss:
+# what fools that need not fool these. They see whole images, whatever crops a run takes.
+EVALUATION = JUDGE | dict(classifier_net="evaluation", classifier_augment="shift", steps=1_500,
+                          seed=20_201, batch_size=64, c_lr=1.5e-3, lr_decay=0.67)
+# Four minutes at 128 pixels on one core.
+SEGMENTER = JUDGE | dict(steps=1_000, seed=20_202, width=0.25, batch_size=8, c_lr=1e-3,
+                         lr_decay=0.5)
+# What decides which images a pruned set has is no choice of a run either (thesis section 2.7).
+PRUNING = JUDGE | dict(classifier_net="digit", steps=2_000, seed=20_203, batch_size=64, c_lr=1.5e-3,
+                       lr_decay=0.67)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network that a run of its own trains, beside the run that needs it, and finds next time.
+
+    Attributes:
+        kind: --gan_type of that run, and the name of its model.
+        names: of what it learns from, for its directory and for messages.
+        domains: what it learns from.
+        options: of that run, beside those of the data, which it takes over.
+        given: a `.keras` file, or the directory of a finished run, to take instead.
+        depends: what else decides its weights, and so the name of its directory.
+        whole: True if the domains are uncropped whatever crops the run that asks takes.
+    """
+
+    kind: str
+    names: Sequence[str]
+    domains: Sequence[Domain]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    given: str | None = None
+    depends: tuple = ()
+    whole: bool = False
+
+    @property
+    def title(self):
+        """What it is, for messages."""
+        return f"{self.kind} of {', '.join(self.names)}"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published network whose weights are read from a file.
+
+    Attributes:
+        title: of the network.
+        file: what the user gave, or None for the Keras cache and, unless offline, its download.
+        read: () -> the network. Raises UserError.
+    """
+
+    title: str
+    file: str | None
+    read: Callable[[], Any]
+
+
+class Network(NamedTuple):
+    """A `Trained` network that is there.
+
+    Attributes:
+        model: Keras model.
+        description: what is stored beside a number that it gave: `version` and `sha256`.
+        scores: what its trainer measured on the test part, by name.
+    """
+
+    model: keras.Model
+    description: dict
+    scores: dict
+
+
+def classifier(domains: Sequence[Domain], options: Mapping, **also) -> Trained:
+    """A classifier of the domains, by the options of its run."""
+    names = [d.name for d in domains]
+    return Trained("classifier", names, domains, {**options, "domains": ",".join(names)}, **also)
+
+
+def own_classifier(config: Config, domains: Sequence[Domain], given: str | None = None,
+                   **options) -> Trained:
+    """A classifier that a run trains for itself, on images and devices like its own.
+
+    Args:
+        config: of the run.
+        domains: what it learns from.
+        given: see `Trained`.
+        options: of the classifier's run.
+    """
+    own = dict(load_size=config.data.load_size, batch_size=config.data.batch_size,
+               devices=config.runtime.devices, seed=config.run.seed, c_lr=1.5e-3, lr_decay=0.67,
+               steps=config.of(ClassifierSteps).classifier_steps)
+    return classifier(domains, own | options, given=given)
+
+
+def evaluation_classifiers(domains: Sequence[Domain]) -> dict[str, Trained]:
+    """{domain: the classifier that judges its images}, for joint coherence.
+
+    Raises:
+        UserError: a domain has no labels.
+    """
+    if any(d.labels is None for d in domains):
+        raise UserError("joint coherence needs labelled domains; drop --evaluate_every or take "
+                        "another --dataset")
+    return {d.name: classifier([d], EVALUATION) for d in domains}
+
+
+def pruning_classifier(domains: Sequence[Domain]) -> Trained:
+    """The thesis's classifier of the mixed domains (section 2.7), which are whole and uncropped."""
+    return classifier(domains, PRUNING, whole=True)
+
+
+def segmenter(config: Config, domains: Sequence[Domain], direction: str,
+              given: str | None = None) -> Trained:
+    """The judge of the FCN score, which learns from the real training pairs alone.
+
+    It is trained on crops of its own, whatever the run's are.
+
+    Args:
+        config: of the run that is judged.
+        domains: label maps and photographs of the training part, in this order.
+        direction: the translation that is judged, from label maps to photographs; "a2b" if the
+            label maps are the data set's first domain.
+        given: a `.keras` file or the run directory of a segmenter to take instead: photographs
+            [B, H, W, C] in [-1, 1] -> scores of the classes [B, H, W, K].
+
+    Raises:
+        UserError: the set has no palette, or the label maps do not look like it.
+    """
+    palette = label_palette(domains[0], config.data.dataset, config.data.data_dir)
+    # The last word is of how label maps are scaled: a judge of other maps is another judge.
+    return Trained("segmenter", [config.data.dataset], domains,
+                   SEGMENTER | dict(direction=direction), given,
+                   (palette.classes, palette.colours.tolist(), "majority"))
+
+
+def check_segmenter(model: keras.Model, given: str | None, photos: Domain, classes: int) -> None:
+    """Refuses a network that takes other images than the photographs or gives other classes."""
+    taken, made = model.input_shape, model.output_shape
+    fits = len(taken) == len(made) == 4 and taken[-1] == photos.shape[-1]
+    fits = fits and made[-1] == classes
+    if fits:
+        sides = (*taken[1:3], *made[1:3])
+        fits = all(side in (None, own) for side, own in zip(sides, photos.shape[:2] * 2,
+                                                            strict=True))
+    if not fits:
+        raise UserError(
+            f"--fcn_weights {given}: takes {taken[1:]} and gives {made[1:]}, but the photographs "
+            f"are {photos.shape} and the palette has {classes} classes")
+
+
+def model_path(path: str | os.PathLike, kind: str = "classifier") -> Path:
+    """A model's own file: `path`, or that of a finished run of this --gan_type at `path`.
+
+    Raises:
+        UserError: there is none.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "models" / f"{kind}.keras"
+    if not path.exists():
+        raise UserError(f"{path}: not there; give a .keras file or the run directory of a finished "
+                        f"--gan_type {kind}")
+    return path
+
+
+def load_model(path: str | os.PathLike, kind: str = "classifier") -> keras.Model:
+    """A `.keras` file, or the model of a finished run directory. Raises UserError."""
+    path = model_path(path, kind)
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path}: not a readable .keras model ({reason})") from None
+

@@ -1,0 +1,60 @@
+"""The domains of a run: those of its data set that it chooses, in the order that it takes them."""
+
+from __future__ import annotations
+
+from gantrain.core import Config
+from gantrain.data.datasets import find, load
+from gantrain.data.domain import Domain
+from gantrain.errors import UserError
+from gantrain.runs.directory import RunDirectory
+from gantrain.trainers import TRAINERS
+
+
+def chosen_domains(config: Config, split: str,
+                   decoded: bool = True) -> tuple[list[Domain], str | None]:
+    """The domains of a part as `--domains` and `--direction` choose them.
+
+    Args:
+        config: a resolved config.
+        split: "train" or "test".
+        decoded: False leaves image files encoded.
+
+    Returns:
+        The domains, and the name of the one of which a run prunes the training part, or None.
+    """
+    d = config.data
+    # Generated sets are drawn once: runs that differ in their seed train on the same data.
+    kind = TRAINERS[config.run.gan_type]
+    domains = load(d.dataset, place=d.place, data_dir=d.data_dir, offline=d.offline,
+                   image_size=d.image_size, load_size=d.load_size, fit=d.fit,
+                   same_channels=kind.same_channels, split=split, decoded=decoded)
+    number = find(d.dataset).prune_domain
+    unsure = None if number is None else domains[number].name
+    if d.domains:
+        by_name = {domain.name: domain for domain in domains}
+        wanted = d.domains.split(",")
+        unknown = [n for n in wanted if n not in by_name]
+        if unknown:
+            raise UserError(f"--domains {unknown[0]}: --dataset {d.dataset} has "
+                            f"{', '.join(by_name)}")
+        domains = [by_name[n] for n in wanted]
+    return domains[::-1] if config.flat().get("direction") == "b2a" else domains, unsure
+
+
+def training_domains(config: Config) -> tuple[list[Domain], str | None]:
+    """The training part, not pruned yet: what `chosen_domains` gives.
+
+    Raises:
+        UserError: the run has begun on other data.
+    """
+    domains, unsure = chosen_domains(config, "train")
+    directory = RunDirectory(config.run.run_dir)
+    if directory.exists and not config.run.dry_run:
+        directory.refuse_other_data(domains, unsure)
+    return domains, unsure if unsure in [domain.name for domain in domains] else None
+
+
+def whole_domains(config: Config, domains: list[Domain]) -> list[Domain]:
+    """The training part of the whole set, whatever is chosen or cropped of it."""
+    usual = config.with_options(domains=None, load_size=None)
+    return domains if usual == config else chosen_domains(usual, "train")[0]

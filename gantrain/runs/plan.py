@@ -1,0 +1,135 @@
+"""What has to exist before a run: runs of their own and files, each named before it is needed."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from gantrain.config import default_config, resolve
+from gantrain.consulted import Published, Trained, pruning_classifier
+from gantrain.core import Config
+from gantrain.data.datasets import find
+from gantrain.data.domain import Domain
+from gantrain.runs.directory import RunDirectory
+from gantrain.runs.domains import training_domains, whole_domains
+from gantrain.terms import consults
+from gantrain.trainers import TRAINERS
+
+
+class Need(NamedTuple):
+    """One network of a plan.
+
+    Attributes:
+        wanted: `gantrain.consulted.Trained` or `Published`.
+        config: of the run that trains it; None where it is read from a file.
+        domains: what that run trains on; None if it reads its own, pruned or cropped otherwise.
+    """
+
+    wanted: Trained | Published
+    config: Config | None = None
+    domains: Sequence[Domain] | None = None
+
+    @property
+    def there(self) -> bool:
+        """Whether no run has to train it."""
+        return self.config is None or RunDirectory(self.config.run.run_dir).summary() is not None
+
+    def __str__(self):
+        """A line for the plan of a dry run."""
+        if self.config is None:
+            file = (self.wanted.given if isinstance(self.wanted, Trained) else self.wanted.file)
+            return f"read   {self.wanted.title}: {file or 'the Keras cache, or its download'}"
+        run, done = self.config.run, self.there
+        return (f"{'found ' if done else 'train '} {self.wanted.title}: {run.run_dir}"
+                + ("" if done else f", {run.steps} steps"))
+
+
+class Plan(NamedTuple):
+    """What a run needs, in the order in which it comes into being.
+
+    Attributes:
+        domains: of the training part, not pruned yet.
+        unsure: name of the domain of which the network "pruning" chooses the images, or None.
+        needs: {name of a network: `Need`}.
+    """
+
+    domains: list[Domain]
+    unsure: str | None
+    needs: dict[str, Need]
+
+
+def plan(config: Config, domains: list[Domain] | None = None,
+         asked: Callable[[Config, list[Domain]], dict] | None = None) -> Plan:
+    """Names the networks that have to exist before a run, and computes nothing.
+
+    Args:
+        config: a resolved config.
+        domains: training domains of a program; None reads those of the config.
+        asked: (config, domains) -> {name: `Trained` or `Published`} of what else is wanted, such as
+            the judges of measurements.
+
+    Raises:
+        UserError: the data or the options do not fit what the run consults.
+    """
+    unsure, wanted = None, {}
+    if domains is None:
+        domains, unsure = training_domains(config)
+    if unsure is not None:
+        wanted["pruning"] = pruning_classifier(whole_domains(config, domains))
+    wanted |= consults(TRAINERS[config.run.gan_type].terms, config, domains)
+    wanted |= asked(config, domains) if asked else {}
+    needs = {name: need(config, what) for name, what in wanted.items()}
+    if unsure is not None:
+        # Their own runs read the domains pruned, once it can be done.
+        needs = {name: n if name == "pruning" else n._replace(domains=None)
+                 for name, n in needs.items()}
+    return Plan(domains, unsure, needs)
+
+
+def need(config: Config, wanted: Trained | Published) -> Need:
+    """Where a network lies that a run with this config wants."""
+    if isinstance(wanted, Published) or wanted.given:
+        return Need(wanted)
+    own = own_run(config, wanted)
+    alike = wanted.whole or _scale(own) == _scale(config)
+    return Need(wanted, own, wanted.domains if alike else None)
+
+
+def own_run(config: Config, wanted: Trained) -> Config:
+    """The config of a network's own run, in a directory named after everything it depends on.
+
+    Args:
+        config: of the run that wants it.
+        wanted: `gantrain.consulted.Trained`.
+    """
+    data, usual = config.data, default_config(wanted.kind)
+    own = usual.with_options(
+        dataset=data.dataset, place=data.place, data_dir=data.data_dir, offline=data.offline,
+        image_size=data.image_size, fit=data.fit, gpu_mem_mb=config.runtime.gpu_mem_mb,
+        log_every=500, sample_every=10**6, checkpoint_every=500, keep=1)
+    own = own.with_options(**wanted.options)
+    return resolve(own.with_options(run_dir=str(_directory(config, own, usual.flat(), wanted))))
+
+
+def _directory(config, own, usual, wanted):
+    chosen = own.with_options(data_dir="", place=None, offline=False, devices=0, gpu_mem_mb=0)
+    # A pruned set says by its name how many of its images are left.
+    sized = find(config.data.dataset).prune_domain is None
+    # Only what differs from the defaults: an option that is added later changes no name.
+    what = repr(sorted((k, v) for k, v in chosen.flat().items() if v != usual[k])
+                + [(d.size if sized else None, d.shape, d.fingerprint) for d in wanted.domains]
+                + list(wanted.depends))
+    digest = hashlib.sha256(what.encode()).hexdigest()[:8]
+    parent = Path(config.run.run_dir).parent
+    # What is asked for by another consulted network's run lies beside that.
+    parent = parent if parent.name == "classifiers" else parent / "classifiers"
+    names = [*wanted.names, wanted.options.get("classifier_net", wanted.kind)]
+    return parent / "_".join([*(re.sub(r"[^A-Za-z0-9_.]+", "_", n) for n in names), digest])
+
+
+def _scale(config):
+    """The side that training images are scaled to before they are cropped."""
+    return config.data.load_size or config.data.image_size

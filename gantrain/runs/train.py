@@ -1,0 +1,100 @@
+"""The training of an open run: its loop, what happens between steps, what it leaves at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import closing
+
+import tensorflow as tf
+
+from gantrain import plots
+from gantrain.errors import UserError
+from gantrain.files import replacing, write_text
+from gantrain.runs import callbacks, loop, report
+from gantrain.runs.build import OpenRun
+from gantrain.runs.loop import Stop, listening
+from gantrain.runtime import environment
+from gantrain.trainer import Scores
+
+
+def fit(run: OpenRun, stop: Stop | None = None) -> dict:
+    """Trains an open run to its config's last step, from the newest checkpoint if there is one.
+
+    Args:
+        run: `OpenRun`.
+        stop: a `Stop`; None is one with the config's time limit.
+
+    Returns:
+        The contents of `summary.json`.
+
+    Raises:
+        gantrain.runs.loop.Interrupted, gantrain.runs.callbacks.Diverged, UserError.
+    """
+    config, directory, options = run.config, run.directory, run.config.run
+    stop = stop or Stop(options.time_limit * 60)
+    start = directory.restore(run.trainer.state())
+    if start > options.steps:
+        raise UserError(f"--steps {options.steps}: the run in {directory.path} is at step {start} "
+                        f"already; give more, or --no-resume")
+    directory.begin(config, environment(run.runtime.device), run.domains)
+    directory.rewind_metrics(start)
+    with listening(stop), closing(run.batches.host(start)) as host:
+        run.step = loop.fit(
+            run.iteration, host, run.compiled("report"), _callbacks(run, start, stop), start=start,
+            steps=options.steps, log_every=options.log_every,
+            also_log=lambda step: any(step % every == 0 for every, _ in run.watch.measurements),
+            batch_images=config.data.batch_size * len(run.domains) * run.trainer.per_step,
+            stop=stop)
+        return _finish(run, stop)
+
+
+def _callbacks(run, start, stop):
+    directory, watch, options = run.directory, run.watch, run.config.run
+    state = run.trainer.state()
+    chosen = [callbacks.Guard(directory)]
+    chosen += [callbacks.Evaluation(*entry) for entry in watch.measurements]
+    chosen.append(callbacks.Scalars(directory))
+    if options.tensorboard:
+        chosen.append(callbacks.TensorBoard(directory))
+    chosen += [
+        callbacks.Progress(options.steps, start),
+        callbacks.Samples(directory, options.sample_every, watch.picture),
+        callbacks.Checkpoints(directory, options.checkpoint_every, options.keep, state,
+                              lambda: finite(state.values()))]
+    patience = run.config.flat().get("early_stopping")
+    if patience:
+        name = "held_out/l1"
+        chosen.append(callbacks.Best(directory, name, lambda line: line.get(name), min, state,
+                                     stop, patience))
+    if watch.best:
+        chosen.append(callbacks.Best(directory, *watch.best, state))
+    return chosen
+
+
+def _finish(run, stop):
+    """Models, curves, report and summary of a run that has reached its end."""
+    directory = run.directory
+    if directory.best.exists():
+        directory.restore(run.trainer.state(), directory.best)
+    for name, model in run.trainer.models().items():
+        with replacing(directory.path / "models" / f"{name}.keras") as temporary:
+            model.save(temporary)
+    metrics = directory.metrics()
+    if metrics:
+        plots.losses(metrics, directory.path / "losses.png")
+    # What a trainer itself measures on the test part: a classifier's accuracy.
+    scores = run.trainer.score(run.test_domains) if isinstance(run.trainer, Scores) else {}
+    summary = {"steps": run.step, "last": metrics[-1] if metrics else None, **scores}
+    if stop.finished:
+        summary["stopped_early"] = stop.reason
+    write_text(directory.path / "report.html",
+               report.page(directory, run.config, metrics, summary))
+    # Last: a directory with a summary is a finished run.
+    directory.write_json("summary.json", summary)
+    return summary
+
+
+def finite(variables: Iterable) -> bool:
+    """Whether every weight is finite: what a checkpoint must be."""
+    return all(bool(tf.reduce_all(tf.math.is_finite(v))) for v in variables
+               if v.dtype in ("float32", "float16", "bfloat16"))

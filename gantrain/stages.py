@@ -1,0 +1,116 @@
+"""The stages of a run, put together: rehearsed, prepared, trained, and opened again."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+
+from keras import ops
+
+from gantrain.config import moved
+from gantrain.core import Config
+from gantrain.data.domain import Domain, prune
+from gantrain.errors import UserError
+from gantrain.runs.build import OpenRun, build
+from gantrain.runs.consult import consult, stand_in
+from gantrain.runs.directory import RunDirectory
+from gantrain.runs.loop import Stop
+from gantrain.runs.plan import Plan, plan
+from gantrain.runs.train import fit
+from gantrain.runtime import limit_memory
+from gantrain.use.measured import asked
+from gantrain.use.watch import watch
+
+
+def train(config: Config, domains: list[Domain] | None = None,
+          stop: Stop | None = None) -> OpenRun:
+    """Trains what a config needs and then the run, from its newest checkpoint if there is one.
+
+    Args:
+        config: a resolved config (`gantrain.config.resolve`).
+        domains: training domains, if they are already loaded.
+        stop: `Stop` of the whole program, which interrupts consulted networks' runs too.
+
+    Returns:
+        The run at its last (or best) state; `directory.summary()` says how it ended.
+
+    Raises:
+        gantrain.runs.loop.Interrupted, gantrain.runs.callbacks.Diverged, UserError.
+    """
+    stop = stop or Stop(config.run.time_limit * 60)
+    run = prepare(config, domains, stop)
+    fit(run, stop)
+    return run
+
+
+def prepare(config: Config, domains: list[Domain] | None = None,
+            stop: Stop | None = None) -> OpenRun:
+    """Executes the plan of a run and builds it, ready for `fit`. Args as `train`."""
+    limit_memory(config.runtime.gpu_mem_mb)
+    chosen = plan(config, domains, asked)
+    networks = {name: consult(need, partial(train, stop=stop))
+                for name, need in chosen.needs.items()}
+    return _built(config, _pruned(chosen, networks), networks)
+
+
+def rehearse(config: Config,
+             domains: list[Domain] | None = None) -> tuple[Plan, OpenRun]:
+    """The plan of a run, and the run on untrained stand-ins for what the plan would train."""
+    limit_memory(config.runtime.gpu_mem_mb)
+    chosen = plan(config, domains, asked)
+    networks = {name: consult(need) if need.there else stand_in(need)
+                for name, need in chosen.needs.items()}
+    return chosen, _built(config, chosen.domains, networks)
+
+
+def open_run(run_dir: str | os.PathLike, with_data: bool = False,
+             **places: str | None) -> OpenRun:
+    """The run of a directory at its newest checkpoint, or at its best where one is kept.
+
+    Networks that the couplings consulted are not needed to look at a run.
+
+    Args:
+        run_dir: directory of a run.
+        with_data: False builds the networks from what the run remembers of its domains, so that
+            samples need no data.
+        places: `data_dir` and `dataset`, where the data lie now, if not where they did.
+
+    Raises:
+        UserError: the directory holds no run or no checkpoint, or the data are not its own.
+    """
+    directory = RunDirectory(run_dir)
+    # Where a run was trained says nothing about where it is looked at.
+    config = moved(directory.config(), {k: v for k, v in places.items() if v}).with_options(
+        run_dir=str(directory.path), devices=1)
+    limit_memory(config.runtime.gpu_mem_mb)
+    run = build(config, _training_part(config) if with_data else directory.domains())
+    best = directory.best if directory.best.exists() else None
+    run.step = directory.restore(run.trainer.state(), best)
+    if not run.step:
+        raise UserError(f"--run_dir {directory.path}: has no checkpoint yet; train first")
+    return run
+
+
+def _built(config, domains, networks):
+    run = build(config, domains, networks)
+    run.watch = watch(run)
+    return run
+
+
+def _pruned(chosen, networks):
+    """The domains of a plan without the images of which its network "pruning" is unsure."""
+    if "pruning" not in networks:
+        return chosen.domains
+    model = networks["pruning"].model
+
+    def confidence(images):
+        return ops.max(ops.softmax(model(images, training=False)), axis=-1)
+
+    return [prune(d, confidence) if d.name == chosen.unsure else d for d in chosen.domains]
+
+
+def _training_part(config) -> list:
+    """The domains that a run is trained on, pruned where the set asks for it."""
+    chosen = plan(config)
+    return _pruned(chosen, {name: consult(need, train) for name, need in chosen.needs.items()
+                            if name == "pruning"})

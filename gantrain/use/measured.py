@@ -1,0 +1,105 @@
+"""What measures an open run: its images as streams, and the judges that it needs for that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from gantrain import consulted
+from gantrain.core import MEASURED, MEASURED_SEED, Config
+from gantrain.data.domain import Domain
+from gantrain.data.palettes import label_palette
+from gantrain.measures import METRICS
+from gantrain.measures.evaluate import Measuring
+from gantrain.measures.streams import Judges, Streams, Weights
+from gantrain.nets import frozen
+from gantrain.nets.inception import inception
+from gantrain.runs.build import OpenRun
+from gantrain.runs.consult import consult
+from gantrain.runs.plan import need
+from gantrain.terms.labels import LabelHeads, LabelOptions
+
+
+def measuring(config: Config) -> Measuring:
+    """The options of measuring while training; off where a trainer makes nothing to measure."""
+    return config.of(Measuring) if config.has(Measuring) else Measuring()
+
+
+def asked(config: Config, domains: list[Domain]) -> dict:
+    """{name: `Trained` or `Published`} of what judges a run while it trains."""
+    names, wanted = measuring(config).names, {}
+    read = {METRICS[name].weights for name in names}
+    if len(domains[0].shape) == 3 and any(METRICS[name].judged for name in names):
+        wanted |= {_judge(name): judge
+                   for name, judge in consulted.evaluation_classifiers(domains).items()}
+    if "fcn" in read and "direction" in config.flat():
+        wanted["segmenter"] = consulted.segmenter(config, domains, config.flat()["direction"])
+    lpips, offline = config.flat().get("lpips_weights"), config.data.offline
+    if "lpips" in read and lpips:
+        wanted["lpips"] = consulted.Published("LPIPS", lpips, lambda: frozen.lpips(lpips))
+    if "inception" in read:
+        wanted["inception"] = consulted.Published("InceptionV3", None,
+                                                  lambda: inception(None, offline))
+    return wanted
+
+
+def streams(run: OpenRun, num: int = MEASURED, seed: int = MEASURED_SEED,
+            weights: Weights | None = None, train: Callable | None = None) -> Streams:
+    """The images of an open run, and what judges them.
+
+    Args:
+        run: `gantrain.runs.build.OpenRun` with its data.
+        num, seed, weights: see `gantrain.measures.streams.Streams`.
+        train: (config, domains) -> None, for a judge that its plan did not name.
+    """
+    config, domains = run.config, run.domains
+
+    def network(name, wanted):
+        held = None if wanted.given else run.networks.get(name)
+        return held or consult(need(config, wanted), train)
+
+    def source_only():
+        return {name: network(name, wanted).model for name, wanted in
+                LabelHeads.consults(config, domains).items()} if config.on(LabelOptions) else {}
+
+    judges = Judges(lambda: evaluation_classifiers(domains, network),
+                    lambda given: segmenter(config, domains, run.trainer.way, given, network),
+                    source_only)
+    return Streams(config, run.trainer, domains, run.test_domains, run.runtime.function, judges,
+                   num, seed, weights)
+
+
+def evaluation_classifiers(domains: Sequence[Domain], network: Callable) -> tuple[list, dict]:
+    """A model per domain, and what is stored with them, by domain.
+
+    Args:
+        domains: labelled.
+        network: (name, `Trained`) -> `gantrain.consulted.Network`.
+    """
+    found = {name: network(_judge(name), wanted)
+             for name, wanted in consulted.evaluation_classifiers(domains).items()}
+    described = {
+        name: {k: n.description[k] for k in ("version", "sha256")}
+        | {"accuracy": n.scores[f"accuracy/{name}"]} for name, n in found.items()}
+    return [n.model for n in found.values()], described
+
+
+def segmenter(config: Config, domains: Sequence[Domain], direction: str, given: str | None,
+              network: Callable) -> tuple:
+    """The judge of the FCN score, and what is stored with its numbers.
+
+    Args:
+        config, domains, direction, given: see `gantrain.consulted.segmenter`.
+        network: (name, `Trained`) -> `gantrain.consulted.Network`.
+
+    Raises:
+        UserError: the network takes other images or gives other classes.
+    """
+    wanted = consulted.segmenter(config, domains, direction, given)
+    found = network("segmenter", wanted)
+    palette = label_palette(domains[0], config.data.dataset, config.data.data_dir)
+    consulted.check_segmenter(found.model, given, domains[1], len(palette.classes))
+    return found.model, {"network": "fcn"} | found.description
+
+
+def _judge(domain):
+    return f"judge of {domain}"
