@@ -15,7 +15,7 @@ from gantrain.core import Config, Data, LpipsWeights, Run, Runtime
 from gantrain.data.datasets import find
 from gantrain.errors import UserError
 from gantrain.measures.evaluate import Measuring
-from gantrain.options import Options, check_types, unknown, validate
+from gantrain.options import Options, check_types, is_on, needed, replacing, unknown, validate
 from gantrain.presets import PRESETS
 from gantrain.trainer import Generates, Translates
 from gantrain.trainers import TRAINERS
@@ -114,19 +114,24 @@ def _known(options: dict, config: Config) -> dict:
 
 def _components(kind: type) -> list[tuple[type[Options], tuple[type[Options], ...]]]:
     """(record with a switch, the records that are read besides once it is on) of a trainer."""
-    found = [(term.options, term.also) for term in kind.terms.values()]
+    found = [(term.options, term.also) for terms in kind.terms for term in terms.values()]
     return found + ([(Measuring, (LpipsWeights,))] if measurable(kind) else [])
 
 
 def heeded(config: Config) -> set[str]:
     """Names of the options that the chosen components read."""
-    kind = TRAINERS[config.run.gan_type]
+    kind, flat = TRAINERS[config.run.gan_type], config.flat()
     records, switches = [Run, Data, Runtime, *kind.options], set()
     for options, also in _components(kind):
         switches.add(options.switch)
         records += [options, *also] if config.on(options) else []
-    return switches | {f.name for record in records if config.of(record).heeds(config)
-                       for f in dataclasses.fields(record)}
+    return switches | {f.name for record in records for f in dataclasses.fields(record)
+                       if _is_read(f, flat)}
+
+
+def _is_read(field: dataclasses.Field, flat: dict) -> bool:
+    needs = needed(field)
+    return (not needs or any(is_on(flat[name]) for name in needs)) and not replacing(field, flat)
 
 
 def refuse_unheeded(explicit: dict, config: Config) -> None:
@@ -135,7 +140,8 @@ def refuse_unheeded(explicit: dict, config: Config) -> None:
     Raises:
         UserError: one line that names the flag and the remedy.
     """
-    kind, known = config.run.gan_type, heeded(config)
+    kind, config = config.run.gan_type, decided(config)
+    known, flat = heeded(config), config.flat()
     for name in explicit:
         if name in known:
             continue
@@ -146,8 +152,12 @@ def refuse_unheeded(explicit: dict, config: Config) -> None:
             raise UserError(f"--{name} is an option of --gan_type {' or '.join(users)}, and this "
                             f"is {kind}; change the one or drop the other")
         (own,) = (record for record in config.records if name in record.__dataclass_fields__)
-        switches = own.needs or [options.switch for options, also in _components(TRAINERS[kind])
-                                 if type(own) in (options, *also)]
+        field = own.__dataclass_fields__[name]
+        instead = replacing(field, flat)
+        if instead:
+            raise UserError(f"--{name} is not read beside --{instead[0]}; drop one of them")
+        switches = [options.switch for options, also in _components(TRAINERS[kind])
+                    if type(own) in (options, *also) and not config.on(options)] or needed(field)
         flags = [f"--{every_option()[switch].metadata['alias'] or switch}" for switch in switches]
         raise UserError(f"--{name} is used by {' or '.join(flags)}; add it, or drop --{name}")
 
@@ -159,12 +169,18 @@ def every_option() -> dict[str, dataclasses.Field]:
 
 
 def resolve(config: Config) -> Config:
-    """Replaces every None by the value that follows from the other options.
-
-    The trainer's paper is asked first, then each record; what one decides another may build on.
+    """Replaces every None by the value that follows from the other options, and checks all.
 
     Raises:
         UserError: two options contradict each other.
+    """
+    return validate(decided(config))
+
+
+def decided(config: Config) -> Config:
+    """The config with a value for every option that was left open.
+
+    The trainer's paper is asked before each record; what one decides another may build on.
     """
     kind = TRAINERS[config.run.gan_type]
     config = config.filled({"run_dir": run_name(config),
@@ -172,10 +188,10 @@ def resolve(config: Config) -> Config:
     before = None
     while config != before:
         before = config
-        config = config.filled(kind.paper(config.flat()))
         for record in config.records:
+            config = config.filled(kind.paper(config.flat()))
             config = config.filled(record.defaults(config.flat()))
-    return validate(config)
+    return config
 
 
 def run_name(config: Config) -> str:

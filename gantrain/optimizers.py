@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from gantrain.game import Player
+from gantrain.game import Average, Player
 from gantrain.options import Options, option
 
 
@@ -29,28 +29,43 @@ class Regularisation(Options):
 
 
 @dataclass(frozen=True)
-class GameAdam(Options):
-    """Adam of generators and discriminators"""
+class GeneratorAdam(Options):
+    """Adam and moving average of generators"""
 
-    section = "game_adam"
+    section = "generator_adam"
 
     g_lr: float | None = option(None, "learning rate of the generators", above=0.0)
-    d_lr: float | None = option(None, "learning rate of the discriminators", above=0.0)
     g_beta1: float | None = option(None, "Adam beta 1 of the generators", low=0.0, high=0.9999)
     g_beta2: float | None = option(None, "Adam beta 2 of the generators", low=0.0, high=0.999999)
-    d_beta1: float | None = option(None, "Adam beta 1 of the discriminators", low=0.0, high=0.9999)
-    d_beta2: float | None = option(None, "Adam beta 2 of the discriminators", low=0.0,
-                                   high=0.999999)
     ema: float = option(0.0, "decay of the moving average of generator weights used for samples "
                         "(0: off)", low=0.0, high=0.99999)
 
     @classmethod
     def defaults(cls, flat):
-        # WGAN-GP's Adam (Gulrajani et al. 2017; thesis section 2.5), else DCGAN's (section 2.6).
-        gp = flat["d_penalty"] == "gp"
-        rate, beta1, beta2 = (1e-4, 0.0, 0.9) if gp else (2e-4, 0.5, 0.999)
-        return {f"{player}_{name}": value for player in "gd"
-                for name, value in (("lr", rate), ("beta1", beta1), ("beta2", beta2))}
+        return _usual("g", flat)
+
+
+@dataclass(frozen=True)
+class DiscriminatorAdam(Options):
+    """Adam of discriminators"""
+
+    section = "discriminator_adam"
+
+    d_lr: float | None = option(None, "learning rate of the discriminators", above=0.0)
+    d_beta1: float | None = option(None, "Adam beta 1 of the discriminators", low=0.0, high=0.9999)
+    d_beta2: float | None = option(None, "Adam beta 2 of the discriminators", low=0.0,
+                                   high=0.999999)
+
+    @classmethod
+    def defaults(cls, flat):
+        return _usual("d", flat)
+
+
+def _usual(player, flat):
+    """WGAN-GP's Adam (Gulrajani et al. 2017; thesis section 2.5), else DCGAN's (section 2.6)."""
+    gp = flat["d_penalty"] == "gp"
+    rate, beta1, beta2 = (1e-4, 0.0, 0.9) if gp else (2e-4, 0.5, 0.999)
+    return {f"{player}_lr": rate, f"{player}_beta1": beta1, f"{player}_beta2": beta2}
 
 
 @dataclass(frozen=True)
@@ -70,17 +85,24 @@ def sides(config, generators, discriminators, clip=None):
         generators, discriminators: the Keras models of either side.
         clip: bound of the discriminators' weights, or None.
     """
-    o, steps = config.of(GameAdam), config.run.steps
-    decay, made = config.of(Regularisation).weight_decay, {}
+    steps, decay = config.run.steps, config.of(Regularisation).weight_decay
+    made = {}
     if discriminators:
-        updates = steps * config.flat()["n_critic"]
+        o, updates = config.of(DiscriminatorAdam), steps * config.flat()["n_critic"]
         made["discriminators"] = Player(
             "discriminators", discriminators,
             adam(o.d_lr, o.d_beta1, o.d_beta2, config, updates), weight_decay=decay, clip=clip)
+    o = config.of(GeneratorAdam)
     made["generators"] = Player(
         "generators", generators, adam(o.g_lr, o.g_beta1, o.g_beta2, config, steps),
         weight_decay=decay)
     return made
+
+
+def averages(config, generators):
+    """The moving averages of generators that `--ema` asks for, none or one."""
+    ema = config.of(GeneratorAdam).ema
+    return [Average(generators, ema)] if ema else []
 
 
 def reader(name, network, config):

@@ -23,7 +23,7 @@ from gantrain.errors import UserError
 
 def option(default: Any, help: str, *, low=None, high=None, above=None, choices=None,
            several=False, const=None, pair=None, resumable=False, short=None,
-           alias=None) -> Any:
+           alias=None, needs=(), unless=()) -> Any:
     """One field of a record.
 
     Args:
@@ -37,10 +37,13 @@ def option(default: Any, help: str, *, low=None, high=None, above=None, choices=
         resumable: True if a resumed run may have another value than the one it was started with.
         short: letters that stand in the name of a run with this term.
         alias: a second, shorter name of the flag.
+        needs: names of other options, or a function that returns them, one of which has to be on
+            for this one to be read.
+        unless: names of other options any of which, once on, takes this one's place.
     """
     return dataclasses.field(default=default, metadata=dict(
         help=help, low=low, high=high, above=above, choices=choices, several=several, const=const,
-        pair=pair, resumable=resumable, short=short, alias=alias))
+        pair=pair, resumable=resumable, short=short, alias=alias, needs=needs, unless=unless))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,12 +52,10 @@ class Options:
 
     Attributes:
         switch: name of the option without which the record's others say nothing, or None.
-        needs: names of other options, one of which has to be on for this record to be read.
         section: its name in `config.json`.
     """
 
     switch: ClassVar[str | None] = None
-    needs: ClassVar[tuple[str, ...]] = ()
     section: ClassVar[str] = ""
 
     @property
@@ -73,11 +74,6 @@ class Options:
                 what its own trainer says, are decided.
         """
         return {}
-
-    def heeds(self, config: Records) -> bool:
-        """Whether anything in a run with this config reads the record."""
-        flat = config.flat()
-        return self.on and (not self.needs or any(is_on(flat[name]) for name in self.needs))
 
     def check(self, config: Records) -> None:
         """Refuses options that contradict each other. Raises UserError."""
@@ -147,8 +143,19 @@ class Records:
 
 
 def is_on(value: Any) -> bool:
-    """Whether a switch is on: a weight, or any of several, that is not zero."""
-    return any(value) if isinstance(value, tuple) else bool(value)
+    """Whether a switch is on: a weight, or any of several, that is not zero; a choice but none."""
+    return any(value) if isinstance(value, tuple) else bool(value) and value != "none"
+
+
+def needed(field: dataclasses.Field) -> list[str]:
+    """Names of the options one of which has to be on for an option to be read; empty: none."""
+    needs = field.metadata["needs"]
+    return list(needs() if callable(needs) else needs)
+
+
+def replacing(field: dataclasses.Field, flat: dict) -> list[str]:
+    """Names of the options that are on and take the place of an option."""
+    return [name for name in field.metadata["unless"] if is_on(flat.get(name))]
 
 
 def option_type(record: type[Options], name: str) -> type:

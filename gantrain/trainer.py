@@ -36,7 +36,7 @@ class Trainer(abc.ABC):
 
     Attributes:
         options: records of options that the trainer heeds, those of its terms apart.
-        terms: kinds of terms that it may play, each with a record of its own.
+        terms: registries of terms that it may play, each term with a record of its own.
         takes: least and most number of domains; None is any.
         paired: True if example n of every domain has to belong to one pair.
         same_channels: True if all domains need the same number of channels.
@@ -49,7 +49,7 @@ class Trainer(abc.ABC):
 
     examples: ClassVar[Sequence[str]] = ()
     options: ClassVar[tuple[type[Options], ...]] = ()
-    terms: ClassVar[Mapping[str, Any]] = {}
+    terms: ClassVar[Sequence[Mapping[str, Any]]] = ()
     takes: ClassVar[tuple[int, int | None]] = (1, None)
     paired: ClassVar[bool] = False
     same_channels: ClassVar[bool] = True
@@ -71,6 +71,10 @@ class Trainer(abc.ABC):
     @abc.abstractmethod
     def train_step(self, batch: list, draw: Draw) -> dict:
         """One iteration. Args: one `Batch` per domain, a `Draw`. Returns float32 scalar logs."""
+
+    @abc.abstractmethod
+    def logs(self) -> dict[str, list[str]]:
+        """{player: names of the terms of its objectives}; `Player` adds what it logs itself."""
 
     @abc.abstractmethod
     def models(self) -> dict[str, keras.Model]:

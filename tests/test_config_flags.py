@@ -22,6 +22,7 @@ from gantrain.config import (
     heeded,
     read_config,
     records_of,
+    resolve,
 )
 from gantrain.options import choices_of, option_type, validate
 from gantrain.trainers import TRAINERS
@@ -258,6 +259,19 @@ def test_version(capsys):
     (dict(classifier_noise=0.1), ["--classifier_noise", "--semantic_loss"]),
     (dict(coupling_ramp=9), ["--coupling_ramp", "--semantic_loss", "--feature_loss"]),
     (dict(label_self=1.0), ["--label_self", "--label_loss"]),
+    (dict(label_loss=1.0, target_augment="zoom"), ["--target_augment", "--label_transfer or"]),
+    (dict(loss="hinge", penalty_weight=3.0), ["--penalty_weight", "--d_penalty"]),
+    (dict(gan_type="gan", dataset="mnist", same_init=True), ["--same_init", "cogan or scogan"]),
+    (dict(gan_type="pix2pix", adversarial_weight=0.0, d_lr=1e-3),
+     ["--d_lr", "--adversarial_weight"]),
+    (dict(gan_type="pix2pix", adversarial_weight=0.0, n_critic=2),
+     ["--n_critic", "--adversarial_weight"]),
+    (dict(gan_type="pix2pix", adversarial_weight=0.0, conditional=False),
+     ["--conditional", "--adversarial_weight"]),
+    (dict(semantic_loss=1.0, classifier="c", classifier_net="digit"),
+     ["--classifier_net", "beside --classifier"]),
+    (dict(semantic_loss=1.0, label_loss=1.0, classifier_attack=1.0),
+     ["--classifier_attack", "beside --label_loss"]),
     (dict(evaluate_metrics="lpips"), ["--evaluate_metrics", "--every"]),
     (dict(gan_type="scogn"), ["--gan_type scogn", "did you mean scogan?"]),
     (dict(preset="quik"), ["--preset quik", "did you mean quick?"]),
@@ -265,6 +279,12 @@ def test_version(capsys):
 ])
 def test_what_is_contradictory_or_heeded_by_nothing_is_refused_with_the_remedy(options, parts):
     refused(lambda: configure(options), *parts)
+
+
+def test_what_follows_from_other_options_decides_what_is_heeded():
+    """A Wasserstein loss brings its penalty, so that its weight is heeded."""
+    assert "penalty_weight" in heeded(resolve(configure(
+        {"loss": "wasserstein", "penalty_weight": 3.0})))
 
 
 def test_what_a_preset_says_beyond_the_trainer_is_left_out():

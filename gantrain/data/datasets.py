@@ -136,8 +136,12 @@ def load(name, *, data_dir, place=None, offline=False, image_size=None, load_siz
     """
     dataset = find(name, place)
     if dataset.image_size is None:
-        for flag, size in (("image_size", image_size), ("load_size", load_size)):
-            if size is not None:
+        for flag, asked in (
+            ("image_size", image_size is not None),
+            ("load_size", load_size is not None),
+            ("fit", fit != "squeeze"),
+        ):
+            if asked:
                 raise UserError(f"--{flag}: {name} has points, not images; leave the flag out")
     size = image_size or dataset.image_size
     if fit not in FITS:

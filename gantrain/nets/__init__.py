@@ -19,10 +19,13 @@ from gantrain.nets.blocks import CHANNELS, OF_THE_BATCH, Row, Settings, build_ro
 from gantrain.nets.classifiers import CLASSIFIERS, ENCODER, Classifier
 from gantrain.nets.options import (
     Direction,
-    GameNets,
+    DiscriminatorNets,
     ImageLayers,
     PairOptions,
+    PatchNets,
+    Sharing,
     TranslatorNets,
+    WeightInit,
     Width,
 )
 from gantrain.nets.pairs import NETS, Pair, pair_at
@@ -50,15 +53,18 @@ __all__ = [
     "UPSAMPLES",
     "Classifier",
     "Direction",
-    "GameNets",
+    "DiscriminatorNets",
     "Generated",
     "ImageLayers",
     "Pair",
     "PairOptions",
     "Patch",
+    "PatchNets",
     "Row",
+    "Sharing",
     "Translator",
     "TranslatorNets",
+    "WeightInit",
     "Width",
     "applied",
     "build_classifier",
@@ -372,19 +378,19 @@ def build_patch_discriminator(
     return _on_images(table, channels, 1, settings, (seed, _PATCH), "discriminator", number)
 
 
-def described(generator: keras.Model, options, size: int, judges: bool = True) -> str:
+def described(name: str, generator: keras.Model, patch: str | None, size: int) -> str:
     """A generator and its patch discriminator in one line.
 
     Args:
+        name: a key of `TRANSLATORS`.
         generator: from `build_translator`.
-        options: `TranslatorNets`, resolved.
+        patch: a key of `PATCHES`, or None where there is no discriminator.
         size: side of the training images.
-        judges: whether there is a discriminator.
     """
-    text = f"generator {options.generator}, {generator.count_params():,} weights"
-    if not judges:
+    text = f"generator {name}, {generator.count_params():,} weights"
+    if patch is None:
         return f"{text}; no discriminator"
-    rows = patch_at(options.patch, size)
+    rows = patch_at(patch, size)
     side = logits_side(rows, size)
     return (f"{text}; discriminator with a receptive field of {receptive_field(rows)} pixels, "
             f"{side} x {side} logits")

@@ -20,23 +20,34 @@ class Width(Options):
 
 
 @dataclass(frozen=True)
-class GameNets(Options):
-    """Generators and discriminators"""
+class WeightInit(Options):
+    """First weights of networks"""
 
-    section = "game_nets"
+    section = "weight_init"
 
-    d_norm: str | None = option(
-        None, "discriminator normalisation; default: the table's, layer under a gradient penalty",
-        choices=("batch", "layer", "none"))
-    spectral_norm: bool = option(False, "divide discriminator kernels by their spectral norm")
     weight_init: str | None = option(
         None, "xavier, or normal with standard deviation 0.02; default normal for pix2pix and "
         "cyclegan, else xavier", choices=("xavier", "normal"))
 
     @classmethod
     def defaults(cls, flat):
-        return {"d_norm": "layer" if flat["d_penalty"] in ("gp", "r1") else None,
-                "weight_init": "xavier"}
+        return {"weight_init": "xavier"}
+
+
+@dataclass(frozen=True)
+class DiscriminatorNets(Options):
+    """Discriminators"""
+
+    section = "discriminator_nets"
+
+    d_norm: str | None = option(
+        None, "discriminator normalisation; default: the table's, layer under a gradient penalty",
+        choices=("batch", "layer", "none"))
+    spectral_norm: bool = option(False, "divide discriminator kernels by their spectral norm")
+
+    @classmethod
+    def defaults(cls, flat):
+        return {"d_norm": "layer" if flat["d_penalty"] in ("gp", "r1") else None}
 
 
 @dataclass(frozen=True)
@@ -47,12 +58,6 @@ class PairOptions(Options):
 
     net: str | None = option(None, "generator and discriminator tables; default by image size",
                              choices=lambda: NETS)
-    shared_layers: int | None = option(
-        None, "first generator layers that the domains share; default: the table's for cogan, "
-        "0 for scogan", low=0)
-    d_shared_layers: int | None = option(
-        None, "last discriminator layers that the domains share; default as --shared_layers", low=0)
-    same_init: bool = option(False, "start the generators of all domains from equal weights")
     noise_dim: int | None = option(None, "size of the latent vector z; default: the table's", low=1)
     noise_type: str = option("uniform", "distribution of z: uniform on [-1, 1] or standard normal",
                              choices=("uniform", "normal"))
@@ -66,9 +71,26 @@ class PairOptions(Options):
         # The thesis's table for a size, or the residual pair, which has any; points have no size.
         net = flat["net"] or {None: "toy", 32: "cogan32", 128: "cogan128", 256: "cogan256"}.get(
             size, "residual")
+        return {"net": net, "noise_dim": pair_at(net, size or 0).noise_dim}
+
+
+@dataclass(frozen=True)
+class Sharing(Options):
+    """Layers that networks of several domains share"""
+
+    section = "sharing"
+
+    shared_layers: int | None = option(
+        None, "first generator layers that the domains share; default: the table's for cogan, "
+        "0 for scogan", low=0)
+    d_shared_layers: int | None = option(
+        None, "last discriminator layers that the domains share; default as --shared_layers", low=0)
+    same_init: bool = option(False, "start the generators of all domains from equal weights")
+
+    @classmethod
+    def defaults(cls, flat):
         # What is shared is the trainer's to say, once the tables are known.
-        shared = {} if flat["net"] is None else {"shared_layers": 0, "d_shared_layers": 0}
-        return {"net": net, "noise_dim": pair_at(net, size or 0).noise_dim} | shared
+        return {} if flat["net"] is None else {"shared_layers": 0, "d_shared_layers": 0}
 
 
 @dataclass(frozen=True)
@@ -82,9 +104,6 @@ class TranslatorNets(Options):
         choices=lambda: TRANSLATORS)
     upsample: str = option("transpose", "up-sampling: transposed convolution, nearest-neighbour "
                            "resize before a convolution, or sub-pixel", choices=lambda: UPSAMPLES)
-    patch: str | None = option(
-        None, "receptive field of the discriminator in pixels; default 70, or the largest that the "
-        "image holds", choices=lambda: PATCHES)
     test_mode: str | None = option(
         None, "how a trained generator runs: training (dropout on, statistics of the image itself, "
         "as pix2pix was published) or inference (neither); default training for pix2pix, else "
@@ -92,7 +111,22 @@ class TranslatorNets(Options):
 
     @classmethod
     def defaults(cls, flat):
-        return {"patch": largest_patch(flat["image_size"]), "test_mode": "inference"}
+        return {"test_mode": "inference"}
+
+
+@dataclass(frozen=True)
+class PatchNets(Options):
+    """Discriminators of patches"""
+
+    section = "patch"
+
+    patch: str | None = option(
+        None, "receptive field of the discriminator in pixels; default 70, or the largest that the "
+        "image holds", choices=lambda: PATCHES)
+
+    @classmethod
+    def defaults(cls, flat):
+        return {"patch": largest_patch(flat["image_size"])}
 
 
 @dataclass(frozen=True)

@@ -28,11 +28,13 @@ class Term(abc.ABC):
         options: the record of its options; the record's switch is the weight.
         also: records of other components that it reads when it takes part.
         trained: networks that descend the term along with the player's own.
+        logs: names of what a call gives, the same at every step.
     """
 
     options: ClassVar[type[Options]]
     also: ClassVar[tuple[type[Options], ...]] = ()
     trained: Sequence = ()
+    logs: Sequence[str]
 
     @classmethod
     def consults(cls, config: Config, domains: Sequence) -> Mapping[str, Any]:
@@ -57,15 +59,20 @@ def chosen(kinds: Mapping[str, type[Term]], config: Config, domains, consulted) 
     return [kind(config, domains, consulted) for kind in kinds.values() if config.on(kind.options)]
 
 
-def consults(kinds: Mapping[str, type[Term]], config: Config, domains) -> dict[str, Any]:
+def consults(registries: Sequence[Mapping[str, Any]], config: Config, domains) -> dict[str, Any]:
     """What those of the terms consult that the config switches on, by name."""
-    return {name: wanted for kind in kinds.values() if config.on(kind.options)
-            for name, wanted in kind.consults(config, domains).items()}
+    return {name: wanted for kinds in registries for kind in kinds.values()
+            if config.on(kind.options) for name, wanted in kind.consults(config, domains).items()}
 
 
 def total(terms: Sequence, play: Play) -> Terms:
     """The union of what several terms give for one update."""
     return {name: entry for term in terms for name, entry in term(play).items()}
+
+
+def logged(terms: Sequence[Term]) -> list[str]:
+    """The names that terms give."""
+    return [name for term in terms for name in term.logs]
 
 
 def trained(terms: Sequence[Term]) -> list:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from gantrain.errors import UserError
 from gantrain.game import watch
-from gantrain.nets import GameNets
+from gantrain.nets import DiscriminatorNets
 from gantrain.options import Options, option
 from gantrain.terms.augmentation import AUGMENTATIONS, augment
 from gantrain.terms.losses import ADVERSARIAL
@@ -26,10 +26,11 @@ class AdversarialOptions(Options):
     d_penalty: str | None = option(None, "discriminator penalty; default gp with wasserstein",
                                    choices=lambda: DISCRIMINATOR_PENALTIES)
     penalty_weight: float | None = option(
-        None, "weight of the penalty (clip: the bound); default gp 10, r1 5, clip 0.01", above=0.0)
+        None, "weight of the penalty (clip: the bound); default gp 10, r1 5, clip 0.01", above=0.0,
+        needs=("d_penalty",))
     penalty_every: int = option(
         1, "apply the penalty on every K-th discriminator update, with K times the weight; it is "
-        "logged as zero on the others", low=1)
+        "logged as zero on the others", low=1, needs=("d_penalty",))
     n_critic: int | None = option(
         None, "discriminator updates per generator update; default 5 with wasserstein, else 1",
         low=1, high=100)
@@ -51,7 +52,7 @@ class AdversarialOptions(Options):
         if self.label_smoothing and self.loss in ("wasserstein", "hinge"):
             raise UserError(f"--label_smoothing needs a loss with targets; --loss {self.loss} has "
                             f"none")
-        if self.d_penalty in ("gp", "r1") and config.of(GameNets).d_norm == "batch":
+        if self.d_penalty in ("gp", "r1") and config.of(DiscriminatorNets).d_norm == "batch":
             raise UserError(f"--d_norm batch mixes the images of a batch, which --d_penalty "
                             f"{self.d_penalty} treats one by one; use --d_norm layer")
         if self.d_penalty in ("none", "clip") and self.penalty_every > 1:
@@ -77,6 +78,13 @@ class Adversarial:
         self.loss = ADVERSARIAL[self.o.loss]
         self.penalty = DISCRIMINATOR_PENALTIES[self.o.d_penalty]
         self.clip = self.o.penalty_weight if self.penalty.clips else None
+
+    def logs(self):
+        """{player: names of the terms} of either side."""
+        terms = ["adv", "accuracy_real", "accuracy_fake"]
+        terms += [self.o.d_penalty] if self.penalty.term else []
+        return {"discriminators": [f"{term}/{name}" for name in self.judges for term in terms],
+                "generators": [f"adv/{name}" for name in self.judges]}
 
     def of_discriminators(self, play):
         """adv_D + penalty of every domain."""

@@ -28,7 +28,7 @@ class FeatureRegulariser(Term):
     Deviation: eq. 4.1 divides by K, listing 6.10 does not; the equation is followed.
     """
 
-    options = FeatureOptions
+    options, logs = FeatureOptions, ("feature",)
 
     def __init__(self, config, domains, consulted):
         self.o = config.of(FeatureOptions)

@@ -40,13 +40,13 @@ class LabelOptions(Options):
         "that they are sure of themselves, of their own", low=0.0, const=1.0)
     label_confidence: float = option(
         0.9, "probability from which a predicted class counts as known, in --label_transfer and "
-        "--label_self", low=0.0, high=1.0)
+        "--label_self", low=0.0, high=1.0, needs=("label_transfer", "label_self"))
     label_augment: str = option(
         "none", "augmentation of the source's images when labels are learned, comma separated",
         choices=lambda: AUGMENTATIONS, several=True)
     target_augment: str = option(
         "none", "the same of the other domains' images, real and generated",
-        choices=lambda: AUGMENTATIONS, several=True)
+        choices=lambda: AUGMENTATIONS, several=True, needs=("label_transfer", "label_self"))
 
 
 def source_of(config, domains):
@@ -122,7 +122,17 @@ class LabelHeads(Term):
         self.source = source_of(config, domains)
         self.classifiers = self.trained = nets.build_heads(
             consulted["discriminators"], len(domains[self.source].classes),
-            weight_init=config.of(nets.GameNets).weight_init, seed=config.run.seed)
+            weight_init=config.of(nets.WeightInit).weight_init, seed=config.run.seed)
+
+    @property
+    def logs(self):
+        """The source's terms, and those of the other domains that the options switch on."""
+        others = [name for i, name in enumerate(self.names) if i != self.source]
+        chosen = ["label_transfer", "sure_fake"] if self.o.label_transfer else []
+        chosen += ["label", "label_self", "sure_real"] if self.o.label_self else []
+        source = self.names[self.source]
+        return [f"label/{source}", f"label_accuracy/{source}"] + [
+            f"{term}/{name}" for name in others for term in chosen]
 
     def __call__(self, play):
         """What the discriminators' player descends beside the game.

@@ -30,7 +30,7 @@ class LatentCycle(Term):
     listing 6.16 takes the mean absolute error instead of the squared norm of the text).
     """
 
-    options = LatentCycleOptions
+    options, logs = LatentCycleOptions, ("latent_cycle",)
 
     def __init__(self, config, domains, consulted):
         self.weight = config.of(LatentCycleOptions).cycle_loss

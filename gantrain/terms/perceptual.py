@@ -49,6 +49,7 @@ class PerceptualLoss(Term):
 
     options = PerceptualOptions
     also = (LpipsWeights,)
+    logs = ("perceptual_content", "perceptual_style")
 
     @classmethod
     def consults(cls, config, domains):

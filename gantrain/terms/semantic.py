@@ -156,6 +156,7 @@ class SemanticLoss(Term):
 
     options = SemanticOptions
     also = (ClassifierOptions, ClassifierSteps)
+    logs = ("semantic",)
 
     @classmethod
     def consults(cls, config, domains):

@@ -16,14 +16,15 @@ class ClassifierOptions(Options):
     section = "classifier"
 
     classifier_net: str = option("digit", "architecture of the semantic loss's classifier",
-                                 choices=lambda: CLASSIFIERS)
+                                 choices=lambda: CLASSIFIERS, unless=("classifier", "label_loss"))
     classifier_noise: float = option(
         0.0, "standard deviation of Gaussian noise on a classifier's input, in training and in the "
         "semantic loss: a noisy classifier cannot be fooled by invisible changes", low=0.0,
         high=2.0)
     classifier_attack: float = option(
         0.0, "L2 length of the adversarial step that a classifier is trained against; its "
-        "gradients then look like strokes, not like noise", low=0.0, high=100.0)
+        "gradients then look like strokes, not like noise", low=0.0, high=100.0,
+        unless=("classifier", "label_loss"))
     classifier_augment: str = option(
         "none", "augmentation of a classifier's input, in training and in the semantic loss, comma "
         "separated", choices=lambda: AUGMENTATIONS, several=True)
@@ -35,7 +36,8 @@ class ClassifierSteps(Options):
 
     section = "classifier_run"
 
-    classifier_steps: int = option(2_000, "updates when a classifier has to be trained", low=1)
+    classifier_steps: int = option(2_000, "updates when a classifier has to be trained", low=1,
+                                  unless=("classifier",))
 
 
 def classifier_view(options):

@@ -74,6 +74,10 @@ class Classifier(Trainer, Scores):
         rise = tf.minimum(2.0 * tf.cast(draw.step, tf.float32) / self.steps, 1.0)
         return attack(loss, x, length * rise)
 
+    def logs(self):
+        return {"classifier": [f"{term}/{name}" for name in self.names
+                               for term in ("cross_entropy", "accuracy")]}
+
     def models(self):
         return {"classifier": self.C}
 

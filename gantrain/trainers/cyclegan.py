@@ -6,16 +6,14 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from gantrain import nets
 from gantrain.errors import UserError
 from gantrain.measures.pixels import pixel_scores
-from gantrain.nets import TranslatorNets
-from gantrain.optimizers import sides
+from gantrain.optimizers import averages, sides
 from gantrain.options import Options, option
-from gantrain.terms.adversarial import Adversarial
+from gantrain.terms.adversarial import Adversarial, AdversarialOptions
 from gantrain.terms.pool import ImagePool
 from gantrain.trainer import check_number
-from gantrain.trainers.from_images import FromImages
+from gantrain.trainers.from_images import JUDGED, FromImages
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class CycleGAN(FromImages):
         "gantrain --gan_type cyclegan --dataset horse2zebra --image_size 128 --upsample resize",
         "gantrain --gan_type cyclegan --dataset folder:summer,winter --lambda_identity 0",
     )
-    options = (*FromImages.options, CycleGANOptions)
+    options = (*FromImages.options, *JUDGED, CycleGANOptions)
 
     @classmethod
     def paper(cls, flat):
@@ -67,7 +65,7 @@ class CycleGAN(FromImages):
     def __init__(self, config, domains, consulted):
         super().__init__(config)
         check_number(config, domains, self.takes)
-        self.o = config.of(CycleGANOptions)
+        self.o, self.per_step = config.of(CycleGANOptions), config.of(AdversarialOptions).n_critic
         (name_x, name_y), (x, y) = [d.name for d in domains], [d.shape for d in domains]
         if self.o.lambda_identity and x[-1] != y[-1]:
             raise UserError(f"--lambda_identity compares G(y) with y, and the domains have {x[-1]} "
@@ -84,7 +82,7 @@ class CycleGAN(FromImages):
         self.adversarial = Adversarial(config, self.D)
         self.players = sides(config, [self.G, self.F], list(self.D.values()),
                              self.adversarial.clip)
-        self.averages = self.average([self.G, self.F])
+        self.averages = averages(config, [self.G, self.F])
 
     def train_step(self, batch, draw):
         real = [[domain.images[i] for domain in batch] for i in range(self.per_step)]
@@ -129,9 +127,13 @@ class CycleGAN(FromImages):
                 weight=self.adversarial.loss.published / 2)
         return terms
 
+    def logs(self):
+        logs, l1 = self.adversarial.logs(), ["cycle"] + ["identity"] * bool(self.o.lambda_identity)
+        return logs | {"generators": logs["generators"]
+                       + [f"{term}/{name}" for term in l1 for name in self.names]}
+
     def described(self):
-        return nets.described(self.G, self.config.of(TranslatorNets),
-                              self.config.data.image_size)
+        return self.described_by(self.G)
 
     def translators(self):
         """Those of the set's first direction first."""

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from gantrain import nets
-from gantrain.game import Average
-from gantrain.nets import Direction, GameNets, ImageLayers, TranslatorNets, Width
-from gantrain.optimizers import GameAdam, Regularisation
+from gantrain.nets import (
+    Direction,
+    DiscriminatorNets,
+    ImageLayers,
+    PatchNets,
+    TranslatorNets,
+    WeightInit,
+    Width,
+)
+from gantrain.optimizers import DiscriminatorAdam, GeneratorAdam, Regularisation
 from gantrain.terms.adversarial import AdversarialOptions
 from gantrain.trainer import Trainer, Translates
+
+# What is read where discriminators judge the images.
+JUDGED = (AdversarialOptions, DiscriminatorNets, PatchNets, DiscriminatorAdam)
 
 
 class FromImages(Trainer, Translates):
     """Generators from images to images and patch discriminators."""
 
-    options = (Width, Direction, AdversarialOptions, GameNets, TranslatorNets, ImageLayers,
-               GameAdam, Regularisation)
+    options = (Width, WeightInit, Direction, TranslatorNets, ImageLayers, GeneratorAdam,
+               Regularisation)
     takes, same_channels = (2, 2), False
 
     @classmethod
@@ -25,7 +35,6 @@ class FromImages(Trainer, Translates):
     def __init__(self, config):
         # `way` is the direction from the first domain to the second.
         self.config, self.way = config, config.of(Direction).direction
-        self.per_step = config.of(AdversarialOptions).n_critic
 
     def translator(self, source, target, number=0):
         """A generator from images of one shape [H, W, C] to those of another."""
@@ -33,22 +42,23 @@ class FromImages(Trainer, Translates):
         return nets.build_translator(
             o.generator, source[0], source[-1], target[-1], width=self.config.of(Width).width,
             norm=layers.norm, upsample=o.upsample, dropout=layers.dropout,
-            weight_init=self.config.of(GameNets).weight_init, seed=self.config.run.seed,
+            weight_init=self.config.of(WeightInit).weight_init, seed=self.config.run.seed,
             number=number)
 
     def judge(self, side, channels, number=0):
         """A patch discriminator."""
-        g = self.config.of(GameNets)
+        d = self.config.of(DiscriminatorNets)
         return nets.build_patch_discriminator(
-            self.config.of(TranslatorNets).patch, channels, size=side,
-            width=self.config.of(Width).width, norm=g.d_norm or self.config.of(ImageLayers).norm,
-            spectral_norm=g.spectral_norm, weight_init=g.weight_init,
+            self.config.of(PatchNets).patch, channels, size=side,
+            width=self.config.of(Width).width, norm=d.d_norm or self.config.of(ImageLayers).norm,
+            spectral_norm=d.spectral_norm, weight_init=self.config.of(WeightInit).weight_init,
             seed=self.config.run.seed, number=number)
 
-    def average(self, networks):
-        """The moving averages that `--ema` asks for."""
-        ema = self.config.of(GameAdam).ema
-        return [Average(networks, ema)] if ema else []
+    def described_by(self, generator, judged=True):
+        """The networks in one line."""
+        return nets.described(
+            self.config.of(TranslatorNets).generator, generator,
+            self.config.of(PatchNets).patch if judged else None, self.config.data.image_size)
 
     def applied(self, network):
         """images -> images of a trained network, in the run's test mode."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 import tensorflow as tf
 
 from gantrain import latent, nets
-from gantrain.game import Average, Play, pairs
+from gantrain.game import Play, pairs
 from gantrain.measures.adaptation import of_classifiers
-from gantrain.nets import GameNets, PairOptions, Width
-from gantrain.optimizers import GameAdam, Regularisation
-from gantrain.terms import chosen
+from gantrain.nets import DiscriminatorNets, PairOptions, Sharing, WeightInit, Width
+from gantrain.optimizers import DiscriminatorAdam, GeneratorAdam, Regularisation, averages
+from gantrain.terms import chosen, logged
 from gantrain.terms.adversarial import Adversarial, AdversarialOptions
 from gantrain.terms.labels import LabelHeads, LabelOptions
 from gantrain.trainer import Adapts, Generates, Scores, Trainer, check_number
+
+# By the option whose weight switches them on: what discriminators learn beside the game.
+HEADS = {"label_loss": LabelHeads}
 
 
 class FromNoise(Trainer, Generates):
@@ -23,24 +26,23 @@ class FromNoise(Trainer, Generates):
         adversarial: the game between them.
     """
 
-    options = (Width, AdversarialOptions, GameNets, PairOptions, GameAdam, Regularisation)
+    options = (Width, WeightInit, AdversarialOptions, DiscriminatorNets, PairOptions,
+               GeneratorAdam, DiscriminatorAdam, Regularisation)
 
-    def __init__(self, config, domains, alone=False):
+    def __init__(self, config, domains, same_init=False, **of_the_pair):
         check_number(config, domains, self.takes)
-        n, g = config.of(PairOptions), config.of(GameNets)
+        n, d = config.of(PairOptions), config.of(DiscriminatorNets)
         self.latent, self.names = n, [d.name for d in domains]
         self.per_step = config.of(AdversarialOptions).n_critic
         self.G, self.D = nets.build_pair(
             n.net, len(domains), domains[0].shape, noise_dim=latent.size(n),
-            width=config.of(Width).width, shared_layers=n.shared_layers,
-            d_shared_layers=n.d_shared_layers, d_norm=g.d_norm, spectral_norm=g.spectral_norm,
-            weight_init=g.weight_init, alone=alone, seed=config.run.seed)
-        if n.same_init:
+            width=config.of(Width).width, d_norm=d.d_norm, spectral_norm=d.spectral_norm,
+            weight_init=config.of(WeightInit).weight_init, seed=config.run.seed, **of_the_pair)
+        if same_init:
             for other in self.G[1:]:
                 other.set_weights(self.G[0].get_weights())
         self.adversarial = Adversarial(config, dict(zip(self.names, self.D, strict=True)))
-        ema = config.of(GameAdam).ema
-        self.averages = [Average(self.G, ema)] if ema else []
+        self.averages = averages(config, self.G)
 
     def play(self, batch, draw, update):
         """x_i ~ p_data_i and z ~ p_z of one update, and what the generators make of z."""
@@ -60,6 +62,9 @@ class FromNoise(Trainer, Generates):
             one.trainable_variables, other.trainable_variables, strict=True)]))
             for one, other in pairs(self.G)]
         return {"generators/weight_distance": tf.reduce_mean(tf.stack(distances))}
+
+    def logs(self):
+        return self.adversarial.logs()
 
     def generators(self):
         return self.averaged(self.G)
@@ -81,13 +86,19 @@ class Coupled(FromNoise, Adapts, Scores):
     """
 
     takes = (2, None)
-    terms = {"label_loss": LabelHeads}
+    options, terms = (*FromNoise.options, Sharing), (HEADS,)
 
     def __init__(self, config, domains, consulted):
-        super().__init__(config, domains, alone=config.on(LabelOptions))
+        o = config.of(Sharing)
+        super().__init__(config, domains, o.same_init, shared_layers=o.shared_layers,
+                         d_shared_layers=o.d_shared_layers, alone=config.on(LabelOptions))
         self.alone = consulted.get("source_only")
-        self.labels = chosen(Coupled.terms, config, domains,
+        self.labels = chosen(HEADS, config, domains,
                              {**consulted, "discriminators": self.D})
+
+    def logs(self):
+        logs = super().logs()
+        return logs | {"discriminators": logs["discriminators"] + logged(self.labels)}
 
     def score(self, test):
         """How well each domain's classifier does on its test part, and one of the source alone."""

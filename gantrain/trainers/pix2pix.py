@@ -6,17 +6,37 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from gantrain import nets
 from gantrain.data.pairs import require_pairs
 from gantrain.errors import UserError
 from gantrain.measures.pixels import distances, pixel_scores
-from gantrain.nets import TranslatorNets
-from gantrain.optimizers import sides
+from gantrain.optimizers import averages, sides
 from gantrain.options import Options, option
-from gantrain.terms.adversarial import Adversarial
+from gantrain.terms.adversarial import Adversarial, AdversarialOptions
 from gantrain.terms.augmentation import erase
 from gantrain.trainer import check_number
-from gantrain.trainers.from_images import FromImages
+from gantrain.trainers.from_images import JUDGED, FromImages
+
+
+@dataclass(frozen=True)
+class JudgedOptions(Options):
+    """The game of Pix2Pix"""
+
+    section, switch = "judged", "adversarial_weight"
+
+    adversarial_weight: float = option(1.0, "weight of the adversarial loss (0: none, and no "
+                                       "discriminator)", low=0.0)
+    conditional: bool = option(True, "the discriminator sees the input beside the output")
+
+
+class Judged(Adversarial):
+    """The game as a term that may be absent, and D with it."""
+
+    options, also = JudgedOptions, JUDGED
+
+    @classmethod
+    def consults(cls, config, domains):
+        """Nothing: D is trained."""
+        return {}
 
 
 @dataclass(frozen=True)
@@ -25,9 +45,6 @@ class Pix2PixOptions(Options):
 
     section = "pix2pix"
 
-    conditional: bool = option(True, "the discriminator sees the input beside the output")
-    adversarial_weight: float = option(1.0, "weight of the adversarial loss (0: none, and no "
-                                       "discriminator)", low=0.0)
     l1_loss: float = option(100.0, "weight of the L1 distance to the (nearest) target", low=0.0,
                             const=100.0)
     random_erasing: float = option(
@@ -38,7 +55,7 @@ class Pix2PixOptions(Options):
         "and keep the best weights (0: off)", low=0)
 
     def check(self, config):
-        if not self.l1_loss and not self.adversarial_weight:
+        if not self.l1_loss and not config.on(JudgedOptions):
             raise UserError("--l1_loss 0 and --adversarial_weight 0 leave nothing to learn from; "
                             "give one of them a weight")
 
@@ -65,6 +82,7 @@ class Pix2Pix(FromImages):
         "gantrain --gan_type pix2pix --dataset gray2color:photos --early_stopping 10",
     )
     options = (*FromImages.options, Pix2PixOptions)
+    terms = ({"adversarial_weight": Judged},)
     paired = True
 
     @classmethod
@@ -79,15 +97,17 @@ class Pix2Pix(FromImages):
         super().__init__(config)
         check_number(config, domains, self.takes)
         require_pairs(domains, config.data.dataset)
-        self.o = config.of(Pix2PixOptions)
+        self.o, self.game = config.of(Pix2PixOptions), config.of(JudgedOptions)
         source, target = (d.shape for d in domains)
         self.G, self.D = self.translator(source, target), None
-        if self.o.adversarial_weight:
-            self.D = self.judge(source[0], target[-1] + self.o.conditional * source[-1])
-        judges = {"D": self.D} if self.D else {}
-        self.adversarial = Adversarial(config, judges)
-        self.players = sides(config, [self.G], list(judges.values()), self.adversarial.clip)
-        self.averages = self.average([self.G])
+        judges, clip = [], None
+        if self.game.on:
+            self.per_step = config.of(AdversarialOptions).n_critic
+            self.D = self.judge(source[0], target[-1] + self.game.conditional * source[-1])
+            self.adversarial = Judged(config, {"D": self.D})
+            judges, clip = [self.D], self.adversarial.clip
+        self.players = sides(config, [self.G], judges, clip)
+        self.averages = averages(config, [self.G])
 
     def train_step(self, batch, draw):
         pairs = [self.pair(batch, i, draw) for i in range(self.per_step)]
@@ -110,7 +130,7 @@ class Pix2Pix(FromImages):
         """adv_G + L1; and what G made of x."""
         terms, fake = {}, self.G(x, training=True)
         if self.D:
-            weight = self.o.adversarial_weight * self.adversarial.loss.published
+            weight = self.game.adversarial_weight * self.adversarial.loss.published
             terms = self.adversarial.generator_terms("D", self.D, self.seen(x, fake), draw, weight)
         l1 = tf.reduce_mean(tf.reduce_min(distances(fake, y), axis=1))
         return terms | {"l1": (self.o.l1_loss, l1)}, fake
@@ -126,11 +146,14 @@ class Pix2Pix(FromImages):
 
     def seen(self, x, y):
         """What D sees of a pair: both images as one, or the second alone."""
-        return tf.concat([x, y], axis=-1) if self.o.conditional else y
+        return tf.concat([x, y], axis=-1) if self.game.conditional else y
+
+    def logs(self):
+        logs = self.adversarial.logs() if self.D else {"generators": []}
+        return logs | {"generators": [*logs["generators"], "l1"]}
 
     def described(self):
-        return nets.described(self.G, self.config.of(TranslatorNets),
-                              self.config.data.image_size, self.D is not None)
+        return self.described_by(self.G, self.D is not None)
 
     def translators(self):
         return {self.way: self.applied(self.averaged([self.G])[0])}

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from gantrain.optimizers import sides
 from gantrain.options import Options, option
-from gantrain.terms import chosen, total, trained
+from gantrain.terms import chosen, logged, total, trained
 from gantrain.terms.feature import FeatureRegulariser
 from gantrain.terms.latent_cycle import LatentCycle
 from gantrain.terms.perceptual import PerceptualLoss
@@ -24,9 +24,10 @@ COUPLINGS = {"feature_loss": FeatureRegulariser, "semantic_loss": SemanticLoss,
 class CouplingOptions(Options):
     """Couplings of generators. A weight is the switch: absence means off"""
 
-    section, needs = "coupling", tuple(COUPLINGS)
+    section = "coupling"
 
-    coupling_ramp: int = option(0, "steps over which the coupling weights rise from zero", low=0)
+    coupling_ramp: int = option(0, "steps over which the coupling weights rise from zero", low=0,
+                                needs=lambda: COUPLINGS)
 
 
 class SCoGAN(Coupled):
@@ -53,7 +54,7 @@ class SCoGAN(Coupled):
     )
     options = (*Coupled.options, CouplingOptions)
     # The semantic loss first, as the thesis names its models: SLFR, SLCC.
-    terms = {"semantic_loss": SemanticLoss, **COUPLINGS, **Coupled.terms}
+    terms = ({"semantic_loss": SemanticLoss}, COUPLINGS, *Coupled.terms)
 
     @classmethod
     def paper(cls, flat):
@@ -86,6 +87,10 @@ class SCoGAN(Coupled):
         return self.adversarial.of_generators(play) | {
             name: (rise * weight, value)
             for name, (weight, value) in total(self.couplings, play).items()}
+
+    def logs(self):
+        logs = super().logs()
+        return logs | {"generators": logs["generators"] + logged(self.couplings)}
 
     def encoder(self):
         return next((c.encoder for c in self.couplings if isinstance(c, LatentCycle)), None)

@@ -79,6 +79,9 @@ class Segmenter(Trainer, Shows, Scores):
         return {"cross_entropy": (1.0, mean_where(entropy, scored)),
                 "pixel_accuracy": watch(mean_where(right, scored))}
 
+    def logs(self):
+        return {"segmenter": ["cross_entropy", "pixel_accuracy"]}
+
     def described(self):
         strides = [2 ** (fcn_halvings(self.side) - i) for i in (2, 1, 0)]
         return (f"FCN with heads on strides {', '.join(map(str, strides))}, "

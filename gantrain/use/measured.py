@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from gantrain import consulted
-from gantrain.core import MEASURED, MEASURED_SEED, Config
+from gantrain.core import MEASURED, MEASURED_SEED, Config, LpipsWeights
 from gantrain.data.domain import Domain
 from gantrain.data.palettes import label_palette
 from gantrain.measures import METRICS
@@ -33,10 +33,11 @@ def asked(config: Config, domains: list[Domain]) -> dict:
                    for name, judge in consulted.evaluation_classifiers(domains).items()}
     if "fcn" in read and "direction" in config.flat():
         wanted["segmenter"] = consulted.segmenter(config, domains, config.flat()["direction"])
-    lpips, offline = config.flat().get("lpips_weights"), config.data.offline
-    if "lpips" in read and lpips:
+    lpips = config.of(LpipsWeights).lpips_weights if "lpips" in read else None
+    if lpips:
         wanted["lpips"] = consulted.Published("LPIPS", lpips, lambda: frozen.lpips(lpips))
     if "inception" in read:
+        offline = config.data.offline
         wanted["inception"] = consulted.Published("InceptionV3", None,
                                                   lambda: inception(None, offline))
     return wanted

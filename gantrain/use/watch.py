@@ -21,7 +21,7 @@ def watch(run: OpenRun) -> Watch:
     Raises:
         UserError: a metric of `--evaluate_metrics` does not fit the run.
     """
-    config, o, found = run.config, measuring(run.config), []
+    config, o, found, best = run.config, measuring(run.config), [], None
     if o.names:
         # Its programs serve every measurement.
         e = streams(run, o.evaluate_num, MEASURED_SEED,
@@ -29,8 +29,9 @@ def watch(run: OpenRun) -> Watch:
         # Not at the first measurement, hours later.
         require(e, o.names, "--evaluate_metrics")
         found.append((o.evaluate_every, partial(_measured, e, o.names)))
-    best = METRICS[o.keep_best] if o.keep_best else None
-    best = best and (o.keep_best, best.score, best.best[1])
+        if o.keep_best:
+            metric = METRICS[o.keep_best]
+            best = o.keep_best, metric.score, metric.best[1]
     if isinstance(run.trainer, Shows):
         held_out = HeldOut(run)
         return Watch(held_out.picture, [*found, (config.run.sample_every, held_out.scores)], best)
