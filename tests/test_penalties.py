@@ -20,10 +20,13 @@ from gantrain.stages import prepare
 from gantrain.terms import gradients, perceptual
 from gantrain.terms.feature import FeatureRegulariser
 from gantrain.terms.gradients import attack
+from gantrain.terms.labels import LabelHeads, LabelOptions
 from gantrain.terms.latent_cycle import LatentCycle
 from gantrain.terms.penalties import DISCRIMINATOR_PENALTIES, gradient_penalty, r1
 from gantrain.terms.perceptual import PerceptualLoss
 from gantrain.terms.semantic import SEMANTIC_FORMS, Labels, SemanticLoss
+from gantrain.trainers.from_noise import HEADS
+from gantrain.trainers.scogan import COUPLINGS
 
 SHAPE = (4, 4, 3)
 
@@ -500,3 +503,59 @@ def test_the_score_of_a_discriminator_of_patches_is_the_mean_of_its_logits():
     np.testing.assert_allclose(gradients.input_gradient(patches, x), expected, rtol=1e-6)
     assert float(r1(patches, x, x, None)) == pytest.approx(
         0.5 * (w**2).sum() / side**2, rel=1e-6)
+
+
+# -------------------------------------------------------------------------------- none without one
+
+
+def test_label_heads_against_numpy():
+    """label + transfer + self, with the weights of their options and the source's labels alone."""
+    config = make(gan_type="cogan", net="plain", noise_dim=6, width=tiny.WIDTH, label_loss=2.0,
+                  label_transfer=3.0, label_self=5.0, label_confidence=0.4)
+    matrices = [normal(48, 3, seed=20 + i, scale=0.5) for i in range(2)]
+    real = [normal(4, *SHAPE, seed=30 + i) for i in range(2)]
+    made, labels = generated(2), np.array([2, 0, 1, 1], np.int32)
+    heads = LabelHeads.__new__(LabelHeads)
+    heads.o, heads.names, heads.source = config.of(LabelOptions), ["s", "t"], 0
+    heads.classifiers = [
+        lambda images, training, m=m: tf.reshape(images, (4, 48)) @ tensor(m) for m in matrices]
+    terms = heads(Play([tensor(x) for x in real], [tf.constant(labels), None], None, made, draw(),
+                       0))
+
+    def logits(i, images):
+        return np.float64(images).reshape(4, 48) @ matrices[i]
+
+    def entropies(wanted, scores):
+        scores = scores - np.log(np.exp(scores).sum(-1, keepdims=True))
+        return -scores[np.arange(4), wanted]
+
+    def taught(scores, others):
+        p = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
+        return (entropies(p.argmax(-1), others) * (p.max(-1) > 0.4)).mean()
+
+    fake = [np.float64(g.image) for g in made]
+    expected = {
+        "label/s": (2.0, entropies(labels, logits(0, real[0])).mean()),
+        "label_transfer/t": (3.0, taught(logits(0, fake[0]), logits(1, fake[1]))),
+        "label/t": (5.0, entropies(labels, logits(1, real[0])).mean()),
+        "label_self/t": (5.0, taught(logits(1, real[1]), logits(1, real[1]))),
+    }
+    assert set(terms) == set(heads.logs)
+    for name, (weight, value) in expected.items():
+        assert terms[name][0] == weight
+        assert float(terms[name][1]) == pytest.approx(value, rel=1e-4), name
+
+
+# The test that computes the value of a term, by the option that switches it on.
+GOLDEN = {
+    "feature_loss": test_feature_regulariser,
+    "semantic_loss": test_semantic_forms_against_numpy,
+    "cycle_loss": test_cycle_consistency,
+    "perceptual_loss": test_perceptual_loss,
+    "label_loss": test_label_heads_against_numpy,
+}
+
+
+@pytest.mark.parametrize("name", [*COUPLINGS, *HEADS])
+def test_every_term_has_a_golden_value(name):
+    assert name in GOLDEN, f"--{name}: a test that computes it by NumPy belongs into GOLDEN"

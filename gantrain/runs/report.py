@@ -13,7 +13,7 @@ from gantrain.config import default_config
 STYLE = ("body{font:14px sans-serif;margin:2em;max-width:75em}img{image-rendering:pixelated;"
          "max-width:100%}td,th{padding:.2em .8em;text-align:left}figure{display:inline-block;"
          "margin:.5em}figcaption{color:#555}")
-MEASURED = {"joint/": "Joint coherence", "held_out/": "Held-out images"}
+TITLES = {"joint": "Joint coherence", "held_out": "Held-out images"}
 SHOWN = 8  # sample pictures on the page, evenly spread over the run
 
 
@@ -29,15 +29,16 @@ def page(run, config, metrics, summary) -> str:
     title = f"{config.run.gan_type} on {config.data.dataset}, {summary['steps']} steps"
     own = {k: v for k, v in summary.items() if isinstance(v, float)}
     parts = [f"<h1>{html.escape(title)}</h1>", _samples(run)]
-    for prefix, title in MEASURED.items():
-        lines = [line for line in metrics if any(k.startswith(prefix) for k in line)]
-        if lines:
-            names = [k for k in lines[-1] if k.startswith(prefix)]
-            rows = [[line["step"], *(f"{line[k]:.3f}" for k in names)] for line in lines]
-            parts.append(f"<h2>{title}</h2>" + _table(
-                ["step", *(k.removeprefix(prefix) for k in names)], rows))
-            if "networks" in lines[-1] and prefix == "joint/":
-                parts.append(_table(["measured by", "sha256"], lines[-1]["networks"].items()))
+    for prefix in _measured(metrics):
+        lines = [line for line in metrics if any(k.startswith(prefix + "/") for k in line)]
+        names = [k for k in lines[-1] if k.startswith(prefix + "/")]
+        rows = [[line["step"], *(f"{line[k]:.3f}" if k in line else "" for k in names)]
+                for line in lines]
+        parts.append(f"<h2>{html.escape(TITLES.get(prefix, prefix))}</h2>" + _table(
+            ["step", *(k.removeprefix(prefix + "/") for k in names)], rows))
+    judged = [line["networks"] for line in metrics if "networks" in line]
+    if judged:
+        parts.append(_table(["measured by", "sha256"], judged[-1].items()))
     if own:
         parts.append("<h2>Test part</h2>" + _table(own, [[f"{v:.4f}" for v in own.values()]]))
     if metrics:
@@ -47,6 +48,12 @@ def page(run, config, metrics, summary) -> str:
         ["flag", "value"], [[f"--{k}", v] for k, v in chosen.items() if v != plain[k]]))
     return (f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}'
             f"</title><style>{STYLE}</style>{''.join(parts)}</html>\n")
+
+
+def _measured(metrics):
+    """First words of what log lines hold beside the terms of the players, each once."""
+    words = dict.fromkeys(k.split("/")[0] for line in metrics for k in line if "/" in k)
+    return [word for word in words if not any(f"{word}/loss" in line for line in metrics)]
 
 
 def _samples(run):
