@@ -1,6 +1,6 @@
-"""Mutations of the code between a run and a number: each has to be seen by a test.
+"""Mutations of the algorithms and of the road to a number: each has to be seen by a test.
 
-    python tests/mutate.py [NAME ...]
+    python -m tests.mutate [NAME ...]
 
 copies the tree to a temporary folder, applies one entry of `tests/mutations.py` at a time and runs
 the tests that it names, the first to fail being enough. It prints a line per mutation and ends with

@@ -1,4 +1,4 @@
-"""What `tests/mutate.py` applies: mistakes on the road from a run to a number."""
+"""What `tests/mutate.py` applies: mistakes of the algorithms, and between a run and a number."""
 
 from typing import NamedTuple
 
@@ -37,6 +37,27 @@ def _table(name, *others):
 
 
 JUDGES = (ROAD + "the_judges_are_who_they_are",)
+
+CONFORMANCE, PENALTY = "tests/test_conformance.py::test_", "tests/test_penalties.py::test_"
+CYCLEGAN, PIX2PIX = "gantrain/trainers/cyclegan.py", "gantrain/trainers/pix2pix.py"
+FROM_NOISE, OPTIMIZERS = "gantrain/trainers/from_noise.py", "gantrain/optimizers.py"
+GAME, ADVERSARIAL = "gantrain/game.py", "gantrain/terms/adversarial.py"
+LOSSES, PENALTIES = "gantrain/terms/losses.py", "gantrain/terms/penalties.py"
+
+
+def _keeps(variant):
+    return (CONFORMANCE + "a_trainer_keeps", "-k", variant)
+
+
+OWN_BATCH = (CONFORMANCE + "every_critic_update_of_a_translator_has_its_own_batch",)
+DRAWS = (CONFORMANCE + "the_game_draws_as_its_box_says",)
+GOLDEN_LOSSES = ("tests/test_losses.py::test_golden_values",)
+LAZY = (PENALTY + "a_lazy_penalty_is_applied_on_every_kth_update_with_k_times_the_weight",)
+AUGMENTED = (CONFORMANCE + "both_players_see_both_sides_augmented",)
+RATES = (CONFORMANCE + "each_player_has_its_own_rates",)
+HEADS = (PENALTY + "label_heads_against_numpy",)
+PAPER = (CONFORMANCE + "cyclegan_terms_are_those_of_the_paper",)
+TARGETS = (CONFORMANCE + "pix2pix_takes_the_nearest_target_and_shows_all_of_them",)
 
 MUTATIONS = (
     # The six of the issue, and the one that was seen.
@@ -191,4 +212,148 @@ MUTATIONS = (
              "classifier([d], EVALUATION | {'seed': 0})", JUDGES),
     Mutation("one judge of all domains", CONSULTED,
              "classifier([d], EVALUATION)", "classifier(domains, EVALUATION)", JUDGES),
+    # The algorithms: updates and their batches.
+    Mutation("one discriminator update a step in cyclegan", CYCLEGAN,
+             "for i, (x, y) in enumerate(real):", "for i, (x, y) in enumerate(real[:1]):",
+             OWN_BATCH),
+    Mutation("all discriminator updates of cyclegan have the first batch", CYCLEGAN,
+             "real = [[domain.images[i] for domain in batch]",
+             "real = [[domain.images[0] for domain in batch]", OWN_BATCH),
+    Mutation("all discriminator updates of cyclegan judge the first images made", CYCLEGAN,
+             "self.translated(x, y) if i else made", "made", OWN_BATCH),
+    Mutation("one discriminator update a step in pix2pix", PIX2PIX,
+             "enumerate(pairs if self.D else [])", "enumerate(pairs[:1] if self.D else [])",
+             OWN_BATCH),
+    Mutation("all discriminator updates of pix2pix have the first batch", PIX2PIX,
+             "[self.pair(batch, i, draw) for i", "[self.pair(batch, 0, draw) for i", OWN_BATCH),
+    Mutation("all discriminator updates of pix2pix judge the first images made", PIX2PIX,
+             "fake = self.G(x, training=True) if i else fake", "fake = fake", OWN_BATCH),
+    Mutation("one discriminator update a step in gan", "gantrain/trainers/gan.py",
+             "for i in range(self.per_step):", "for i in range(1):", _keeps("gan-every_option")),
+    Mutation("all discriminator updates have the first batch", FROM_NOISE,
+             "[domain.images[update] for domain in batch]",
+             "[domain.images[0] for domain in batch]", DRAWS),
+    Mutation("every domain has its own noise", FROM_NOISE,
+             "[nets.generate(g, z, training=True) for g in self.G]",
+             "[nets.generate(g, self.noise(draw), training=True) for g in self.G]", DRAWS),
+    Mutation("generators and discriminators of an update share their noise",
+             "gantrain/trainers/cogan.py",
+             "self.adversarial.of_generators(self.play(batch, draw, i))",
+             "self.adversarial.of_generators(play)", DRAWS),
+    *(Mutation(f"the average is stepped before the generator of {name}",
+               f"gantrain/trainers/{name}.py", old + "        self.follow(draw)\n",
+               "        self.follow(draw)\n" + old, _keeps(variant))
+      for name, variant, old in (
+          ("gan", "gan-every_option",
+           '        logs |= self.players["generators"].descend(\n'
+           "            lambda: self.adversarial.of_generators(self.play(batch, draw, i)))\n"),
+          ("scogan", "scogan-all",
+           '        logs |= self.players["generators"].descend(\n'
+           "            lambda: self.coupled(self.play(batch, draw, i)))\n"))),
+    Mutation("the average is stepped before the generators of cyclegan", CYCLEGAN,
+             '        logs, made = self.players["generators"]',
+             '        self.follow(draw)\n        logs, made = self.players["generators"]',
+             _keeps("cyclegan-one")),
+    Mutation("the average is stepped before the generator of pix2pix", PIX2PIX,
+             '        logs, fake = self.players["generators"]',
+             '        self.follow(draw)\n        logs, fake = self.players["generators"]',
+             _keeps("pix2pix-targets")),
+    # Losses.
+    Mutation("the sign of the Wasserstein generator", LOSSES, "return -_mean(fake)",
+             "return _mean(fake)", GOLDEN_LOSSES),
+    Mutation("the sign of the Wasserstein discriminator", LOSSES,
+             "return _mean(fake) - _mean(real)", "return _mean(real) - _mean(fake)",
+             GOLDEN_LOSSES),
+    Mutation("the hinge of the real side", LOSSES, "tf.nn.relu(1.0 - tf.cast(real",
+             "tf.nn.relu(1.0 + tf.cast(real", GOLDEN_LOSSES),
+    Mutation("least squares without its half", LOSSES,
+             "return 0.5 * _mean(tf.square(tf.cast(fake, tf.float32) - 1.0))",
+             "return _mean(tf.square(tf.cast(fake, tf.float32) - 1.0))", GOLDEN_LOSSES),
+    Mutation("labels are smoothed on the side of generated images", LOSSES,
+             "_mean(_cross_entropy(real, target)) + _mean(_cross_entropy(fake, 0.0))",
+             "_mean(_cross_entropy(real, 1.0)) + _mean(_cross_entropy(fake, 1.0 - target))",
+             ("tests/test_losses.py::test_label_smoothing_is_one_sided",)),
+    # The game.
+    Mutation("no gradient passes from D to G", ADVERSARIAL,
+             "self.loss.generator(d(fake, training=True))",
+             "self.loss.generator(d(tf.stop_gradient(fake), training=True))", _keeps("gan-1")),
+    Mutation("a lazy penalty has its plain weight", ADVERSARIAL,
+             "o.penalty_weight * o.penalty_every, self", "o.penalty_weight, self", LAZY),
+    Mutation("a lazy penalty counts steps, not updates", ADVERSARIAL,
+             "draw.step * self.o.n_critic + update + 1", "draw.step + update + 1", LAZY),
+    Mutation("only real images are augmented for D", ADVERSARIAL,
+             "augment(real, o.augment, draw), augment(fake, o.augment, draw)",
+             "augment(real, o.augment, draw), fake", AUGMENTED),
+    Mutation("generated images are not augmented for G", ADVERSARIAL,
+             "        fake = augment(fake, self.o.augment, draw)\n", "", AUGMENTED),
+    Mutation("a gradient penalty at the generated images", PENALTIES,
+             "alpha * real + (1.0 - alpha) * fake", "alpha * 0.0 * real + fake",
+             (PENALTY + "gradient_penalty_looks_between_real_and_fake",)),
+    Mutation("r1 of generated images", PENALTIES,
+             "squared_norm(input_gradient(discriminator, real))",
+             "squared_norm(input_gradient(discriminator, fake))",
+             (PENALTY + "gradient_penalty_looks_between_real_and_fake",)),
+    # Players and their optimizers.
+    Mutation("the betas of G exchanged", OPTIMIZERS, "adam(o.g_lr, o.g_beta1, o.g_beta2,",
+             "adam(o.g_lr, o.g_beta2, o.g_beta1,", RATES),
+    Mutation("D has the rate of G", OPTIMIZERS, "adam(o.d_lr,",
+             "adam(config.of(GeneratorAdam).g_lr,", RATES),
+    Mutation("the rate of D falls over the steps, not over its updates", OPTIMIZERS,
+             'steps * config.flat()["n_critic"]', "steps",
+             (CONFORMANCE + "rates_fall_over_the_updates_of_each_player",)),
+    Mutation("weight decay of weight zero", GAME, 'terms["l2"] = self.weight_decay, ',
+             'terms["l2"] = 0.0, ',
+             ("tests/test_player.py::test_weight_decay_is_a_term_over_the_kernels",)),
+    Mutation("weights are clipped on one side", GAME, "tf.clip_by_value(w, -self.clip, self.clip)",
+             "tf.minimum(w, self.clip)",
+             ("tests/test_player.py::test_clipping_bounds_every_weight",)),
+    Mutation("the average and the weight exchanged", GAME, "d * s + (1.0 - d) * w if",
+             "d * w + (1.0 - d) * s if", ("tests/test_player.py::test_average_in_closed_form",)),
+    # Terms.
+    Mutation("features of the last layers", "gantrain/terms/feature.py",
+             "g.features[:self.o.feature_layers]", "g.features[-self.o.feature_layers:]",
+             (PENALTY + "feature_regulariser",)),
+    Mutation("latent cycle without a gradient to the generators", "gantrain/terms/latent_cycle.py",
+             "self.encoder(x, training=True)", "self.encoder(tf.stop_gradient(x), training=True)",
+             (CONFORMANCE + "every_coupling_pulls_every_generator",)),
+    Mutation("weights of content and style exchanged", "gantrain/terms/perceptual.py",
+             '"perceptual_content": (self.weights[0]', '"perceptual_content": (self.weights[1]',
+             (PENALTY + "perceptual_loss",)),
+    Mutation("the semantic loss shows the classifier plain images", "gantrain/terms/semantic.py",
+             "c(self.view(x, play.draw), training=False)", "c(x, training=False)",
+             (PENALTY + "semantic_loss_shows_the_classifier_what_it_was_trained_with",)),
+    Mutation("the ramp of couplings never rises", "gantrain/trainers/scogan.py",
+             "rise = tf.minimum(", "rise = 0.0 * tf.minimum(",
+             (PENALTY + "coupling_weights_rise_from_zero",)),
+    Mutation("labels of the last domain are learned", "gantrain/terms/labels.py",
+             "play.labels[self.source]", "play.labels[-1]", HEADS),
+    Mutation("the target teaches the source", "gantrain/terms/labels.py",
+             "self.taught(fake[self.source], self.source, fake[i], i, draw)",
+             "self.taught(fake[i], i, fake[self.source], self.source, draw)", HEADS),
+    Mutation("shared layers of D are as many as those of G", FROM_NOISE,
+             "d_shared_layers=o.d_shared_layers", "d_shared_layers=o.shared_layers",
+             (CONFORMANCE + "the_shared_layers_of_cogan_are_one_layer",)),
+    # Translators.
+    Mutation("no identity term of one direction", CYCLEGAN,
+             '            terms[f"identity/{name_x}"] = weight, _l1(x, self.F(x, training=True))\n',
+             "", PAPER),
+    Mutation("the cycle is that of the input itself", CYCLEGAN,
+             "self.F(fake[name_y], training=True),", "self.F(y, training=True),", PAPER),
+    Mutation("the discriminators of cyclegan are not halved", CYCLEGAN,
+             "weight=self.adversarial.loss.published / 2)",
+             "weight=self.adversarial.loss.published)", PAPER),
+    Mutation("D judges past the pool", CYCLEGAN, "{name: pool.exchange(fake[name], draw) for",
+             "{name: fake[name] for",
+             (CONFORMANCE + "discriminators_judge_what_the_pool_hands_on",)),
+    Mutation("the pool hands on what it was given", "gantrain/terms/pool.py",
+             "handed.append(tf.where(enters & ~filling, pool[place], image))",
+             "handed.append(image)", ("tests/test_pool.py::test_the_pool_follows_its_rule",)),
+    Mutation("L1 to the farthest target", PIX2PIX, "tf.reduce_min(distances(fake, y), axis=1)",
+             "tf.reduce_max(distances(fake, y), axis=1)", TARGETS),
+    Mutation("D sees other inputs beside the targets", PIX2PIX,
+             "tf.repeat(x, count, axis=0), tf.concat", "tf.tile(x, (count, 1, 1, 1)), tf.concat",
+             TARGETS),
+    Mutation("random erasing leaves the input as it is", PIX2PIX,
+             "return erase(x, self.o.random_erasing, draw), (", "return x, (",
+             (CONFORMANCE + "erasing_reaches_both_players_and_the_input_alone",)),
 )
