@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import tensorflow as tf
 
-from gantrain.consulted import own_classifier
+from gantrain.consulted import classifier, own_classifier
 from gantrain.errors import UserError
 from gantrain.game import pairs
 from gantrain.options import Options, option
@@ -169,7 +169,10 @@ class SemanticLoss(Term):
                 f"--semantic_loss needs class labels, and domain {unlabelled[0]} of --dataset "
                 f"{config.data.dataset} has none; use --feature_loss, --cycle_loss or "
                 f"--perceptual_loss")
-        return {"classifier": own_classifier(config, domains, config.of(SemanticOptions).classifier,
+        given = config.of(SemanticOptions).classifier
+        if given:
+            return {"classifier": classifier(domains, {}, given=given)}
+        return {"classifier": own_classifier(config, domains,
                                              **asdict(config.of(ClassifierOptions)))}
 
     def __init__(self, config, domains, consulted):
