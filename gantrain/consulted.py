@@ -99,20 +99,18 @@ def classifier(domains: Sequence[Domain], options: Mapping, **also) -> Trained:
     return Trained("classifier", names, domains, {**options, "domains": ",".join(names)}, **also)
 
 
-def own_classifier(config: Config, domains: Sequence[Domain], given: str | None = None,
-                   **options) -> Trained:
+def own_classifier(config: Config, domains: Sequence[Domain], **options) -> Trained:
     """A classifier that a run trains for itself, on images and devices like its own.
 
     Args:
         config: of the run.
         domains: what it learns from.
-        given: see `Trained`.
         options: of the classifier's run.
     """
     own = dict(load_size=config.data.load_size, batch_size=config.data.batch_size,
                devices=config.runtime.devices, seed=config.run.seed, c_lr=1.5e-3, lr_decay=0.67,
                steps=config.of(ClassifierSteps).classifier_steps)
-    return classifier(domains, own | options, given=given)
+    return classifier(domains, own | options)
 
 
 def evaluation_classifiers(domains: Sequence[Domain]) -> dict[str, Trained]:
