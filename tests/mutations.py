@@ -49,6 +49,23 @@ def _keeps(variant):
     return (CONFORMANCE + "a_trainer_keeps", "-k", variant)
 
 
+CYCLEGAN_STEP = """\
+        logs, made = self.players["generators"].descend_keeping(
+            lambda: self.generator_objective(*real[0], draw))
+        for i, (x, y) in enumerate(real):
+            fake = self.translated(x, y) if i else made
+            fake = {name: pool.exchange(fake[name], draw) for name, pool in self.pool.items()}
+            logs |= self.players["discriminators"].descend(
+                lambda x=x, y=y, fake=fake, i=i: self.discriminator_objective(x, y, fake, draw, i))
+"""
+PIX2PIX_STEP = """\
+        logs, fake = self.players["generators"].descend_keeping(
+            lambda: self.generator_objective(*pairs[0], draw))
+        for i, (x, y) in enumerate(pairs if self.D else []):
+            fake = self.G(x, training=True) if i else fake
+            logs |= self.players["discriminators"].descend(
+                lambda x=x, y=y, fake=fake, i=i: self.discriminator_objective(x, y, fake, draw, i))
+"""
 OWN_BATCH = (CONFORMANCE + "every_critic_update_of_a_translator_has_its_own_batch",)
 DRAWS = (CONFORMANCE + "the_game_draws_as_its_box_says",)
 GOLDEN_LOSSES = ("tests/test_losses.py::test_golden_values",)
@@ -250,14 +267,12 @@ MUTATIONS = (
           ("scogan", "scogan-all",
            '        logs |= self.players["generators"].descend(\n'
            "            lambda: self.coupled(self.play(batch, draw, i)))\n"))),
-    Mutation("the average is stepped before the generators of cyclegan", CYCLEGAN,
-             '        logs, made = self.players["generators"]',
-             '        self.follow(draw)\n        logs, made = self.players["generators"]',
-             _keeps("cyclegan-one")),
-    Mutation("the average is stepped before the generator of pix2pix", PIX2PIX,
-             '        logs, fake = self.players["generators"]',
-             '        self.follow(draw)\n        logs, fake = self.players["generators"]',
-             _keeps("pix2pix-targets")),
+    *(Mutation(f"the average is stepped before the generators of {name}", file,
+               old + "        self.follow(draw)\n", "        self.follow(draw)\n" + old,
+               _keeps(variant))
+      for name, file, variant, old in (
+          ("cyclegan", CYCLEGAN, "cyclegan-one", CYCLEGAN_STEP),
+          ("pix2pix", PIX2PIX, "pix2pix-targets", PIX2PIX_STEP))),
     # Losses.
     Mutation("the sign of the Wasserstein generator", LOSSES, "return -_mean(fake)",
              "return _mean(fake)", GOLDEN_LOSSES),

@@ -129,7 +129,7 @@ def test_what_a_run_heeds_is_what_it_reads(name, tmp_path, classifier_file, lpip
     tf.config.run_functions_eagerly(True)
 
     def train(where):
-        usual = tiny.config(tmp_path / where, gan_type=kind, steps=1, n_critic=1, **own).flat()
+        usual = tiny.config(tmp_path / where, gan_type=kind, steps=1, **own).flat()
         chosen = configure({}, given=usual)
         # The command's own defaults are of no use to a test that takes seconds.
         typed = {k: v for k, v in usual.items() if k in heeded(chosen) and v is not None}

@@ -63,10 +63,10 @@ class SCoGAN(Coupled):
 
     def __init__(self, config, domains, consulted):
         super().__init__(config, domains, consulted)
-        self.ramp = config.of(CouplingOptions).coupling_ramp
         if self.labels:
             consulted = {**consulted, "classifier": self.labels[0].classifiers}
         self.couplings = chosen(COUPLINGS, config, domains, consulted)
+        self.ramp = config.of(CouplingOptions).coupling_ramp if self.couplings else 0
         self.players = sides(config, self.G + trained(self.couplings),
                              self.D + trained(self.labels), self.adversarial.clip)
 
