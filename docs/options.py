@@ -50,6 +50,7 @@ def table(section) -> str:
 
 
 def flag(field, section) -> str:
+    """An option as it is typed; a star where a resumed run may have another value."""
     switch = option_type(section, field.name) is bool
     text = f"`--{field.name}` `--no-{field.name}`" if switch else f"`--{field.name}`"
     return text + ("\\*" if field.metadata["resumable"] else "")

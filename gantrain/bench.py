@@ -12,7 +12,9 @@ import io
 import math
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -38,7 +40,7 @@ SLOT = 0.5  # seconds of convolutions between two steps
 SETTLED = 0.25  # share of the steps after which resident memory must be flat
 
 
-def report(options):
+def report(options: Any) -> Iterator[str]:
     """Measures this machine and the step on it.
 
     Args:
@@ -115,7 +117,7 @@ def _against_peak(options, program):
     multiply, cost = _product(program.runtime)
     yield f"matrix product, {MATRIX} x {MATRIX}: {_speed(multiply, cost):.0f} GFLOP/s"
 
-    convolve = max(speeds, key=speeds.get)
+    convolve = max(speeds, key=speeds.__getitem__)
     cost = speeds[convolve][1]
     before, steps, shares, peaks = _speed(convolve, cost), [], [], []
     for step in range(1, options.iterations + 1):
@@ -175,7 +177,7 @@ def _seconds(run):
 # --- counting ------------------------------------------------------------------------------------
 
 
-def flops(function):
+def flops(function: Callable) -> float:
     """Floating-point operations of the products and convolutions of one call.
 
     Two per multiply-add, as a peak is counted; element-wise operations are left out.
@@ -208,7 +210,7 @@ def _multiplying(function):
             yield from _multiplying(graph._get_function(op.get_attr("f").name))
 
 
-def alone(runtime, function):
+def alone(runtime: Any, function: Callable) -> float:
     """Seconds that the products and convolutions of one call take, each kind run by itself.
 
     Args:
@@ -344,7 +346,7 @@ def _over_time(options, program):
                f"{megabytes[-1]:.0f} MB, {slope:+.1f} MB per 1,000 steps")
 
 
-def resident_megabytes():
+def resident_megabytes() -> float:
     """Resident memory of this process in MB; 0 where the system has no /proc."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])

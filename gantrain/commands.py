@@ -21,6 +21,8 @@ LONG = 1_000  # images whose reading is worth a line about its progress
 
 @dataclass(frozen=True)
 class Sample:
+    """Options of `gantrain sample`."""
+
     run_dir: str = option("", "directory of a run")
     output: str = option("samples.png", "picture to write")
     count: int = option(40, "latent vectors", low=1, high=10_000)
@@ -31,6 +33,8 @@ class Sample:
 
 @dataclass(frozen=True)
 class Interpolate:
+    """Options of `gantrain interpolate`."""
+
     run_dir: str = option("", "directory of a run")
     output: str = option("interpolation.png", "picture to write")
     rows: int = option(4, "pairs of latent vectors", low=1, high=100)
@@ -41,6 +45,8 @@ class Interpolate:
 
 @dataclass(frozen=True)
 class Evaluate:
+    """Options of `gantrain evaluate`."""
+
     run_dir: str = option("", "directory of a run")
     metrics: str | None = option(
         None, "what is measured, comma separated; default: what fits the run and takes no minutes",
@@ -90,6 +96,8 @@ class Compare:
 
 @dataclass(frozen=True)
 class Translate:
+    """Options of `gantrain translate`."""
+
     run_dir: str = option("", "directory of a run of pix2pix, cyclegan, cogan or scogan")
     input: str = option("", "image file, or folder of images, of any size")
     output: str = option("", "folder for the results, which keep their names")
@@ -109,6 +117,8 @@ class Translate:
 
 @dataclass(frozen=True)
 class Stylize:
+    """Options of `gantrain stylize`."""
+
     content: str = option("", "image whose content the result has")
     style: str = option("", "image whose style the result has")
     output: str = option("stylized.png", "image to write")
@@ -133,12 +143,16 @@ class Stylize:
 
 @dataclass(frozen=True)
 class DataSet:
+    """Options of `gantrain check` and `gantrain prepare`."""
+
     dataset: str = option("", "name of a data set, or folder:PATH")
     data_dir: str = option("data", "folder that holds <name>/ with the original files")
 
 
 @dataclass(frozen=True)
 class List:
+    """Options of `gantrain list`."""
+
     what: str | None = option(None, "only this table", choices=(
         "datasets", "nets", "classifiers", "losses", "penalties", "couplings", "presets",
         "trainers", "augmentations", "translators", "patches", "metrics", "comparisons",
@@ -147,6 +161,8 @@ class List:
 
 @dataclass(frozen=True)
 class Reproduce:
+    """Options of `gantrain reproduce`."""
+
     # The flags that bare words are for.
     positional = ("table",)
 
@@ -169,6 +185,8 @@ class Reproduce:
 
 @dataclass(frozen=True)
 class Bench:
+    """Options of `gantrain bench`."""
+
     width: float = option(1.0, "width of the networks that are compared with the peak", above=0.0,
                           high=8.0)
     program: str = option("scogan", "what is measured",
@@ -360,6 +378,9 @@ def stylize(explicit) -> int:
     for flag in ("content", "style"):
         if not getattr(o, flag):
             raise UserError(f"--{flag} is needed: an image file")
+        # Before a network is fetched.
+        if not Path(getattr(o, flag)).exists():
+            raise UserError(f"--{flag} {getattr(o, flag)}: there is no such file; check the path")
     if o.stylizer:
         of_gatys = {"steps", "optimizer", "start", "content_weight", "style_weight",
                     "smooth_weight", "seed", "vgg_weights", "lpips_weights"}

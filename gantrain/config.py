@@ -7,17 +7,19 @@ its terms, and what measures it. An option that none of these heeds is refused b
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
-import re
+from os import PathLike
 from pathlib import Path
 
 from gantrain.core import Config, Data, LpipsWeights, Run, Runtime
 from gantrain.data.datasets import find
 from gantrain.errors import UserError
+from gantrain.files import file_name
 from gantrain.measures.evaluate import Measuring
 from gantrain.options import Options, check_types, is_on, needed, replacing, unknown, validate
 from gantrain.presets import PRESETS
-from gantrain.trainer import Generates, Translates
+from gantrain.trainer import Generates, Trainer, Translates
 from gantrain.trainers import TRAINERS
 
 # Of config.json. 0, without a number, had nine sections that every trainer shared.
@@ -37,7 +39,7 @@ def records_of(gan_type: str) -> tuple[type[Options], ...]:
 
 def gan_type_of(words: list[str]) -> str:
     """The trainer that a command line means: by --gan_type, by its preset, else the default."""
-    typed = {flag: value for flag, value in zip(words, words[1:], strict=False)
+    typed = {flag: value for flag, value in itertools.pairwise(words)
              if flag in ("--gan_type", "--preset")}
     typed |= dict(word.split("=", 1) for word in words if word.startswith(("--gan_type=",
                                                                            "--preset=")))
@@ -112,7 +114,7 @@ def _known(options: dict, config: Config) -> dict:
     return {name: value for name, value in options.items() if name in flat}
 
 
-def _components(kind: type) -> list[tuple[type[Options], tuple[type[Options], ...]]]:
+def _components(kind: type[Trainer]) -> list[tuple[type[Options], tuple[type[Options], ...]]]:
     """(record with a switch, the records that are read besides once it is on) of a trainer."""
     found = [(term.options, term.also) for terms in kind.terms for term in terms.values()]
     return found + ([(Measuring, (LpipsWeights,))] if measurable(kind) else [])
@@ -121,9 +123,9 @@ def _components(kind: type) -> list[tuple[type[Options], tuple[type[Options], ..
 def heeded(config: Config) -> set[str]:
     """Names of the options that the chosen components read."""
     kind, flat = TRAINERS[config.run.gan_type], config.flat()
-    records, switches = [Run, Data, Runtime, *kind.options], set()
+    records: list[type[Options]] = [Run, Data, Runtime, *kind.options]
+    switches = {options.switch for options, _ in _components(kind) if options.switch}
     for options, also in _components(kind):
-        switches.add(options.switch)
         records += [options, *also] if config.on(options) else []
     return switches | {f.name for record in records for f in dataclasses.fields(record)
                        if _is_read(f, flat)}
@@ -157,7 +159,8 @@ def refuse_unheeded(explicit: dict, config: Config) -> None:
         if instead:
             raise UserError(f"--{name} is not read beside --{instead[0]}; drop one of them")
         switches = [options.switch for options, also in _components(TRAINERS[kind])
-                    if type(own) in (options, *also) and not config.on(options)] or needed(field)
+                    if options.switch and type(own) in (options, *also)
+                    and not config.on(options)] or needed(field)
         flags = [f"--{every_option()[switch].metadata['alias'] or switch}" for switch in switches]
         raise UserError(f"--{name} is used by {' or '.join(flags)}; add it, or drop --{name}")
 
@@ -195,14 +198,16 @@ def decided(config: Config) -> Config:
 
 
 def run_name(config: Config) -> str:
-    """runs/<gan_type>-<dataset>[-domains][-preset][-couplings]-seed<seed>: the same command names
-    the same directory, so that running it again resumes it."""
+    """runs/<gan_type>-<dataset>[-domains][-preset][-couplings]-seed<seed>.
+
+    The same command names the same directory, so that running it again resumes it.
+    """
     flat, run, data = config.flat(), config.run, config.data
     couplings = [f.metadata["short"] for f in config.fields()
                  if f.metadata["short"] and flat[f.name] != f.default]
     parts = [run.gan_type, data.dataset, data.domains or "", run.preset or "", "".join(couplings),
              f"seed{run.seed}"]
-    return "runs/" + "-".join(re.sub(r"[^A-Za-z0-9_.]+", "_", p) for p in parts if p)
+    return "runs/" + "-".join(file_name(part) for part in parts if part)
 
 
 def differences(stored: Config, wanted: Config) -> list[str]:
@@ -214,7 +219,7 @@ def differences(stored: Config, wanted: Config) -> list[str]:
             if (f.name in fixed or not f.metadata["resumable"]) and mine[f.name] != theirs[f.name]]
 
 
-def refuse_changes(stored: Config, wanted: Config, where) -> None:
+def refuse_changes(stored: Config, wanted: Config, where: str | PathLike) -> None:
     """Raises UserError if a resumed run would differ from the one that was started."""
     found = differences(stored, wanted)
     if found:
@@ -231,7 +236,7 @@ def config_text(config: Config) -> str:
     return json.dumps({"version": VERSION} | sections, indent=2) + "\n"
 
 
-def read_config(path) -> Config:
+def read_config(path: str | PathLike) -> Config:
     """Reads a `config.json` of this version or an older one. Raises UserError on anything else."""
     try:
         stored = json.loads(Path(path).read_text())
@@ -241,7 +246,7 @@ def read_config(path) -> Config:
                              f"install a newer gantrain")
         flat = {RENAMED.get(k, k): tuple(v) if isinstance(v, list) else v
                 for section in stored.values() for k, v in section.items()}
-        config = default_config(flat.get("gan_type", Run.gan_type))
+        config = default_config(str(flat.get("gan_type", Run.gan_type)))
         known = every_option()
         strangers = sorted(name for name in flat if name is not None and name not in known)
         if strangers:

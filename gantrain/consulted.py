@@ -59,7 +59,7 @@ class Trained:
     whole: bool = False
 
     @property
-    def title(self):
+    def title(self) -> str:
         """What it is, for messages."""
         return f"{self.kind} of {', '.join(self.names)}"
 

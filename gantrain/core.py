@@ -12,7 +12,7 @@ MEASURED, MEASURED_SEED = 2_000, 12_345
 
 @dataclass(frozen=True)
 class Run(Options):
-    """What is trained, where it is written, and how often"""
+    """What is trained, where it is written, and how often."""
 
     section = "run"
 
@@ -41,7 +41,7 @@ class Run(Options):
 
 @dataclass(frozen=True)
 class Data(Options):
-    """Which images, from where"""
+    """Which images, from where."""
 
     section = "data"
 
@@ -71,13 +71,13 @@ class Data(Options):
                                     "64, for pix2pix and cyclegan 1, for segmenter 8", low=1)
 
     @classmethod
-    def defaults(cls, flat):
+    def defaults(cls, flat: dict) -> dict:
         return {"batch_size": 64, "flip": False}
 
 
 @dataclass(frozen=True)
 class LpipsWeights(Options):
-    """Weights of LPIPS"""
+    """Weights of LPIPS."""
 
     section = "lpips"
 
@@ -88,7 +88,7 @@ class LpipsWeights(Options):
 
 @dataclass(frozen=True)
 class Runtime(Options):
-    """How the step runs"""
+    """How the step runs."""
 
     section = "runtime"
 

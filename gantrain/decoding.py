@@ -6,6 +6,8 @@ of more than 8 bits from tifffile. A mode that is not mapped here is refused by 
 that lacks data is refused, and bytes behind an image are left alone.
 """
 
+from __future__ import annotations
+
 import functools
 import io
 import logging
@@ -13,7 +15,7 @@ import re
 import struct
 import warnings
 import zlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -73,7 +75,7 @@ class Header(NamedTuple):
     bits: int
 
 
-def header(source, name=None):
+def header(source: Any, name: str | None = None) -> Header:
     """What a file says without decoding its pixels, where its format allows that.
 
     Args:
@@ -90,7 +92,7 @@ def header(source, name=None):
         return _guarded(lambda: _open(stream, name or source)[0], name or source)
 
 
-def samples(source, name, plain=False):
+def samples(source: Any, name: str, plain: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
     """The samples of a whole image file, upright.
 
     Args:
@@ -113,7 +115,7 @@ def samples(source, name, plain=False):
     return found[..., :-1], found[..., -1]
 
 
-def palette_indices(source, name):
+def palette_indices(source: Any, name: str) -> np.ndarray | None:
     """The indices of an image file that has a palette of its own.
 
     Args:
@@ -141,7 +143,7 @@ def palette_indices(source, name):
         return _guarded(lambda: read(stream), name)
 
 
-def to_eight_bits(samples):
+def to_eight_bits(samples: np.ndarray) -> np.ndarray:
     """uint16 to uint8, rounded."""
     return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
@@ -188,7 +190,7 @@ def _recognised(stream, start, name):
             raise UserError(f"{name}: {accepted}; convert it to .png")
         if accepted:
             image = factory(stream, None)
-            _refuse_giants(*image.size, name)
+            _refuse_giants(image.width, image.height, name)
             return image
     if start[4:12] in _HEIC:
         raise UserError(f"{name}: HEIC is read where the package pillow-heif is installed; install "
@@ -206,7 +208,7 @@ def _open_pillow(image, stream, start, name):
     tile = image.tile[0] if image.tile else None
     wide_pnm = image.format == "PPM" and image.mode == "RGB" and _maximum(tile) > 255
     wide_png = image.format == "PNG" and start[24] == 16 and image.mode != "I;16"
-    wide_gray = image.mode.startswith("I;16") or image.format == "PPM" and image.mode == "I"
+    wide_gray = image.mode.startswith("I;16") or (image.format == "PPM" and image.mode == "I")
     mode = "L" if wide_gray else _MODES.get(image.mode)
     if mode is None:
         raise UserError(f"{name}: holds {image.mode} samples; convert it to gray or RGB of 8 or 16 "
@@ -244,7 +246,7 @@ def _open_pillow(image, stream, start, name):
         if alpha and image.mode != "P" and "transparency" in image.info:
             samples = _keyed(samples, image.info["transparency"])
         profile = None if plain else image.info.get("icc_profile")
-        if profile and bits < 32 or image.mode == "CMYK":
+        if (profile and bits < 32) or image.mode == "CMYK":
             samples = _in_srgb(samples, profile, image.mode == "CMYK")
         return _upright(samples, orientation)
 
@@ -384,7 +386,10 @@ def _scans(data):
         body, marker = data[place + 4:place + 2 + length], data[place + 1]
         place += 2 + length
         if marker == 0xDA:
-            place = _SCAN_END.search(data, place).start()
+            end = _SCAN_END.search(data, place)
+            if end is None:
+                raise ValueError("a scan has no end")
+            place = end.start()
             yield body, place
 
 
@@ -403,8 +408,8 @@ def _open_tiff(stream, name):
     plain = page.photometric in (0, 1, 2)
     if not (deep and plain):
         try:
-            if page.samplesperpixel > 6 or page.photometric != 5 and page.dtype not in (
-                    np.bool_, np.uint8):
+            if page.samplesperpixel > 6 or (page.photometric != 5 and page.dtype not in (
+                    np.bool_, np.uint8)):
                 raise ValueError("beyond Pillow, or a guess of it")
             image = Image.OPEN["TIFF"][0](stream, None)
             return _open_pillow(image, stream, b"", name)
@@ -417,7 +422,7 @@ def _open_tiff(stream, name):
     if not extra and page.samplesperpixel == colours + 1:
         extra = [2]  # as OpenCV writes alpha
     if page.axes not in ("YX", "YXS", "SYX") or colours + len(extra) != page.samplesperpixel or (
-            page.dtype.itemsize * 8 != page.bitspersample) or colours == 1 and len(extra) > 1:
+            page.dtype.itemsize * 8 != page.bitspersample) or (colours == 1 and len(extra) > 1):
         raise UserError(f"{name}: {layout} is not read; convert it to gray or RGB of 8 or 16 bits")
     alpha = next((number for number, kind in enumerate(extra) if kind in (1, 2)), None)
     orientation = int(page.tags.valueof(_ORIENTATION, default=1))

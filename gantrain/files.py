@@ -1,17 +1,23 @@
 """How files are written, so that none is ever seen half, and what a file is known by."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import math
 import os
+import re
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from gantrain.errors import UserError
 
 
 @contextmanager
-def replacing(path):
+def replacing(path: str | PathLike) -> Iterator[Path]:
     """Gives a temporary path beside `path` that becomes `path` if the block succeeds.
 
     A full disk, a signal or an exception leaves the old file whole. The suffix is kept, since some
@@ -38,15 +44,22 @@ def replacing(path):
             temporary.unlink(missing_ok=True)
 
 
-def write_text(path, text):
+def write_text(path: str | PathLike, text: str) -> None:
     """Writes a text file in one atomic step."""
     with replacing(path) as temporary:
         temporary.write_text(text)
 
 
-def finite(value):
-    """A JSON value without what JSON cannot hold: a score that is NaN or infinite is undefined, and
-    left out of its dict; in a list it is None."""
+def file_name(text: str) -> str:
+    """A text as (part of) the name of a file: what a path cannot hold anywhere becomes "_"."""
+    return re.sub(r"[^A-Za-z0-9_.]+", "_", text)
+
+
+def finite(value: Any) -> Any:
+    """A JSON value without what JSON cannot hold.
+
+    A score that is NaN or infinite is undefined, and left out of its dict; in a list it is None.
+    """
     if isinstance(value, dict):
         return {k: finite(v) for k, v in value.items() if not _undefined(v)}
     if isinstance(value, (list, tuple)):
@@ -58,12 +71,12 @@ def _undefined(value):
     return isinstance(value, float) and not math.isfinite(value)
 
 
-def to_json(value, indent=None):
+def to_json(value: Any, indent: int | None = None) -> str:
     """The text of a JSON value, `finite`: what every file of a run is written by."""
     return json.dumps(finite(value), indent=indent, allow_nan=False) + "\n"
 
 
-def sha256(path):
+def sha256(path: str | PathLike) -> str:
     """Hash of a file, in hexadecimal: what a number that rests on a file is stored with."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:

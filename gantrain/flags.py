@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
+from gantrain import __version__
 from gantrain.errors import UserError
 from gantrain.options import choices_of, option_type, unknown, validate_field
 
@@ -13,9 +16,9 @@ class Parser(argparse.ArgumentParser):
     """One line per error, and no abbreviations: `--wid` never silently means `--width`."""
 
     def __init__(self, *args, **kwargs):
-        super().__init__(*args, allow_abbrev=False, **kwargs)
+        super().__init__(*args, **kwargs | {"allow_abbrev": False})
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         raise UserError(f"{message} (see `{self.prog} --help`)")
 
 
@@ -50,7 +53,8 @@ def _add(group, record, f, with_choices, names):
                            **common)
 
 
-def parse(program, commands, default, argv):
+def parse(program: str, commands: Mapping[str, tuple[str, Any]], default: str,
+          argv: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """Parses a command line.
 
     Args:
@@ -69,9 +73,11 @@ def parse(program, commands, default, argv):
     """
     if not argv or (argv[0].startswith("-") and argv[0] not in ("-h", "--help", "--version")):
         argv = [default, *argv]
+    if argv[0] not in commands and not argv[0].startswith("-"):
+        raise UserError(unknown("command", argv[0], commands))
     top = Parser(prog=program, description=f"No COMMAND means {default}; "
                  f"`{program} COMMAND --help` lists its flags.")
-    top.add_argument("--version", action="version", version=_version(program))
+    top.add_argument("--version", action="version", version=f"{program} {__version__}")
     subparsers = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     fields = {}
     for name, (text, of) in commands.items():
@@ -127,11 +133,3 @@ def _pair(name, numbers, bare):
     if len(numbers) not in (0, 2):
         raise UserError(f"--{name}: takes no number or two, got {len(numbers)}")
     return tuple(numbers) or bare
-
-
-def _version(program):
-    from importlib import metadata
-    try:
-        return f"{program} {metadata.version('gantrain')}"
-    except metadata.PackageNotFoundError:
-        return f"{program} (not installed)"

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from gantrain import noise
 
-Terms = dict  # {name: (weight, scalar value)}
+Terms = dict[str, tuple[Any, Any]]  # {name: (weight, scalar value)}
+Variable: TypeAlias = keras.Variable | tf.Variable
+Item = TypeVar("Item")
 
 
 @dataclass
@@ -47,7 +50,7 @@ class Play:
         return [made.image for made in self.generated]
 
 
-def watch(value):
+def watch(value: tf.Tensor) -> tuple[float, tf.Tensor]:
     """A term of weight zero: logged and plotted with the loss, without a part in it."""
     return 0.0, tf.stop_gradient(value)
 
@@ -66,14 +69,16 @@ class Player:
         clip: bound of the weights after every update (WGAN; Arjovsky et al. 2017), or None.
     """
 
-    def __init__(self, name, networks, optimizer, *, weight_decay=0.0, clip=None):
+    def __init__(self, name: str, networks: Iterable[keras.Model],
+                 optimizer: keras.optimizers.Optimizer, *, weight_decay: float = 0.0,
+                 clip: float | None = None):
         self.name, self.networks, self.optimizer = name, list(networks), optimizer
         self.weight_decay, self.clip = weight_decay, clip
         self.weights = unique(w for net in self.networks for w in net.trainable_variables)
         self.kernels = [w for w in self.weights if w.name == "kernel"]
         optimizer.build(self.weights)
 
-    def descend(self, objective) -> dict:
+    def descend(self, objective: Callable[..., Terms]) -> dict:
         """One update: w <- optimizer(w, grad of the weighted sum of the objective's terms).
 
         Under a distribution strategy each replica's terms are means over its part of the batch;
@@ -87,7 +92,7 @@ class Player:
         """
         return self.descend_keeping(lambda: (objective(), ()))[0]
 
-    def descend_keeping(self, objective) -> tuple[dict, Any]:
+    def descend_keeping(self, objective: Callable[..., tuple[Terms, Any]]) -> tuple[dict, Any]:
         """The same, for an objective that makes what another player needs.
 
         Args:
@@ -155,7 +160,7 @@ class Average:
             initial weights are forgotten quickly.
     """
 
-    def __init__(self, networks, decay):
+    def __init__(self, networks: Iterable[keras.Model], decay: float):
         self.decay = decay
         self.sources = list(networks)
         self.networks = [keras.models.clone_model(net) for net in self.sources]
@@ -166,7 +171,7 @@ class Average:
         """{name: variable} of what a checkpoint has to hold."""
         return named(self.networks)
 
-    def follow(self, step):
+    def follow(self, step: tf.Tensor) -> None:
         """Moves the shadow one step. Args: step, int64 scalar tensor."""
         t = tf.cast(step, tf.float32)
         d = tf.minimum(self.decay, (1.0 + t) / (10.0 + t))
@@ -192,14 +197,15 @@ class Draw:
         replica, replicas: which slice of the batch this is.
     """
 
-    def __init__(self, seed, step, batch_size, replica=0, replicas=1):
+    def __init__(self, seed: int, step: tf.Tensor, batch_size: int, replica: int | tf.Tensor = 0,
+                 replicas: int = 1):
         self.step, self.local = step, batch_size // replicas
         self._global, self._first = batch_size, tf.cast(replica, tf.int32) * self.local
         self._base = tf.random.experimental.stateless_fold_in(
             tf.constant([seed, 0x67616E], tf.int32), tf.cast(step, tf.int32))
         self._calls = self._asides = 0
 
-    def aside(self):
+    def aside(self) -> Draw:
         """A Draw of its own for a part that some iterations leave out.
 
         What is drawn after that part is then the same with and without it.
@@ -212,7 +218,7 @@ class Draw:
         other._calls = other._asides = 0
         return other
 
-    def times(self, count):
+    def times(self, count: int) -> Draw:
         """A Draw of its own for `count` images in the place of each of this one's."""
         other = self.aside()
         other._global, other.local = self._global * count, self.local * count
@@ -223,32 +229,32 @@ class Draw:
         self._calls += 1
         return tf.random.experimental.stateless_fold_in(self._base, self._calls)
 
-    def mine(self, values):
+    def mine(self, values: np.ndarray) -> tf.Tensor:
         """This replica's part of values [global batch, ...]."""
         return values[self._first:self._first + self.local]
 
-    def gather(self, values):
+    def gather(self, values: np.ndarray) -> tf.Tensor:
         """The inverse of `mine`: values of all replicas, in the order of the global batch."""
         if self._global == self.local:
             return values
         gathered = tf.distribute.get_replica_context().all_gather(values, axis=0)
         return tf.ensure_shape(gathered, (self._global, *values.shape[1:]))
 
-    def everyone(self):
+    def everyone(self) -> tf.Tensor:
         """float32 [global batch], uniform on [0, 1): the same numbers on every replica."""
         return noise.uniform((self._global,), self._seed())
 
-    def uniform(self, *shape, low=0.0, high=1.0):
+    def uniform(self, *shape, low: float = 0.0, high: float = 1.0) -> tf.Tensor:
         """float32 [B, *shape], uniform on [low, high); B is this replica's part of the batch."""
         drawn = noise.uniform((self._global, *shape), self._seed())
         return self.mine(low + (high - low) * drawn)
 
-    def normal(self, *shape):
+    def normal(self, *shape) -> tf.Tensor:
         """float32 [B, *shape], standard normal."""
         return self.mine(noise.normal((self._global, *shape), self._seed()))
 
 
-def assign(variables, values):
+def assign(variables: Sequence[Variable], values: Sequence[tf.Tensor]) -> None:
     """Gives variables new values, on every replica where there are several.
 
     A replica may not write a mirrored variable by itself: all of them meet for it.
@@ -266,7 +272,7 @@ def _assign_everywhere(strategy, variables, values):
         strategy.extended.update(variable, lambda v, new: v.assign(new), args=(value,))
 
 
-def unique(variables):
+def unique(variables: Iterable[Variable]) -> list[Variable]:
     """The variables in order, each once: networks that share a layer all list it."""
     return list({id(v): v for v in variables}.values())
 
@@ -320,11 +326,12 @@ def moments(variables: Iterable, weights: Sequence) -> dict:
             for v, w in zip(group, weights, strict=True)}
 
 
-def is_zero(weight) -> bool:
+def is_zero(weight: Any) -> bool:
+    """Whether a weight is the number zero: a term of it is logged, not descended."""
     return isinstance(weight, (int, float)) and weight == 0
 
 
-def pairs(items):
+def pairs(items: Iterable[Item]) -> list[tuple[Item, Item]]:
     """All unordered pairs: couplings of k domains are means over these."""
     items = list(items)
     return [(a, b) for i, a in enumerate(items) for b in items[i + 1:]]

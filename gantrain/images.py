@@ -5,9 +5,13 @@ range is decided here. `decode` and `read_image` give what trains, without trans
 `read_pixels` and `write_pixels` keep 16 bits and transparency too.
 """
 
+from __future__ import annotations
+
 import io
+from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -54,7 +58,8 @@ class Pixels(NamedTuple):
     levels: Levels | None = None
 
 
-def decode(data, name, channels=None, size=None, levels=None):
+def decode(data: bytes | str | PathLike, name: str, channels: int | None = None,
+           size: int | None = None, levels: Levels | None = None) -> np.ndarray:
     """Decode one encoded image, transparency blended on white and the EXIF orientation applied.
 
     Colours are brought to sRGB where a profile is embedded and `levels` is None.
@@ -80,12 +85,14 @@ def decode(data, name, channels=None, size=None, levels=None):
     return pixels if size is None else resize(pixels, size)
 
 
-def read_image(path, channels=None, size=None, levels=None):
+def read_image(path: str | Path, channels: int | None = None, size: int | None = None,
+               levels: Levels | None = None) -> np.ndarray:
     """Read one image file; the arguments, the result and the errors are those of `decode`."""
-    return decode(path, path, channels, size, levels)
+    return decode(path, str(path), channels, size, levels)
 
 
-def read_pixels(path, channels=None, levels=None):
+def read_pixels(path: str | PathLike, channels: int | None = None,
+                levels: Levels | None = None) -> Pixels:
     """Read one image file as `decode` does, but keep its 16 bits and its alpha.
 
     Args:
@@ -107,7 +114,7 @@ def read_pixels(path, channels=None, levels=None):
     return Pixels(colour, alpha, bits, levels)
 
 
-def resize(pixels, size):
+def resize(pixels: np.ndarray, size: int) -> np.ndarray:
     """Scale images to a square, as `scale` does.
 
     The thesis scales MNIST from 28 to 32 pixels and CelebA from 178x218 to 128x128 (section 2.7)
@@ -124,7 +131,7 @@ def resize(pixels, size):
     return scale(pixels, size, size)
 
 
-def scale(pixels, height, width, nearest=False):
+def scale(pixels: np.ndarray, height: int, width: int, nearest: bool = False) -> np.ndarray:
     """Scale images, each axis by its own rule.
 
     An axis that shrinks is averaged over areas, so that nothing aliases, and one that grows is
@@ -160,7 +167,7 @@ def scale(pixels, height, width, nearest=False):
     return scaled.reshape(*leading, height, width, channels)
 
 
-def to_channels(pixels, channels):
+def to_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
     """Convert [..., 1 or 3], integers or float32, to `channels`: gray repeated, colour to luma."""
     if pixels.shape[-1] == channels:
         return pixels
@@ -171,7 +178,7 @@ def to_channels(pixels, channels):
     return (luma if pixels.dtype == np.float32 else np.rint(luma).astype(pixels.dtype))[..., None]
 
 
-def to_float(pixels):
+def to_float(pixels: Any) -> tf.Tensor:
     """Map uint8 [0, 255] to float32 [-1, 1] by (x - 127.5) / 127.5 (thesis, listing 6.2).
 
     uint16 [0, 65535] is mapped alike. A TensorFlow operation, so that a compiled step can move
@@ -182,7 +189,7 @@ def to_float(pixels):
     return (2.0 * tf.cast(pixels, tf.float32) - float(top)) * np.float32(1 / top)
 
 
-def to_uint8(images):
+def to_uint8(images: Any) -> np.ndarray:
     """Map float [-1, 1] to uint8 [0, 255], the inverse of `to_float`; values outside are clipped.
 
     A value that is no number becomes mid-gray.
@@ -195,7 +202,7 @@ def _to_levels(images, kind):
     return np.rint((images + 1.0) * np.float32(np.iinfo(kind).max / 2)).astype(kind)
 
 
-def grid(images_per_domain, columns, gap=2):
+def grid(images_per_domain: Sequence[np.ndarray], columns: int, gap: int = 2) -> np.ndarray:
     """Lay generated images out as the thesis does (section 3.1, figure 3.2 on).
 
     The rows of domain 1 stand above the rows of domain 2, and so on; the n-th image of every
@@ -209,7 +216,7 @@ def grid(images_per_domain, columns, gap=2):
     Returns:
       uint8 [H', W', 3].
     """
-    blocks = []
+    blocks: list[np.ndarray] = []
     for images in images_per_domain:
         tiles = to_channels(to_uint8(images), 3)
         count, height, width, _ = tiles.shape
@@ -224,12 +231,12 @@ def grid(images_per_domain, columns, gap=2):
     return np.concatenate(blocks)
 
 
-def write_png(path, pixels):
+def write_png(path: str | PathLike, pixels: np.ndarray) -> None:
     """Write uint8 [H, W, 1 or 3] as PNG; a reader never sees half a file."""
     _write(Path(path), ".png", pixels)
 
 
-def can_hold(suffix, pixels):
+def can_hold(suffix: str, pixels: Pixels) -> bool:
     """Whether `write_pixels` can write a file with this suffix that loses no alpha and no bits."""
     suffix, floats = suffix.lower(), pixels.levels is not None and pixels.levels.kind == "float32"
     return (suffix in _WRITTEN and (pixels.alpha is None or suffix not in _OPAQUE)
@@ -237,19 +244,19 @@ def can_hold(suffix, pixels):
             and (not floats or suffix in (".tif", ".tiff")))
 
 
-def sure_suffix(pixels):
+def sure_suffix(pixels: Pixels) -> str:
     """A suffix of a format that can hold any such `Pixels`."""
     return next(suffix for suffix in (".png", ".tif") if can_hold(suffix, pixels))
 
 
-def described(pixels):
+def described(pixels: Pixels) -> str:
     """What a file has to hold, in words: "16 bits, alpha"."""
     floats = pixels.levels is not None and pixels.levels.kind == "float32"
     return ("floats" if floats else f"{pixels.bits} bits") + (
         "" if pixels.alpha is None else ", alpha")
 
 
-def write_pixels(path, pixels):
+def write_pixels(path: str | PathLike, pixels: Pixels) -> None:
     """Write `Pixels` in the format that the path's suffix names; whole or not at all.
 
     Gray with alpha is written as three equal channels with alpha. JPEG loses as JPEG does, at
@@ -321,7 +328,7 @@ def _composited(source, name, levels):
     return colour, alpha, 16 if floats else bits
 
 
-def in_levels(colour, name, levels):
+def in_levels(colour: np.ndarray, name: str, levels: Levels | None) -> np.ndarray:
     """Codes of values between the levels: uint16 [H, W, C]."""
     if not np.isfinite(colour).all():
         raise UserError(f"{name}: holds values that are no numbers (NaN) or infinite; replace them")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,9 @@ import tensorflow as tf
 
 from gantrain import latent, nets
 from gantrain.game import Draw
+from gantrain.nets import PairOptions
 from gantrain.terms.gradients import value_and_gradient
+from gantrain.trainer import Generates
 
 # The rate of Adam in units of the prior, and the steps of the paths that win. Latent vectors that
 # are compared with an image before any descends, paths that begin, and paths that win.
@@ -80,8 +83,9 @@ class Inverter:
         lpips: (images, images) -> float32 [B], a second term of the loss with its weight, or None.
     """
 
-    def __init__(self, generator, prior, compile, *, steps=STEPS, rate=RATE, restarts=RESTARTS,
-                 candidates=CANDIDATES, seed=0, lpips=None):
+    def __init__(self, generator: Callable, prior: PairOptions, compile: Callable, *,
+                 steps: int = STEPS, rate: float = RATE, restarts: int = RESTARTS,
+                 candidates: int = CANDIDATES, seed: int = 0, lpips: Callable | None = None):
         self.generator, self.prior, self.lpips = generator, prior, lpips
         self.steps, self.rate, self.restarts = steps, rate, restarts
         groups = max(prior.noise_categories, 1)
@@ -90,7 +94,7 @@ class Inverter:
         self._compare, self._choose = compile(self._distances), compile(self._nearest)
         self._descend = compile(self._descent)
 
-    def __call__(self, x, start=None):
+    def __call__(self, x: tf.Tensor, start: tf.Tensor | None = None) -> Inverted:
         """Finds z of every image.
 
         Args:
@@ -135,8 +139,7 @@ class Inverter:
         return z[:, 0], error[:, 0]
 
     def _distances(self, x, z):
-        """Mean squared difference of every image and the image of every z [C, N, size]: [B, C, N].
-        """
+        """Mean squared difference of images and of the images of z [C, N, size], [B, C, N]."""
         shape = tf.shape(z)
         made = self.generator(tf.reshape(z, (-1, z.shape[2])))
         made, x = (tf.reshape(v, (tf.shape(v)[0], -1)) for v in (made, x))
@@ -195,12 +198,13 @@ class Inverter:
         return tuple(tf.gather(v, order, axis=1, batch_dims=1) for v in (z, error))
 
 
-def squared_error(made, x):
+def squared_error(made: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """Mean squared difference of images over their pixels, [B]."""
     return tf.reduce_mean(tf.square(made - x), axis=list(range(1, x.shape.rank)))
 
 
-def invert(generator, x, prior, compile, *, start=None, **options):
+def invert(generator: Callable, x: tf.Tensor, prior: PairOptions, compile: Callable, *,
+           start: tf.Tensor | None = None, **options) -> Inverted:
     """z of one batch of images: `Inverter` for a single call.
 
     Args:
@@ -213,7 +217,9 @@ def invert(generator, x, prior, compile, *, start=None, **options):
     return Inverter(generator, prior, compile, **options)(x, start)
 
 
-def cross_domain(generators, source, stream, prior, compile, *, encoder=None, **options):
+def cross_domain(generators: Sequence[Callable], source: int, stream: Iterable, prior: PairOptions,
+                 compile: Callable, *, encoder: Callable | None = None,
+                 **options) -> Iterator[Crossed]:
     """Images of one domain in all domains, batch by batch: G_1(z*) ... G_k(z*).
 
     Args:
@@ -239,12 +245,12 @@ def cross_domain(generators, source, stream, prior, compile, *, encoder=None, **
         yield Crossed(z[:count], error[:count], made)
 
 
-def generators_of(trainer):
+def generators_of(trainer: Generates) -> list[Callable]:
     """z -> images float32 [-1, 1] of every domain of a `gantrain.trainer.Generates`."""
     return [functools.partial(_image, g) for g in trainer.generators()]
 
 
-def encoder_of(trainer):
+def encoder_of(trainer: Generates) -> Callable | None:
     """Images -> z [B, size of z] where the run trained an encoder (CC), or None."""
     encoder = trainer.encoder()
     return encoder and functools.partial(_latent, encoder)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from gantrain.game import Draw
+from gantrain.nets import PairOptions
+
 CATEGORY = 2.0  # length of the one-hot block, comparable with the noise beside it
 NORMAL_BOUND = 3.0  # 99.7 % of the draws of a standard normal lie within
 
 
-def size(options):
+def size(options: PairOptions) -> int:
     """Size of z. Args: `gantrain.nets.PairOptions`."""
     return options.noise_categories + options.noise_dim
 
 
-def prior(options, draw):
+def prior(options: PairOptions, draw: Draw) -> tf.Tensor:
     """z ~ p_z: noise, behind a one-hot category if there are any (Chen et al. 2016, InfoGAN).
 
     Args:
@@ -32,7 +35,7 @@ def prior(options, draw):
     return tf.concat([CATEGORY * tf.one_hot(category, options.noise_categories), noise], axis=1)
 
 
-def every_category(options, draw):
+def every_category(options: PairOptions, draw: Draw) -> tf.Tensor:
     """Draws from the prior with all categories equally often, each with the same noise.
 
     Args:
@@ -50,12 +53,12 @@ def every_category(options, draw):
                      for block in tf.unstack(blocks)])
 
 
-def split(options, z):
+def split(options: PairOptions, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """z [..., size of z] as (one-hot category [..., noise_categories], noise)."""
     return z[..., :options.noise_categories], z[..., options.noise_categories:]
 
 
-def inside(options, noise):
+def inside(options: PairOptions, noise: tf.Tensor) -> tf.Tensor:
     """Noise moved into the support of its prior, coordinate by coordinate.
 
     A normal has no bounds, so coordinates are kept where nearly all draws lie: a generator was
@@ -65,7 +68,7 @@ def inside(options, noise):
     return tf.clip_by_value(noise, -bound, bound)
 
 
-def nearest(options, z):
+def nearest(options: PairOptions, z: tf.Tensor) -> tf.Tensor:
     """The point of the prior's support next to any z: the largest category, and `inside`.
 
     Args:
@@ -78,7 +81,7 @@ def nearest(options, z):
     return tf.concat([category, inside(options, noise)], axis=-1)
 
 
-def slerp(start, end, count):
+def slerp(start: np.ndarray, end: np.ndarray, count: int) -> np.ndarray:
     """Spherical interpolation (White 2016): directions turn evenly, lengths change linearly.
 
         slerp(a, b; t) = |.|(t) * [sin((1 - t) w) a^ + sin(t w) b^] / sin w,  w = angle(a, b)

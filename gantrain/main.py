@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from gantrain import flags
@@ -19,7 +20,7 @@ from gantrain.errors import EXIT_USER, UserError
 EXIT_DIVERGED, EXIT_INTERRUPTED = 4, 75
 
 
-def main(argv=None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command line; returns the exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     program = os.path.basename(sys.argv[0]) or "gantrain"
@@ -46,7 +47,7 @@ def main(argv=None) -> int:
 
 
 @contextmanager
-def quiet_start():
+def quiet_start() -> Iterator[None]:
     """Hides what TensorFlow's C++ side writes to stderr while it loads, unless loading fails.
 
     Its first lines (oneDNN, missing CUDA libraries) heed no log level.

@@ -5,12 +5,15 @@ ones, so that a run would change its draws with the compiler. The integers agree
 them here agrees too.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 
 import tensorflow as tf
 
 
-def uniform(shape, seed):
+def uniform(shape: Sequence[int] | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Numbers uniform on [0, 1), in steps of 2^-24, the finest that float32 has below 1.
 
     Args:
@@ -26,7 +29,7 @@ def uniform(shape, seed):
                               tf.int32), tf.float32) * 2.0**-24
 
 
-def normal(shape, seed):
+def normal(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
     """Standard normal numbers, sqrt(-2 log u) cos(2 pi v) (Box and Muller, 1958).
 
     The logarithm and the cosine round as each compiler's do: equal up to the last bits.

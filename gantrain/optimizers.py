@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
 import tensorflow as tf
 
+from gantrain.core import Config
 from gantrain.game import Average, Player
 from gantrain.options import Options, option
 
 
 @dataclass(frozen=True)
 class Regularisation(Options):
-    """Learning over the length of a run"""
+    """Learning over the length of a run."""
 
     section = "regularisation"
 
@@ -24,13 +26,13 @@ class Regularisation(Options):
         "default 0.5 for pix2pix, cyclegan and segmenter, else 0", low=0.0, high=1.0)
 
     @classmethod
-    def defaults(cls, flat):
+    def defaults(cls, flat: dict) -> dict:
         return {"lr_decay": 0.0}
 
 
 @dataclass(frozen=True)
 class GeneratorAdam(Options):
-    """Adam and moving average of generators"""
+    """Adam and moving average of generators."""
 
     section = "generator_adam"
 
@@ -41,13 +43,13 @@ class GeneratorAdam(Options):
                         "(0: off)", low=0.0, high=0.99999)
 
     @classmethod
-    def defaults(cls, flat):
+    def defaults(cls, flat: dict) -> dict:
         return _usual("g", flat)
 
 
 @dataclass(frozen=True)
 class DiscriminatorAdam(Options):
-    """Adam of discriminators"""
+    """Adam of discriminators."""
 
     section = "discriminator_adam"
 
@@ -57,7 +59,7 @@ class DiscriminatorAdam(Options):
                                    high=0.999999)
 
     @classmethod
-    def defaults(cls, flat):
+    def defaults(cls, flat: dict) -> dict:
         return _usual("d", flat)
 
 
@@ -70,14 +72,15 @@ def _usual(player, flat):
 
 @dataclass(frozen=True)
 class ReaderAdam(Options):
-    """Adam of a network that reads labels"""
+    """Adam of a network that reads labels."""
 
     section = "reader_adam"
 
     c_lr: float = option(1e-3, "learning rate of a classifier or segmenter", above=0.0)
 
 
-def sides(config, generators, discriminators, clip=None):
+def sides(config: Config, generators: Sequence[keras.Model], discriminators: Sequence[keras.Model],
+          clip: float | None = None) -> dict[str, Player]:
     """Both players of the game by name; without discriminators only one.
 
     Args:
@@ -88,31 +91,32 @@ def sides(config, generators, discriminators, clip=None):
     steps, decay = config.run.steps, config.of(Regularisation).weight_decay
     made = {}
     if discriminators:
-        o, updates = config.of(DiscriminatorAdam), steps * config.flat()["n_critic"]
+        d, updates = config.of(DiscriminatorAdam), steps * config.flat()["n_critic"]
         made["discriminators"] = Player(
             "discriminators", discriminators,
-            adam(o.d_lr, o.d_beta1, o.d_beta2, config, updates), weight_decay=decay, clip=clip)
-    o = config.of(GeneratorAdam)
+            adam(d.d_lr, d.d_beta1, d.d_beta2, config, updates), weight_decay=decay, clip=clip)
+    g = config.of(GeneratorAdam)
     made["generators"] = Player(
-        "generators", generators, adam(o.g_lr, o.g_beta1, o.g_beta2, config, steps),
+        "generators", generators, adam(g.g_lr, g.g_beta1, g.g_beta2, config, steps),
         weight_decay=decay)
     return made
 
 
-def averages(config, generators):
+def averages(config: Config, generators: Sequence[keras.Model]) -> list[Average]:
     """The moving averages of generators that `--ema` asks for, none or one."""
     ema = config.of(GeneratorAdam).ema
     return [Average(generators, ema)] if ema else []
 
 
-def reader(name, network, config):
+def reader(name: str, network: keras.Model, config: Config) -> dict[str, Player]:
     """The one player of a classifier or segmenter, by name."""
     rate = config.of(ReaderAdam).c_lr
     return {name: Player(name, [network], adam(rate, 0.9, 0.999, config, config.run.steps),
                          weight_decay=config.of(Regularisation).weight_decay)}
 
 
-def adam(rate, beta1, beta2, config, updates):
+def adam(rate: float, beta1: float, beta2: float, config: Config,
+         updates: int) -> keras.optimizers.Optimizer:
     """Adam whose learning rate may fall linearly to zero at the end of a run of `updates`.
 
     Half precision needs a scaled loss; bfloat16 has the range of float32 and needs none.
@@ -135,12 +139,12 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         share: part of the run, at its end, over which the rate falls to zero.
     """
 
-    def __init__(self, rate, updates, share):
+    def __init__(self, rate: float, updates: int, share: float):
         self.rate, self.updates, self.share = rate, updates, share
 
-    def __call__(self, step):
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
         left = (self.updates - tf.cast(step, tf.float32)) / (self.share * self.updates)
         return self.rate * tf.clip_by_value(left, 0.0, 1.0)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {"rate": self.rate, "updates": self.updates, "share": self.share}

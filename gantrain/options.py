@@ -15,15 +15,17 @@ import dataclasses
 import difflib
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from gantrain.errors import UserError
 
 
-def option(default: Any, help: str, *, low=None, high=None, above=None, choices=None,
-           several=False, const=None, pair=None, resumable=False, short=None,
-           alias=None, needs=(), unless=()) -> Any:
+def option(default: Any, help: str, *, low: float | None = None, high: float | None = None,
+           above: float | None = None, choices: Any = None, several: bool = False,
+           const: float | None = None, pair: tuple[float, float] | None = None,
+           resumable: bool = False, short: str | None = None, alias: str | None = None,
+           needs: Any = (), unless: Sequence[str] = ()) -> Any:
     """One field of a record.
 
     Args:
@@ -75,7 +77,7 @@ class Options:
         """
         return {}
 
-    def check(self, config: Records) -> None:
+    def check(self, config: Any) -> None:
         """Refuses options that contradict each other. Raises UserError."""
 
 
@@ -174,7 +176,8 @@ def choices_of(field: dataclasses.Field) -> list[str] | None:
     return sorted(choices()) if callable(choices) else list(choices)
 
 
-def validate_field(field: dataclasses.Field, value: Any, allowed=None) -> None:
+def validate_field(field: dataclasses.Field, value: Any,
+                   allowed: Iterable[str] | None = None) -> None:
     """Checks one option against its bounds and its choices, or those given. Raises UserError."""
     if value is None:
         return

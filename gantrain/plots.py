@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -9,14 +12,14 @@ from matplotlib.figure import Figure
 from gantrain.files import replacing
 
 
-def losses(metrics, path):
+def losses(metrics: Sequence[dict], path: Path) -> None:
     """One panel per term, one curve per player and domain, over the steps.
 
     Args:
         metrics: list of log lines (`step` and `player/term[/domain]` values).
         path: PNG file.
     """
-    panels = {}
+    panels: dict[tuple[str, str], list[str]] = {}
     for name in dict.fromkeys(key for line in metrics for key in line if "/" in key):
         player, term, *_ = name.split("/")
         panels.setdefault((player, term), []).append(name)
@@ -36,7 +39,7 @@ def losses(metrics, path):
         figure.savefig(temporary, dpi=100, format="png")
 
 
-def points(domains, real):
+def points(domains: Sequence[np.ndarray], real: Sequence[np.ndarray]) -> np.ndarray:
     """Samples in the plane above the real points, which are gray, as uint8 [H, W, 3].
 
     Args:

@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timezone
 from importlib import metadata
@@ -93,7 +94,7 @@ class Runtime:
             raise UserError("--xla works on one device only; drop it or use --devices 1")
         self.device = f"{wanted} x {kind}, {options.precision}{', XLA' if self.xla else ''}"
 
-    def compile(self, iteration):
+    def compile(self, iteration: Callable) -> Callable:
         """One program out of `iteration(step, host) -> {name: scalar}`.
 
         `iteration` is traced once per replica; its logs come back as means over the replicas.
@@ -109,17 +110,17 @@ class Runtime:
 
         return distributed
 
-    def fuse(self, function):
+    def fuse(self, function: Callable) -> Callable:
         """The part of an iteration that XLA may compile; plain otherwise."""
         return (tf.function(function, jit_compile=True, autograph=False) if self.xla
                 else function)
 
-    def function(self, function):
+    def function(self, function: Callable) -> Callable:
         """A compiled function outside the training step (samples, reports)."""
         return tf.function(function, reduce_retracing=True, autograph=False)
 
     @staticmethod
-    def replica():
+    def replica() -> tuple:
         """(index of this replica, number of replicas) inside a step."""
         context = tf.distribute.get_replica_context()
         return context.replica_id_in_sync_group, context.num_replicas_in_sync
@@ -127,8 +128,11 @@ class Runtime:
 
 @functools.cache
 def _mirrored(names):
-    """One strategy per process: a second one numbers its collectives from the same start, and
-    TensorFlow then pairs those of a classifier's run with those of the run that trained it."""
+    """One strategy per process.
+
+    A second one numbers its collectives from the same start, and TensorFlow then pairs those of a
+    classifier's run with those of the run that trained it.
+    """
     return tf.distribute.MirroredStrategy(names)
 
 
@@ -143,7 +147,7 @@ JOB = ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_RESTA
        "PBS_JOBID", "PBS_ARRAY_INDEX", "LSB_JOBID", "LSB_JOBINDEX", "JOB_ID", "SGE_TASK_ID")
 
 
-def environment(device) -> dict:
+def environment(device: str) -> dict:
     """What a result depends on besides the config: versions, machine, job, command, git commit."""
     gpus = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
             for gpu in tf.config.list_physical_devices("GPU")]

@@ -136,7 +136,7 @@ class Generates(abc.ABC):
         return self.noise(Draw(seed, tf.constant(-1, tf.int64), count))
 
     @abc.abstractmethod
-    def samples(self, z) -> list:
+    def samples(self, z: tf.Tensor) -> list:
         """Images [-1, 1] of latent vectors z, one tensor per domain, by the averaged weights."""
 
     @abc.abstractmethod

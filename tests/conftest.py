@@ -6,14 +6,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Bit equality is a promise for the CPU; a machine's GPUs are asked for with CUDA_VISIBLE_DEVICES.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
-import keras  # noqa: E402
-import pytest  # noqa: E402
-import tensorflow as tf  # noqa: E402
-import tiny  # noqa: E402
+import keras
+import pytest
+import tensorflow as tf
+import tiny
 
-from gantrain import consulted, nets  # noqa: E402
-from gantrain.data.datasets import DATASETS  # noqa: E402
-from gantrain.data.palettes import PALETTES  # noqa: E402
+from gantrain import consulted, nets
+from gantrain.data.datasets import DATASETS
+from gantrain.data.palettes import PALETTES
 
 # Logical devices have to be set up before TensorFlow first uses any.
 tf.config.set_logical_device_configuration(

@@ -283,7 +283,7 @@ def test_the_semantic_loss_consults_the_heads(tmp_path):
 
 def test_a_run_ends_with_its_score_and_its_classifiers(tmp_path, monkeypatch):
     rows = (*NETS["plain"].discriminator[:-1], CLASSIFIERS["plain"].rows[-1])
-    monkeypatch.setitem(CLASSIFIERS, "plain_trunk", nets.Classifier("tests: a trunk", rows))
+    monkeypatch.setitem(CLASSIFIERS, "plain_trunk", nets.ClassifierTable("tests: a trunk", rows))
     config = tiny.config(tmp_path / "run", gan_type="cogan", net="plain", steps=2,
                          classifier_steps=2, label_augment="shift", **EVERY_TERM)
     session = prepare(config)

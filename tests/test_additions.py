@@ -69,7 +69,7 @@ def test_each_is_one_file_that_ends_with_its_one_line():
         registry, key = ADDED[name]
         entries = [node for node in ast.parse(text).body if isinstance(node, ast.Assign)
                    and isinstance(node.targets[0], ast.Subscript)]
-        assert len(entries) == 1 and entries[0] is ast.parse(text).body[-1] or (
+        assert (len(entries) == 1 and entries[0] is ast.parse(text).body[-1]) or (
             ast.dump(entries[0]) == ast.dump(ast.parse(text).body[-1])), name
         assert key in registry
 

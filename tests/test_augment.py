@@ -145,7 +145,7 @@ def test_random_erasing_follows_zhong():
         assert 0.01 <= mask.mean() <= 0.43
         inside = len(rows) < side and len(columns) < side
         assert not inside or 0.2 < len(rows) / len(columns) < 5
-        assert -1 <= one[mask].min() and one[mask].max() < 1
+        assert one[mask].min() >= -1 and one[mask].max() < 1
         corners.add((rows[0], columns[0]))
     assert len(corners) > 100
     noise = made[changed]

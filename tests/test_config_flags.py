@@ -233,6 +233,22 @@ def test_the_top_help_mentions_every_command(capsys):
     assert all(command in text for command in COMMANDS)
 
 
+@pytest.mark.parametrize("line, part", [
+    ("lst", "command lst: unknown; did you mean list?"),
+    ("check --dataset mnist2shvn", "--dataset mnist2shvn: unknown; did you mean mnist2svhn?"),
+    ("check --dataset nothing_like_it", "one of apple2orange"),
+    ("check --dataset nothing_like_it", "folder:PATH"),
+    ("stylize --content nowhere.png --style nowhere.png", "--content nowhere.png: there is no"),
+])
+def test_what_is_not_there_is_named_with_what_may_be_meant(line, part):
+    """Before anything is loaded or fetched."""
+    def run():
+        command, options = parse(*line.split())
+        COMMANDS[command][2](options)
+
+    refused(run, part)
+
+
 def test_version(capsys):
     with pytest.raises(SystemExit):
         parse("--version")

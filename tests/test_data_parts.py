@@ -287,7 +287,7 @@ def test_the_training_part_decides_the_range(tmp_path, form):
     np.testing.assert_array_equal(test.images[0, ..., 0], np.rint(wanted))
     report = check(name, tmp_path)
     # Of an archive only what is trained on is looked at.
-    assert form == "npz" or not report.complete and "from 900 to 1200" in str(report)
+    assert form == "npz" or (not report.complete and "from 900 to 1200" in str(report))
     assert "in 16 bits: values 1000 to 1063" in str(report)
 
 

@@ -114,7 +114,7 @@ def test_every_set_gives_domains_that_fit_together(originals, name):
                 assert domain.labels.shape[1] == len(domain.classes)
                 assert set(np.unique(domain.labels)) <= {0, 1}
             else:
-                assert 0 <= domain.labels.min() and domain.labels.max() < len(domain.classes)
+                assert domain.labels.min() >= 0 and domain.labels.max() < len(domain.classes)
     assert dataset.summary and all(source in SOURCES for source in dataset.sources)
     assert dataset.prune_domain is None or dataset.prune_domain < len(domains)
 
@@ -380,7 +380,7 @@ def test_prepared_faces(tmp_path):
         tmp_path, "celeb_a", splits,
         lambda features: {
             "image": features.Image(shape=(218, 178, 3), encoding_format="png"),
-            "attributes": {name: tf.bool for name in ALL_ATTRIBUTES},
+            "attributes": dict.fromkeys(ALL_ATTRIBUTES, tf.bool),
         },
     )  # fmt: skip
     (faces,) = load("celeba", data_dir=tmp_path, offline=True, image_size=16)

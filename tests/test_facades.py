@@ -5,8 +5,17 @@ import functools
 import numpy as np
 import pytest
 
-from gantrain.data.facades import CLASSES, PALETTE, class_indices, facade_pairs
+from gantrain.data.facades import CLASSES, PALETTE, facade_pairs
 from gantrain.errors import UserError
+
+
+def class_indices(plans):
+    """Places in CLASSES of the pixels of plans; each has exactly the colour of a class."""
+    keys, palette = (colours.astype(np.int32) @ [1 << 16, 1 << 8, 1]
+                     for colours in (plans, PALETTE))
+    assert np.isin(keys, palette).all()
+    order = np.argsort(palette)
+    return order[np.searchsorted(palette[order], keys)].astype(np.uint8)
 
 
 @functools.cache
@@ -69,20 +78,9 @@ def test_size_out_of_range(size):
     assert "\n" not in str(error.value)
 
 
-def test_palette_and_indices_are_each_other_s_inverse():
+def test_classes_have_colours_of_their_own():
     assert PALETTE.shape == (len(CLASSES), 3) and PALETTE.dtype == np.uint8
     assert len({tuple(colour) for colour in PALETTE}) == len(CLASSES) >= 10
-    indices = np.random.default_rng(0).integers(0, len(CLASSES), (2, 3, 9, 7)).astype(np.uint8)
-    np.testing.assert_array_equal(class_indices(PALETTE[indices]), indices)
-    one = indices[0, 0]
-    np.testing.assert_array_equal(class_indices(PALETTE[one]), one)
-
-
-def test_colour_outside_the_palette_is_refused():
-    plan = PALETTE[np.zeros((4, 4), int)]
-    plan[2, 3, 1] += 1
-    with pytest.raises(ValueError, match="PALETTE"):
-        class_indices(plan)
 
 
 def test_classes_of_a_street():

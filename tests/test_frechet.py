@@ -96,7 +96,7 @@ def test_two_images_by_hand():
     x = np.array([[1.0, 0, 0], [-1.0, 0, 0]])
     y = np.array([[0.5, math.sqrt(0.75), 0], [-0.5, -math.sqrt(0.75), 0]])
     assert frechet_distance(x, y) == pytest.approx(2 + 2 - 2 * 2 * 0.5)
-    assert frechet_distance(x, y + [0, 0, 3]) == pytest.approx(9 + 2)
+    assert frechet_distance(x, y + np.array([0, 0, 3])) == pytest.approx(9 + 2)
 
 
 @pytest.mark.parametrize("count", [5, 300])

@@ -1,6 +1,8 @@
 """Where each concern may live, so that nobody has to look for it: the rules of design, as tests."""
 
 import ast
+import configparser
+import fnmatch
 import inspect
 import re
 from pathlib import Path
@@ -64,7 +66,7 @@ def test_only_the_runtime_compiles():
     def compiles(node):
         function = (isinstance(node, ast.Attribute) and node.attr == "function"
                     and name_of(node.value) in ("tf", "tensorflow"))
-        return function or isinstance(node, ast.keyword) and node.arg == "jit_compile"
+        return function or (isinstance(node, ast.keyword) and node.arg == "jit_compile")
 
     assert files_where(compiles) <= {"runtime.py", "bench.py"}
     assert "runtime.py" in files_where(compiles)
@@ -147,7 +149,7 @@ def test_quick_modules_do_not_import_tensorflow():
 
 
 def module_of(path):
-    return "gantrain." + path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+    return ("gantrain." + path.removesuffix(".py").replace("/", ".")).removesuffix(".__init__")
 
 
 def imported(node, modules):
@@ -244,3 +246,31 @@ def test_every_algorithm_box_is_that_of_the_docs(name):
     text = (DOCS / "algorithms.md").read_text()
     fenced = re.findall(r"^```\w*\n(.*?)\n```$", text, re.MULTILINE | re.DOTALL)
     assert box(trainers.TRAINERS[name]) in fenced
+
+
+def untyped(tree):
+    """Public functions and methods whose arguments or results have no types, by name."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from (f"{node.name}.{name}" for name in untyped(node))
+        if isinstance(node, ast.FunctionDef) and (
+                not node.name.startswith("_") or node.name in ("__init__", "__call__")):
+            arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            bare = {a.arg for a in arguments if a.annotation is None} - {"self", "cls"}
+            if bare or (node.returns is None and node.name != "__init__"):
+                yield node.name
+
+
+def test_public_functions_have_types():
+    """But in the modules that setup.cfg says are not checked yet, a list that only shrinks."""
+    config = configparser.ConfigParser()
+    config.read(PACKAGE.parent / "setup.cfg")
+    unchecked = [name.removeprefix("mypy-").split(",") for name in config.sections()
+                 if config[name].get("ignore_errors") == "true"]
+    unchecked = [module for modules in unchecked for module in modules]
+    missing = []
+    for name, path in SOURCES.items():
+        if not any(fnmatch.fnmatch(module_of(name) + ("." if module.endswith("*") else ""), module)
+                   for module in unchecked):
+            missing += [f"{name}: {function}" for function in untyped(ast.parse(path.read_text()))]
+    assert not missing

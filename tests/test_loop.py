@@ -226,7 +226,7 @@ def killed(tmp_path_factory):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_killed_process_exits_with_75_and_resumes(killed, number, capsys):
-    code, out, err, path = killed[number]
+    code, _, err, path = killed[number]
     assert code == 75
     assert "Traceback" not in err and err.count("\n") == 1
     assert f"gantrain: {number.name}: saved at step" in err.replace("main.py", "gantrain")

@@ -1,5 +1,7 @@
 """Architecture tables: shapes, sizes, sharing, precision, files."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -348,7 +350,7 @@ def test_compiled_equals_eager(name, jit):
 
 def test_no_network_adds_losses_of_its_own():
     made = [*pair(spectral_norm=True), [nets.build_encoder((32, 32, 3), 8, seed=0)]]
-    for net in sum(made, []):
+    for net in itertools.chain(*made):
         net(noise() if net.name.startswith("gen") else images(2, (32, 32, 3)), training=True)
         assert net.losses == []
 

@@ -222,7 +222,7 @@ def test_a_few_bytes_cannot_take_much_memory(read):
     with pytest.raises(UserError, match="memo"):
         read(legacy(parts=(b"\x80\x02Nr\xff\xff\xff\xff.", {})))
     # A deflated storage of zeros, and one that claims to be larger than any network.
-    data, storages = pickled({"a": Tensor.of(np.ones(2, np.float32))}, False)
+    data, _ = pickled({"a": Tensor.of(np.ones(2, np.float32))}, False)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a/data.pkl", data)

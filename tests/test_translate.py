@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import tifffile
 
-from gantrain import images, translate
+from gantrain import images
 from gantrain.core import Runtime as RuntimeOptions
 from gantrain.errors import UserError
 from gantrain.runtime import start
+from gantrain.use import files as translate
 from gantrain.use.files import translate_files, translate_images
 
 PIL = pytest.importorskip("PIL.Image")  # an encoder that is not ours; matplotlib brings it

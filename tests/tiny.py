@@ -12,7 +12,7 @@ from gantrain.data.domain import Domain, FileImages
 from gantrain.data.palettes import Palette
 from gantrain.errors import UserError
 from gantrain.measures.evaluate import evaluate
-from gantrain.nets import Classifier, Pair, Row, Translator
+from gantrain.nets import ClassifierTable, PairTable, Row, TranslatorTable
 from gantrain.nets.blocks import CHANNELS
 from gantrain.runs.loop import Stop
 from gantrain.stages import open_run, train
@@ -85,7 +85,7 @@ def maps(count=12, side=32, void=0):
 
 # No dropout and no statistics of a batch: what a network gives for an image depends on this image
 # alone, so that replicas, batches and devices can be compared.
-PLAIN = Pair(
+PLAIN = PairTable(
     summary="tests: no batch statistics, no dropout",
     generator=(
         Row("dense", 8, 4, activation="leaky_relu_0.2"),
@@ -105,12 +105,12 @@ PLAIN = Pair(
 
 NETS = {"plain": PLAIN}
 
-TRANSLATORS = {"plain": Translator(
+TRANSLATORS = {"plain": TranslatorTable(
     "tests: two rows, no statistics", 1, lambda halvings, upsample, dropout: (
         Row("conv", 8, 4, 2, activation="leaky_relu_0.2", dropout=dropout),
         Row("convt", CHANNELS, 4, 2, activation="tanh")))}
 
-CLASSIFIERS = {"plain": Classifier("tests: no dropout", (
+CLASSIFIERS = {"plain": ClassifierTable("tests: no dropout", (
     Row("conv", 8, 4, 4, activation="leaky_relu_0.2"),
     Row("flatten"),
     Row("dense", CHANNELS),

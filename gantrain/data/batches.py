@@ -5,16 +5,19 @@ step without iterator state, replicas never draw the same example twice, and a r
 So are crops and mirroring: they follow what is held in memory and are never part of it.
 """
 
+from __future__ import annotations
+
 import collections
 import math
 import os
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from gantrain.data.domain import FileImages
+from gantrain.data.domain import Domain, FileImages
 from gantrain.data.pairs import pair_count
 from gantrain.errors import UserError
 from gantrain.images import to_float
@@ -69,7 +72,8 @@ class Batches:
       UserError: a domain is empty, a set has no pairs, or points shall be mirrored.
     """
 
-    def __init__(self, domains, batch_size, per_step, seed, paired=False, flip=False):
+    def __init__(self, domains: Sequence[Domain], batch_size: int, per_step: int, seed: int,
+                 paired: bool = False, flip: bool = False):
         for domain in domains:
             if not domain.size:
                 raise UserError(f"domain {domain.name} is empty; check the data set")
@@ -103,7 +107,7 @@ class Batches:
             for values in labels
         ]
 
-    def indices(self, domain, positions):
+    def indices(self, domain: int, positions: Any) -> tf.Tensor:
         """Index of the example at each position of a domain's endless shuffled sequence.
 
         Position p belongs to epoch p // N; each epoch is a permutation of all N examples or pairs.
@@ -124,7 +128,7 @@ class Batches:
         index = tf.gather(rows.read_value(), index)
         return index[..., 0] if rows.shape[1] == 1 else index
 
-    def placements(self, domain, positions):
+    def placements(self, domain: int, positions: Any) -> Placement:
         """How the example at each position is cropped and mirrored; its targets are alike.
 
         Args:
@@ -139,7 +143,8 @@ class Batches:
         drawn = _mix(drawn ^ (positions // (_MASK + 1) & _MASK))
         return Placement(drawn // 65536, drawn & 65535, _mix(drawn ^ 1) & 1 == 1)
 
-    def batch(self, step, host=(), replica=0, replicas=1):
+    def batch(self, step: Any, host: Sequence[tf.Tensor] = (), replica: int | tf.Tensor = 0,
+              replicas: int = 1) -> list[Batch]:
         """The batches of one iteration: TensorFlow operations that a compiled step can contain.
 
         Args:
@@ -183,7 +188,7 @@ class Batches:
             batches.append(Batch(pixels, labels))
         return batches
 
-    def host(self, start_step):
+    def host(self, start_step: int) -> Iterator[tuple]:
         """Yield what `batch` needs from the host, from `start_step` on, without end.
 
         Returns:
@@ -200,7 +205,7 @@ class Batches:
         # Threads rather than tf.data: OpenCV decodes outside Python's lock, and an unreadable
         # file arrives here as the error that names it.
         pool = ThreadPoolExecutor(os.cpu_count())
-        ahead = collections.deque()
+        ahead: collections.deque = collections.deque()
         try:
             step = start_step
             while True:

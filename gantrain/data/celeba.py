@@ -1,6 +1,10 @@
 """Reader of CelebA's aligned faces and attributes (Liu et al., 2015)."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -11,7 +15,7 @@ from gantrain.errors import UserError
 FIRST_TEST_IMAGE = 182_638
 
 
-def read_celeba(folder, split, size):
+def read_celeba(folder: Path, split: str, size: int | None) -> list[Domain]:
     """Read a split with all its attributes.
 
     Deviation: the thesis trains on all 202,599 images (table 2.2); here the official test part
@@ -57,7 +61,7 @@ def read_celeba(folder, split, size):
     return [part(domain, split, files)]
 
 
-def read_attributes(path):
+def read_attributes(path: Path) -> tuple[list[str], np.ndarray, tuple[str, ...]]:
     """Read the list of attributes: the names, then a file and 1 or -1 per attribute in each line.
 
     Args:
@@ -80,7 +84,7 @@ def read_attributes(path):
             for line in lines[head + 1 :] if line.strip()]  # fmt: skip
     names = tuple(lines[head].split(comma))[1 if comma else 0 :] if len(lines) > head else ()
     names = tuple(name.strip() for name in names)
-    if not rows or head and lines[0].strip() != str(len(rows)):
+    if not rows or (head and lines[0].strip() != str(len(rows))):
         raise UserError(
             f"{path}: says it lists {lines[0].strip()[:20] if lines else 'nothing'} images and "
             f"lists {len(rows)}; download it again"
@@ -95,7 +99,7 @@ def read_attributes(path):
     return [row[0] for row in rows], attributes, names
 
 
-def part(domain, split, files):
+def part(domain: Domain, split: str, files: Sequence[str]) -> Domain:
     """The official split by the numbers in the file names, or a tenth of the images.
 
     Args:

@@ -1,9 +1,12 @@
 """What is there, what is missing, and whether it can be trained on: commands `check`, `prepare`."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import hashlib
 from collections import Counter
+from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,7 +42,7 @@ class Report:
         return "\n".join(self.lines)
 
 
-def check(name, data_dir, image_size=None):
+def check(name: str, data_dir: str | PathLike, image_size: int | None = None) -> Report:
     """Read everything a data set needs, without the network, and say what was found.
 
     Args:
@@ -80,7 +83,7 @@ def check(name, data_dir, image_size=None):
     return Report(tuple(lines), not problems)
 
 
-def prepare(name, data_dir, image_size=None):
+def prepare(name: str, data_dir: str | PathLike, image_size: int | None = None) -> Report:
     """Download by TFDS what is absent and generate what the program draws, then `check`.
 
     Args:
@@ -265,7 +268,7 @@ def _mixed(domain, train, test):
             f"{names[kinds[1]]}, which is converted: a score on it says little"
         )
     bits = [max(part.bits, default=0) for part in (train, test)]
-    if 0 not in bits and (bits[0] != bits[1] or domain.levels and len(train.bits) > 1):
+    if 0 not in bits and (bits[0] != bits[1] or (domain.levels and len(train.bits) > 1)):
         found = sorted(set(train.bits) | set(test.bits))
         problems.append(
             f"{domain.name}: holds images of {' and '.join(map(str, found))} bits, whose values "

@@ -1,5 +1,9 @@
 """Reader of CIFAR-10's binary version (Krizhevsky, 2009)."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
 import numpy as np
 
 from gantrain.errors import UserError
@@ -13,7 +17,7 @@ _SIDE = 32
 _RECORD = 1 + 3 * _SIDE * _SIDE
 
 
-def read_cifar10(folder, split):
+def read_cifar10(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Read a split.
 
     Args:

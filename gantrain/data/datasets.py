@@ -1,10 +1,13 @@
 """Data sets by name: which domains, from which sources, at which size."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import hashlib
 import itertools
 from collections.abc import Callable
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +21,7 @@ from gantrain.data.ring import MODES, ring
 from gantrain.data.sources import CYCLEGAN_LICENCES, DIGITS, PIX2PIX_LICENCES, SOURCES
 from gantrain.data.transforms import TRANSFORMS, contours, luma
 from gantrain.errors import UserError
+from gantrain.options import unknown
 
 # The attributes that at least 50,000 faces have (thesis section 5.3).
 ATTRIBUTES = (
@@ -60,7 +64,7 @@ class Request:
     as_they_lie: bool = False
 
     @property
-    def side(self):
+    def side(self) -> int:
         """Side of the square that an image becomes before it is cropped.
 
         Test images are squeezed whole to `image_size`, as pix2pix tests.
@@ -69,17 +73,16 @@ class Request:
         return self.image_size if whole else self.load_size or self.image_size
 
     @property
-    def reader_side(self):
+    def reader_side(self) -> int | None:
         """What a reader scales to; None leaves the scaling to `fitted`."""
         return self.side if self.fit == "squeeze" and not self.as_they_lie else None
 
-    def open(self, source):
+    def open(self, source: str) -> list[Domain]:
         """The domains of a source, fitted."""
-        source = SOURCES[source]
-        domains = source.open(self.data_dir, self.offline, self.split, self.reader_side)
+        domains = SOURCES[source].open(self.data_dir, self.offline, self.split, self.reader_side)
         return [self.fitted(domain) for domain in domains]
 
-    def fitted(self, domain):
+    def fitted(self, domain: Domain) -> Domain:
         """A domain scaled to `load_size`: cropped at random for training, centrally for tests."""
         if self.as_they_lie:
             return domain
@@ -106,8 +109,10 @@ class Dataset:
     prune_domain: int | None = None
 
 
-def load(name, *, data_dir, place=None, offline=False, image_size=None, load_size=None,
-         fit="squeeze", same_channels=True, split="train", seed=0, decoded=True):  # fmt: skip
+def load(name: str, *, data_dir: str | PathLike, place: str | None = None, offline: bool = False,
+         image_size: int | None = None, load_size: int | None = None, fit: str = "squeeze",
+         same_channels: bool = True, split: str = "train", seed: int = 0,
+         decoded: bool = True) -> list[Domain]:
     """Load the domains of a data set.
 
     Args:
@@ -164,7 +169,7 @@ def load(name, *, data_dir, place=None, offline=False, image_size=None, load_siz
     return [domain.in_memory() for domain in domains] if decoded else domains
 
 
-def label_maps(name, dataset, request):
+def label_maps(name: str, dataset: Dataset, request: Request) -> list[Domain]:
     """The domains of a request, those of label maps with their palette and not yet scaled.
 
     Which these are the training part decides, for the test part too.
@@ -193,7 +198,7 @@ def _with_fingerprint(domain):
     return dataclasses.replace(domain, fingerprint=found(domain.labels))
 
 
-def find(name, place=None):
+def find(name: str, place: str | None = None) -> Dataset:
     """The data set of a name.
 
     Args:
@@ -216,8 +221,8 @@ def find(name, place=None):
                         "--data_dir")
     if name not in DATASETS:
         raise UserError(
-            f"--dataset {name}: unknown; choose folder:PATH[,PATH...], pairs:PATH, "
-            f"gray2color:PATH, edge2photo:PATH or one of {', '.join(sorted(DATASETS))}"
+            f"{unknown('--dataset', name, DATASETS)} Images of your own are folder:PATH[,PATH...], "
+            f"pairs:PATH, gray2color:PATH or edge2photo:PATH"
         )
     return DATASETS[name]
 

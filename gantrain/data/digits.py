@@ -19,7 +19,7 @@ CHUNK = 50  # images per random stream; a multiple of ten, to hold each class eq
 # One entry per digit: a list of (relative frequency, width / height, strokes). A stroke is a list
 # of (x, y) knots in the unit box, y downwards, joined by a Catmull-Rom spline. Strokes that meet
 # share a knot exactly; the shared knot is moved once, so that corners stay closed.
-SKELETONS = {
+SKELETONS: dict[int, list[tuple]] = {
     0: [
         (4, 0.9, [[(0.55, 0.01), (0.25, 0.1), (0.05, 0.5), (0.2, 0.88), (0.48, 1.0), (0.78, 0.88),
                     (0.95, 0.5), (0.8, 0.12), (0.55, 0.01)]]),
@@ -135,7 +135,9 @@ MAX_KNOTS, MAX_SAMPLES = 16, 80  # upper bounds over all skeletons
 def _spline(strokes):
     """Distinct knots; per sample the four knots it is made of and their Catmull-Rom weights."""
     knots = sorted({p for s in strokes for p in s})
-    places, weights, starts = [], [], []
+    places: list[tuple[int, ...]] = []
+    weights: list[tuple[float, ...]] = []
+    starts: list[int] = []
     for stroke in strokes:
         index = [knots.index(p) for p in stroke]
         for k in range(len(index) - 1):
@@ -266,7 +268,7 @@ def _centred(ink):
     return frames
 
 
-def pen_digits(count, seed, size=32):
+def pen_digits(count: int, seed: int, size: int = 32) -> tuple[np.ndarray, np.ndarray]:
     """Handwritten-looking digits, white on black, made after MNIST (LeCun et al., 1998).
 
     A skeleton of knots per digit and variant is jittered, warped, slanted and drawn with a pen of
@@ -521,7 +523,7 @@ def _photograph(scene, u):
     return raster.jpeg(np.clip(scene, 0, 255, out=scene), _scale(u(), 45, 95).astype(int))
 
 
-def street_digits(count, seed, size=32):
+def street_digits(count: int, seed: int, size: int = 32) -> tuple[np.ndarray, np.ndarray]:
     """Street-number-like digits in colour, made after SVHN (Netzer et al., 2011).
 
     The recipe is that of SYN Numbers (Ganin and Lempitsky, 2015): many typefaces, neighbouring

@@ -1,10 +1,15 @@
 """A domain: images from one marginal distribution, with labels where they exist."""
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 import hashlib
 import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +17,7 @@ from gantrain import images
 from gantrain.data import levels
 from gantrain.data.palettes import Palette
 from gantrain.errors import UserError
+from gantrain.images import Levels
 
 # Above this a set is read from its files while training; below it is decoded once.
 IN_MEMORY_BYTES = 4 << 30
@@ -40,12 +46,13 @@ def _none(shape, size, least):
 FITS = {"squeeze": _squeeze, "short_side": _short_side, "none": _none}
 
 
-def squeezed(pixels, size):
+def squeezed(pixels: np.ndarray, size: int | None) -> np.ndarray:
     """Images scaled to a square by `gantrain.images.resize`, or as they are if `size` is None."""
     return pixels if size is None else images.resize(pixels, size)
 
 
-def scale(pixels, fit, size, least, palette=None):
+def scale(pixels: np.ndarray, fit: str, size: int | None, least: int,
+          palette: Palette | None = None) -> np.ndarray:
     """Scale images before a square is cut out of them.
 
     Args:
@@ -66,7 +73,7 @@ def scale(pixels, fit, size, least, palette=None):
     return images.scale(pixels, height, width)
 
 
-def cut(pixels, side, place=(0.5, 0.5)):
+def cut(pixels: np.ndarray, side: int, place: tuple[float, float] = (0.5, 0.5)) -> np.ndarray:
     """Cut a square out of images.
 
     Args:
@@ -89,7 +96,7 @@ def cut(pixels, side, place=(0.5, 0.5)):
 HELD_OUT_SEED = 5
 
 
-def held_out(count, split, labels=None):
+def held_out(count: int, split: str, labels: np.ndarray | None = None) -> np.ndarray:
     """Indices of the train or test part of `count` examples: a tenth, drawn at random, is test.
 
     The draw is always the same. Files often lie in a periodic order, of which every tenth would be
@@ -118,7 +125,7 @@ def held_out(count, split, labels=None):
     return np.flatnonzero(test if split == "test" else ~test)
 
 
-def content_hash(*parts):
+def content_hash(*parts) -> str:
     """Hash of a set's content before it is scaled, 16 hexadecimal digits.
 
     Args:
@@ -155,8 +162,11 @@ class FileImages:
         8 bits.
     """
 
-    def __init__(self, sources, size, channels=None, name="image", fit="squeeze", pick=None,
-                 derive=None, crop=None, palette=None, levels=None):  # fmt: skip
+    def __init__(self, sources: Sequence[Path | bytes], size: int | None,
+                 channels: int | None = None, name: str = "image", fit: str = "squeeze",
+                 pick: Callable | None = None, derive: Callable | None = None,
+                 crop: int | None = None, palette: Palette | None = None,
+                 levels: Levels | None = None):
         self._sources = tuple(sources)
         self._size = size
         self._channels = channels
@@ -169,35 +179,35 @@ class FileImages:
         self.levels = levels
 
     @property
-    def sources(self):
+    def sources(self) -> tuple[Path | bytes, ...]:
         """Paths of image files, or encoded images as bytes."""
         return self._sources
 
     @property
-    def dtype(self):
+    def dtype(self) -> np.dtype:
         """Type of the decoded images."""
         return np.dtype(np.uint8 if self.levels is None else np.uint16)
 
     @property
-    def crops(self):
+    def crops(self) -> bool:
         """Whether an example is a square cut out of its image, at a place that may be chosen."""
         return self._fit != "squeeze"
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         """[N, H, W, C], as `decoded` gives it."""
         side = self._crop if self.crops else self._size
         return (len(self), side, side, self._channels)
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         """Bytes of the decoded array."""
         return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._sources)
 
-    def __getitem__(self, index, place=(0.5, 0.5)):
+    def __getitem__(self, index: int, place: tuple[float, float] = (0.5, 0.5)) -> np.ndarray:
         """Decode one image.
 
         Args:
@@ -219,45 +229,45 @@ class FileImages:
             pixels = images.to_channels(self._derive(pixels), self._channels)
         return cut(pixels, self._crop, place) if self.crops else pixels
 
-    def unscaled(self, index, palette=None):
+    def unscaled(self, index: int, palette: Palette | None = None) -> np.ndarray:
         """One image at the size of its file, as a palette's label maps are read if there is one."""
         source, name = self.named(index)
         if palette:
             return self.picked_from(palette.read(source, name), name)
         return self.picked_from(images.decode(source, name, levels=self.levels), name)
 
-    def named(self, index):
+    def named(self, index: int) -> tuple[Path | bytes, str]:
         """The source of an image, and what to call it in a message."""
         source = self._sources[index]
-        return source, f"{self._name} {index}" if isinstance(source, bytes) else source
+        return source, f"{self._name} {index}" if isinstance(source, bytes) else str(source)
 
-    def picked_from(self, pixels, name):
+    def picked_from(self, pixels: np.ndarray, name: str) -> np.ndarray:
         """What is used of a decoded image, such as its left half. Raises UserError."""
         try:
             return pixels if self._pick is None else self._pick(pixels)
         except ValueError as error:
             raise UserError(f"{name}: {error}") from None
 
-    def subset(self, indices):
+    def subset(self, indices: Any) -> FileImages:
         """The images at `indices`, in that order, still encoded."""
         return self._with(sources=[self._sources[index] for index in indices])
 
-    def with_channels(self, channels):
+    def with_channels(self, channels: int | None) -> FileImages:
         """The same images, decoded to `channels` channels."""
         return self._with(channels=channels)
 
-    def decided(self):
+    def decided(self) -> FileImages:
         """The same images, gray if all files are, and of more than 8 bits if these need them."""
         if self._channels:
             return self
         channels, found = levels.of_files(self._sources)
         return self._with(channels=channels, levels=found)
 
-    def with_levels(self, found):
+    def with_levels(self, found: Levels | None) -> FileImages:
         """The same images, decoded to 16 bits over a range of values, or to 8 bits for None."""
         return self._with(levels=found)
 
-    def fingerprint(self, labels=None):
+    def fingerprint(self, labels: np.ndarray | None = None) -> str:
         """Hash of the files and their labels: what a resumed run and its evaluation compare."""
         chosen = self._sources[:: max(1, len(self) // HASHED_FILES)]
         try:
@@ -270,33 +280,33 @@ class FileImages:
         except OSError as error:
             raise UserError(f"{error.filename}: cannot be read ({error.strerror})") from None
 
-    def fitted(self, fit, size, crop):
+    def fitted(self, fit: str, size: int | None, crop: int | None) -> FileImages:
         """The same images, scaled and cut out in another way."""
         return self._with(fit=fit, size=size, crop=crop)
 
-    def with_palette(self, palette):
+    def with_palette(self, palette: Palette) -> FileImages:
         """The same images as label maps in the colours of a palette; numbers are gray."""
         channels = 1 if palette.ids else self._channels
         return self._with(palette=palette, channels=channels, levels=None)
 
-    def picked(self, pick):
+    def picked(self, pick: Callable | None) -> FileImages:
         """The same images, of which only what `pick` takes is used."""
         return self._with(pick=pick)
 
-    def derived(self, function, channels):
+    def derived(self, function: Callable, channels: int | None) -> FileImages:
         """What `function` makes of the same images once they are scaled."""
         return self._with(derive=function, channels=channels)
 
     def _with(self, **changes):
         """A copy with some of the constructor's arguments changed."""
-        arguments = dict(
+        arguments: dict[str, Any] = dict(
             sources=self._sources, size=self._size, channels=self._channels, name=self._name,
             fit=self._fit, pick=self._pick, derive=self._derive, crop=self._crop,
             palette=self._palette, levels=self.levels,
         )  # fmt: skip
         return FileImages(**(arguments | changes))
 
-    def decoded(self):
+    def decoded(self) -> np.ndarray:
         """Decode every image, in parallel: [N, H, W, C] of the type `dtype`."""
         array = np.empty(self.shape, self.dtype)
 
@@ -306,7 +316,7 @@ class FileImages:
         self.visit(place)
         return array
 
-    def visit(self, function):
+    def visit(self, function: Callable) -> list:
         """Results of `function(index)` for every image, in order, computed in parallel."""
         # Images are decoded outside Python's lock, so threads are enough.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -354,26 +364,26 @@ class Domain:
     palette: Palette | None = None
     left_out: dict[str, int] = dataclasses.field(default_factory=dict)
     fingerprint: str | None = None
-    levels: tuple | None = None
+    levels: Levels | None = None
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         """Shape of one example as it is trained on: (H, W, C), or (2,) for points."""
         if self.crop is not None:
             return (self.crop, self.crop, self.images.shape[-1])
         return tuple(self.images.shape[1:])
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Number of examples."""
         return len(self.images)
 
     @property
-    def multi_label(self):
+    def multi_label(self) -> bool:
         """Whether an example carries several yes-or-no attributes rather than one class."""
         return self.labels is not None and self.labels.ndim == 2
 
-    def subset(self, indices):
+    def subset(self, indices: Any) -> Domain:
         """The examples at `indices`, in that order, labels along; they are in no pairs."""
         indices = np.asarray(indices)
         encoded = isinstance(self.images, FileImages)
@@ -381,7 +391,7 @@ class Domain:
         labels = None if self.labels is None else self.labels[indices]
         return dataclasses.replace(self, images=chosen, labels=labels, rows=None)
 
-    def pixels(self, indices):
+    def pixels(self, indices: Any) -> np.ndarray:
         """The examples at `indices` as trained on, the middle of those that are cropped.
 
         Args:
@@ -397,7 +407,7 @@ class Domain:
         chosen = chosen.decoded() if isinstance(chosen, FileImages) else chosen
         return chosen if self.crop is None else cut(chosen, self.crop)
 
-    def part(self, split):
+    def part(self, split: str) -> Domain:
         """The train or test part of a set that comes without one, by `held_out`.
 
         Deviation: the thesis trains on whole sets; here every test part is held out, so that an
@@ -407,7 +417,7 @@ class Domain:
             return self
         return self.subset(held_out(self.size, split, None if self.multi_label else self.labels))
 
-    def fitted(self, fit, size, side, random):
+    def fitted(self, fit: str, size: int | None, side: int, random: bool) -> Domain:
         """The same domain, scaled, and cropped where `size` or `fit` leave more than `side`.
 
         Args:
@@ -433,7 +443,7 @@ class Domain:
             scaled = cut(scaled, side)
         return dataclasses.replace(self, images=scaled, crop=None if whole or not random else side)
 
-    def derived(self, name, function):
+    def derived(self, name: str, function: Callable) -> Domain:
         """A domain of what `function` makes of each image.
 
         Args:
@@ -452,7 +462,7 @@ class Domain:
             made = function(self.images)
         return dataclasses.replace(self, name=name, images=made, palette=None)
 
-    def with_palette(self, palette):
+    def with_palette(self, palette: Palette) -> Domain:
         """The same domain as label maps in the colours of a palette, at the size that it has."""
         encoded = isinstance(self.images, FileImages)
         held = (
@@ -462,7 +472,7 @@ class Domain:
         )
         return dataclasses.replace(self, images=held, palette=palette, levels=None)
 
-    def unscaled(self, count, palette):
+    def unscaled(self, count: int, palette: Palette) -> list[np.ndarray]:
         """The first images as they lie, read as a palette's label maps are: a list of arrays.
 
         Unreadable ones are left for the decoder to name.
@@ -476,7 +486,7 @@ class Domain:
                 )
         return found
 
-    def with_channels(self, channels):
+    def with_channels(self, channels: int | None) -> Domain:
         """The same domain with `channels` channels: gray is repeated, colour becomes luma."""
         if self.shape[-1] == channels or len(self.shape) != 3:
             return self
@@ -488,7 +498,7 @@ class Domain:
         )
         return dataclasses.replace(self, images=converted)
 
-    def in_memory(self, limit=IN_MEMORY_BYTES):
+    def in_memory(self, limit: int = IN_MEMORY_BYTES) -> Domain:
         """The same domain with its images decoded, if the array takes at most `limit` bytes.
 
         Images that are cropped while they are decoded stay encoded: an array would hold one crop
@@ -501,13 +511,15 @@ class Domain:
         return dataclasses.replace(self, images=self.images.decoded())
 
 
-def of_array(name, pixels, size, labels=None, classes=()):
+def of_array(name: str, pixels: np.ndarray, size: int | None, labels: np.ndarray | None = None,
+             classes: tuple[str, ...] = ()) -> Domain:
     """A Domain of decoded images [N, H, W, C], scaled to a square of `size` if that is given."""
     fingerprint = content_hash(pixels, labels)
     return Domain(name, squeezed(pixels, size), labels, classes, fingerprint=fingerprint)
 
 
-def prune(domain, confidence, threshold=0.4, batch_size=500):
+def prune(domain: Domain, confidence: Callable, threshold: float = 0.4,
+          batch_size: int = 500) -> Domain:
     """Remove the images a classifier is unsure of (thesis section 2.7, MNIST2SVHN pruned).
 
     The thesis keeps 70,262 of SVHN's 73,257 images: those whose highest class confidence is

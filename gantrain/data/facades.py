@@ -314,10 +314,7 @@ def _arch(kind, height, width):
     rise = min({"round": 0.5, "segment": 0.16}[kind] * width, 0.6 * height)
     x = (np.arange(width) + 0.5 - width / 2) / (width / 2)
     y = np.arange(height) + 0.5
-    if kind == "round":
-        top = rise * (1 - np.sqrt(np.maximum(1 - x**2, 0)))
-    else:
-        top = rise * x**2
+    top = rise * (1 - np.sqrt(np.maximum(1 - x**2, 0)) if kind == "round" else x**2)
     mask = y[:, None] >= top[None, :]
     mask.flags.writeable = False
     return mask
@@ -1422,7 +1419,7 @@ def _photograph(light, size, dice):
     return raster.to_bytes(image[0]).transpose(1, 2, 0)
 
 
-def facade_pairs(count, seed, size=128):
+def facade_pairs(count: int, seed: int, size: int = 128) -> tuple[np.ndarray, np.ndarray]:
     """Plans of street facades and photographs of them, made after the CMP facade base.
 
     The plan decides what stands where; material, colour, weather, light and camera are drawn apart,
@@ -1455,31 +1452,3 @@ def facade_pairs(count, seed, size=128):
         dice = _Dice(3, seed, index, 1)
         pictures[index] = _photograph(_light(canvas, dice), size, dice)
     return plans, pictures
-
-
-def class_indices(plans):
-    """The class of every pixel of plans.
-
-    Args:
-        plans: uint8 RGB [..., H, W, 3] in the colours of PALETTE.
-
-    Returns:
-        Places in CLASSES, uint8 [..., H, W].
-
-    Raises:
-        ValueError: a colour is not in PALETTE.
-    """
-    keys = PALETTE.astype(np.int32) @ _KEY
-    order = np.argsort(keys)
-    flat = plans.reshape(-1, *plans.shape[-2:])
-    indices = np.empty(flat.shape[:-1], np.uint8)
-    for image, target in zip(flat, indices, strict=True):
-        found = image.astype(np.int32) @ _KEY
-        place = np.minimum(np.searchsorted(keys[order], found), len(keys) - 1)
-        target[:] = order[place]
-        if not np.array_equal(keys[target], found):
-            raise ValueError("a plan has a colour that is not in PALETTE")
-    return indices.reshape(plans.shape[:-1])
-
-
-_KEY = np.array([1 << 16, 1 << 8, 1], np.int32)

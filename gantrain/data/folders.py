@@ -1,9 +1,13 @@
 """Reader of folders of images: one domain, labelled crops, or trainA/trainB/testA/testB."""
 
+from __future__ import annotations
+
 import dataclasses
 import re
 import string
 from collections import Counter
+from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +20,7 @@ from gantrain.errors import UserError
 _CROP_LABEL = re.compile(r"_class_(\d{1,4})$")
 
 
-def list_images(folder):
+def list_images(folder: str | PathLike) -> list[Path]:
     """The image files of a folder, sorted by name, hidden files apart.
 
     Raises:
@@ -25,7 +29,8 @@ def list_images(folder):
     return parts.listing(Path(folder))[0]
 
 
-def read_folder(folder, split, size, name, classes=()):
+def read_folder(folder: str | PathLike, split: str, size: int | None, name: str,
+                classes: tuple[str, ...] = ()) -> Domain:
     """Read one domain from a folder or an .npz file.
 
     The images lie in the folder itself, or in its folders (or archives) `train` and `test`, or
@@ -48,7 +53,7 @@ def read_folder(folder, split, size, name, classes=()):
     return _asked([_parts(folder, "{part}", split, size, name, classes)])[0]
 
 
-def read_domains(folder, split, size):
+def read_domains(folder: Path, split: str, size: int | None) -> list[Domain]:
     """Read two or more domains in CycleGAN's layout.
 
     Args:
@@ -78,7 +83,8 @@ def read_domains(folder, split, size):
     return [_with_left_out(domains[0], _beside(folder, used)), *domains[1:]]
 
 
-def read_paths(paths, split, size, named=None):
+def read_paths(paths: Sequence[Path], split: str, size: int | None,
+               named: Sequence[Path] | None = None) -> list[Domain]:
     """Read `folder:PATH[,PATH...]`: CycleGAN's layout, or one domain per path.
 
     Args:
@@ -194,7 +200,7 @@ def _crop_labels(paths):
             f"{unlabelled}: has no label while others in its folder have; name it like "
             "image_0000_class_0.png"
         )
-    return np.array([int(match.group(1)) for match in matches], np.int32)
+    return np.array([int(match[1]) for match in matches if match], np.int32)
 
 
 def _by_number(labels, classes, place):

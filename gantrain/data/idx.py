@@ -1,9 +1,12 @@
 """Reader of the IDX format of MNIST and Fashion-MNIST (LeCun et al., 1998)."""
 
+from __future__ import annotations
+
 import gzip
 import math
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 
@@ -15,7 +18,7 @@ PARTS = {"train": "train", "test": "t10k"}
 _MAGIC = (b"\0\0\x08\x03", b"\0\0\x08\x01")
 
 
-def read_idx(path):
+def read_idx(path: Path) -> np.ndarray:
     """Read an IDX file of unsigned bytes, compressed (`.gz`) or not.
 
     Args:
@@ -50,7 +53,7 @@ def read_idx(path):
     return np.frombuffer(bytes(content), np.uint8).reshape(shape)
 
 
-def read_digits(folder, split):
+def read_digits(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Read a split of a set in MNIST's layout.
 
     Args:

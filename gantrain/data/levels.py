@@ -5,13 +5,18 @@ of the values that are used, as in depth in millimetres or scans of 12 bits: the
 least to the greatest value of the set is then spread over 16 bits.
 """
 
+from __future__ import annotations
+
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 
 from gantrain import decoding, images
 from gantrain.errors import UserError
+from gantrain.images import Levels
 
 # Most files whose header is read, and most deep files whose values are: evenly chosen of more.
 HEADERS, VALUES = 20_000, 2_000
@@ -20,7 +25,7 @@ HEADERS, VALUES = 20_000, 2_000
 _SHALLOW = (".jpg", ".jpeg", ".gif", ".webp", ".bmp")
 
 
-def of_files(sources):
+def of_files(sources: Sequence[Path | bytes]) -> tuple[int, Levels | None]:
     """Channels of a set of image files, 1 if all are gray, and its `Levels` or None for 8 bits.
 
     An unreadable file decides nothing; who decodes it names it.
@@ -44,14 +49,14 @@ def of_files(sources):
     return channels, _range(evenly(sources, VALUES)) if deep else None
 
 
-def of_array(values):
+def of_array(values: np.ndarray) -> Levels | None:
     """`Levels` of uint16 images [N, H, W, C], or None where 8 bits lose nothing."""
     used = np.zeros(65536, bool)
     used[values.reshape(-1)] = True
     return _of_values(used)
 
 
-def codes(values, levels):
+def codes(values: np.ndarray, levels: Levels | None) -> np.ndarray:
     """Images in the type that is trained on.
 
     Args:
@@ -66,18 +71,18 @@ def codes(values, levels):
     return decoding.to_eight_bits(values) if values.dtype == np.uint16 else values
 
 
-def values(codes, levels):
+def values(codes: np.ndarray, levels: Levels | None) -> np.ndarray:
     """The inverse of `codes`, in units of the files; float64."""
     codes = np.asarray(codes, np.float64)
     return codes if levels is None else levels.low + codes / 65535 * (levels.high - levels.low)
 
 
-def evenly(sources, count):
+def evenly(sources: Sequence[Path | bytes], count: int) -> Sequence[Path | bytes]:
     """At most twice `count` of the sources, at even distances."""
     return sources[:: max(1, len(sources) // count)]
 
 
-def described(levels):
+def described(levels: Levels | None) -> str:
     """A value range in words."""
     low, high, kind = levels
     return f"{low:g} to {high:g}" + (" (floating point)" if kind == "float32" else "")

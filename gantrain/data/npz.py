@@ -1,6 +1,9 @@
 """Reader of NumPy archives; nothing in them is unpickled."""
 
+from __future__ import annotations
+
 import contextlib
+from pathlib import Path
 
 import numpy as np
 
@@ -10,7 +13,7 @@ from gantrain.files import replacing
 LAYOUT = "`images` and `labels`, or `x_train`, `y_train`, `x_test`, `y_test`"
 
 
-def find(folder, split):
+def find(folder: Path, split: str) -> Path | None:
     """The archive that holds a split: `<split>.npz`, or `<folder>.npz` with both; or None."""
     for name in (f"{split}.npz", f"{folder.name}.npz"):
         if (folder / name).is_file():
@@ -18,12 +21,12 @@ def find(folder, split):
     return None
 
 
-def holds(path, split):
+def holds(path: Path, split: str) -> bool:
     """Whether an archive has a part of its own, by Keras's names."""
     return path.suffix == ".npz" and f"x_{split}" in _opened(path, lambda archive: archive.files)
 
 
-def read_npz(path, split):
+def read_npz(path: Path, split: str) -> tuple[np.ndarray, np.ndarray | None]:
     """Read images and, where they exist, class numbers.
 
     Args:
@@ -44,7 +47,7 @@ def read_npz(path, split):
                 f"{path}: holds the arrays {', '.join(archive.files) or 'nothing'}; "
                 f"save it with {LAYOUT}"
             )
-        return names, *(archive[name] if name in archive else None for name in names)
+        return names, *(archive.get(name) for name in names)
 
     (images_name, labels_name), images, labels = _opened(path, read)
     if images.ndim == 3:
@@ -77,7 +80,7 @@ def read_npz(path, split):
     return images, found
 
 
-def in_range(labels, count, path):
+def in_range(labels: np.ndarray, count: int, path: Path) -> np.ndarray:
     """Labels of a known set, refused unless they are its class numbers from 0 on."""
     if labels.min() < 0 or labels.max() >= count:
         wrong = labels[(labels < 0) | (labels >= count)][0]
@@ -101,7 +104,7 @@ def _opened(path, read):
         ) from None
 
 
-def write_npz(path, images, labels):
+def write_npz(path: Path, images: np.ndarray, labels: np.ndarray) -> None:
     """Keep a set where it can be written; a reader never sees half a file.
 
     A data directory that cannot be written is no error: the set is only generated again.

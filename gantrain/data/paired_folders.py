@@ -1,8 +1,13 @@
 """Readers of paired images: side by side in one file, or in parallel folders by name."""
 
+from __future__ import annotations
+
 import dataclasses
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +34,7 @@ _PROBES = 8
 _NUMBERED = re.compile(r"(.+)[_-](\d{1,6})")
 
 
-def read_pairs(folder, split, size):
+def read_pairs(folder: Path, split: str, size: int | None) -> list[Domain]:
     """Read a folder in any of the paired layouts (`LAYOUTS`).
 
     Args:
@@ -52,7 +57,7 @@ def read_pairs(folder, split, size):
     raise UserError(f"{folder}: holds no pairs; it may hold {LAYOUTS}")
 
 
-def read_side_by_side(folder, split, size):
+def read_side_by_side(folder: Path, split: str, size: int | None) -> list[Domain]:
     """Read images that hold a pair each, left A and right B (pix2pix's data sets).
 
     Args:
@@ -92,7 +97,7 @@ def read_side_by_side(folder, split, size):
     )
 
 
-def read_parallel(folder, split, size):
+def read_parallel(folder: Path, split: str, size: int | None) -> list[Domain]:
     """Read two folders whose files belong together by name; an input may have several targets.
 
     Args:
@@ -113,7 +118,7 @@ def read_parallel(folder, split, size):
     # In every layout, what is read are folders of these.
     used = {*train, *(test or ()), *(path.parent for path in train)}
     left_out = sum((parts.listing(place, {path.name for path in used if path.parent == place})[1]
-                    for place in {folder, *(path.parent for path in train)}), Counter())
+                    for place in {folder, *(path.parent for path in train)}), Counter[str]())
 
     def read(both):
         listed = [parts.listing(place) for place in both]
@@ -126,13 +131,14 @@ def read_parallel(folder, split, size):
         return pairs
 
     whole = read(train)
-    of = dict(size=size, names=("A", "B"), left_out=left_out)
+    of: dict[str, Any] = dict(size=size, names=("A", "B"), left_out=left_out)
     if test is None:
         return parted_files(whole, split, **of)
     return paired_files(whole, whole if split == "train" else read(test), **of)
 
 
-def match(inputs, targets):
+def match(inputs: Mapping[Any, Path],
+          targets: Mapping[Any, list[Path]]) -> list[tuple[Path, list[Path]]]:
     """Put inputs and targets of equal keys together.
 
     Args:
@@ -155,7 +161,9 @@ def match(inputs, targets):
     return [(path, targets[key]) for key, path in inputs.items()]
 
 
-def parted_files(pairs, split, test=None, labels=None, **of):
+def parted_files(pairs: Sequence[tuple[Path, list[Path]]], split: str,
+                 test: np.ndarray | None = None, labels: np.ndarray | None = None,
+                 **of) -> list[Domain]:
     """`paired_files` of the train or test part of pairs.
 
     Args:
@@ -172,13 +180,16 @@ def parted_files(pairs, split, test=None, labels=None, **of):
         test = np.isin(np.arange(len(pairs)), held_out(len(pairs), "test", labels))
     chosen = {part: np.flatnonzero(test == (part == "test")) for part in parts.PARTS}
     if len(pairs) == 1:
-        chosen = dict.fromkeys(chosen, [0])
+        chosen = {part: np.zeros(1, int) for part in chosen}
     training, asked = ([pairs[index] for index in chosen[part]] for part in ("train", split))
     labels = None if labels is None else labels[chosen[split]]
     return paired_files(training, asked, labels=labels, **of)
 
 
-def paired_files(training, pairs, size, names, labels=None, classes=(), left_out=()):
+def paired_files(training: Sequence[tuple[Path, list[Path]]],
+                 pairs: Sequence[tuple[Path, list[Path]]], size: int | None, names: tuple[str, ...],
+                 labels: np.ndarray | None = None, classes: tuple[str, ...] = (),
+                 left_out: Mapping[str, int] | tuple[()] = ()) -> list[Domain]:
     """Two paired domains of image files.
 
     Args:
@@ -235,7 +246,8 @@ def _looks_side_by_side(folder):
 
 def _by_name(left, right):
     """The images of two folders by the names that pair them: {name: path}, {name: paths}."""
-    inputs, targets = {}, {}
+    inputs: dict[str, Path] = {}
+    targets: dict[str, list[Path]] = {}
     for path in left:
         other = inputs.setdefault(path.stem.removesuffix("_A"), path)
         if other is not path:
@@ -254,4 +266,4 @@ def _by_name(left, right):
         name = numbered[1] if numbered else stem
         targets.setdefault(name, []).append(path)
         numbers[path] = int(numbered[2]) if numbered else 0
-    return inputs, {name: sorted(paths, key=numbers.get) for name, paths in targets.items()}
+    return inputs, {name: sorted(paths, key=numbers.__getitem__) for name, paths in targets.items()}

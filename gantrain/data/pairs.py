@@ -4,14 +4,19 @@ A paired set has `Domain.rows`; row p of every domain names its examples of pair
 the rows uses the set unpaired.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from gantrain.data.domain import Domain
 from gantrain.errors import UserError
 
 
-def pair_count(domains):
+def pair_count(domains: Sequence[Domain]) -> int:
     """Number of pairs of a set; 0 if it is unpaired.
 
     Args:
@@ -24,7 +29,7 @@ def pair_count(domains):
     return counts.pop() if len(counts) == 1 else 0
 
 
-def require_pairs(domains, dataset):
+def require_pairs(domains: Sequence[Domain], dataset: str) -> None:
     """Refuse a set without pairs.
 
     Args:
@@ -42,7 +47,7 @@ def require_pairs(domains, dataset):
         )
 
 
-def examples(domains, numbers):
+def examples(domains: Sequence[Domain], numbers: Any) -> list[np.ndarray]:
     """Chosen pairs, such as the fixed held-out pictures of a sample grid.
 
     Args:
@@ -68,7 +73,7 @@ def examples(domains, numbers):
     return chosen
 
 
-def paired(*domains):
+def paired(*domains) -> list[Domain]:
     """Pair domains example by example: example i of all of them is pair i.
 
     Args:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import itertools
 import json
+from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -49,33 +50,33 @@ class Palette(NamedTuple):
     ids: bool = False
 
     @property
-    def noise(self):
+    def noise(self) -> int:
         """How far a channel may be off a colour in a label map; 0 where colours lie too close."""
         apart = np.abs(self.colours[:, None].astype(int) - self.colours).max(-1)
         np.fill_diagonal(apart, 255)
         return NEAR if apart.min() >= APART else 0
 
     @property
-    def shown(self):
+    def shown(self) -> np.ndarray:
         """uint8 [K + 1, 3]: the colour of every class, and last the one that void is shown in."""
         used = self.colours.astype(int)
         gray = not np.ptp(used, axis=1).any()
-        free = [[v] * 3 for v in (0, *range(255, 0, -1))]
+        free: list[tuple] = [(v, v, v) for v in (0, *range(255, 0, -1))]
         free += [] if gray else list(itertools.product((255, 0), repeat=3))
         void = self.colours[len(self.classes):].tolist() or [
             c for c in free if (np.abs(used - c).max(-1) > 2 * self.noise).all()] or free
         return np.array([*self.colours[:len(self.classes)].tolist(), void[0]], np.uint8)
 
-    def to_json(self):
+    def to_json(self) -> dict:
         """What `domains.json` keeps."""
         return self._replace(colours=self.colours.tolist())._asdict()
 
     @classmethod
-    def from_json(cls, stored):
+    def from_json(cls, stored: Any) -> Palette:
         """The inverse of `to_json`."""
         return cls(tuple(stored["classes"]), np.array(stored["colours"], np.uint8), stored["ids"])
 
-    def indices(self, pictures):
+    def indices(self, pictures: Any) -> tf.Tensor:
         """The class of every pixel of label maps: its colour's, as near as JPEG leaves it.
 
         Args:
@@ -95,11 +96,11 @@ class Palette(NamedTuple):
         known = off <= (self.noise + 0.5) / 127.5
         return tf.where(known, tf.minimum(nearest, len(self.classes)), len(self.classes))
 
-    def pictures(self, indices):
+    def pictures(self, indices: tf.Tensor) -> tf.Tensor:
         """Label maps, float32 [..., H, W, 3] in [-1, 1], of classes [..., H, W] in [0, K]."""
         return tf.gather(to_float(self.shown), indices)
 
-    def read(self, source, name):
+    def read(self, source: Any, name: str) -> np.ndarray:
         """Read one label map: its plain colours, or the numbers that it holds.
 
         Args:
@@ -122,7 +123,7 @@ class Palette(NamedTuple):
             known &= alpha[..., None] > 0
         return np.where(known, pixels, self.shown[-1, :pixels.shape[-1]]).astype(np.uint8)
 
-    def classify(self, pixels):
+    def classify(self, pixels: np.ndarray) -> np.ndarray:
         """The class of every pixel of one label map, at the size at which its file holds it.
 
         A pixel near a colour is of its class. Where all that are near are exact, the map is taken
@@ -181,7 +182,7 @@ class Palette(NamedTuple):
         between = (pixels >= low - self.noise) & (pixels <= high + self.noise)
         return np.where(between.all(1), chosen, len(self.colours))
 
-    def scaled(self, pixels, height, width):
+    def scaled(self, pixels: np.ndarray, height: int, width: int) -> np.ndarray:
         """Label maps in exact colours, by `classify` and `majority`; the channels stay.
 
         Deviation: pix2pix scales label maps like photographs.
@@ -199,12 +200,12 @@ class Palette(NamedTuple):
         return self.shown[np.stack(maps)][..., :channels].reshape(
             *leading, height, width, channels)
 
-    def exact(self, pictures, height, width):
+    def exact(self, pictures: np.ndarray, height: int, width: int) -> np.ndarray:
         """`scaled` of float32 pictures in [-1, 1]."""
         with tf.device("CPU:0"):
             return np.asarray(to_float(self.scaled(to_uint8(pictures), height, width)))
 
-    def share(self, domain):
+    def share(self, domain: Any) -> float:
         """The share of a domain's pixels that have a colour of the palette: high of label maps.
 
         Args:
@@ -216,7 +217,7 @@ class Palette(NamedTuple):
         _, off = self._nearest(pixels.astype(np.int32))
         return float((off <= min(_FLAT, self.noise)).sum() / max(len(off), 1))
 
-    def fits(self, domain):
+    def fits(self, domain: Any) -> bool:
         """Whether a domain's images look like label maps in these colours."""
         return len(domain.images.shape) == 4 and self.share(domain) >= 0.5
 
@@ -225,7 +226,7 @@ def _squares(differences):
     return np.einsum("nc,nc->n", differences, differences)
 
 
-def majority(classes, height, width):
+def majority(classes: np.ndarray, height: int, width: int) -> np.ndarray:
     """Scale a map of classes: a pixel gets the class that most of the area that it covers has.
 
     Of classes that cover equal areas the one wins that plain sampling would pick, at the corner of
@@ -258,7 +259,7 @@ def majority(classes, height, width):
     return np.where(of_picked > most - _EVEN, picked, won)
 
 
-def label_palette(domain, dataset, data_dir) -> Palette:
+def label_palette(domain: Any, dataset: str, data_dir: str | PathLike) -> Palette:
     """The palette of a domain of label maps.
 
     Args:
@@ -286,7 +287,7 @@ def label_palette(domain, dataset, data_dir) -> Palette:
                     f'{{"class": [r, g, b], ...}}, or use {named}')
 
 
-def find_palette(dataset, data_dir) -> Palette | None:
+def find_palette(dataset: str, data_dir: str | PathLike) -> Palette | None:
     """The palette of a data set: `palette.json` in its folder, else the one in PALETTES, or None.
 
     Args:
@@ -311,7 +312,7 @@ def _folders(dataset, data_dir):
     return [Path(path).expanduser() for path in paths]
 
 
-def read_palette(path) -> Palette:
+def read_palette(path: str | PathLike) -> Palette:
     """Reads `{"class": [r, g, b], ...}`; the colours of "void", one or a list, are left out.
 
     A gray level may stand for three equal channels: `{"road": 7, "void": 255}`.

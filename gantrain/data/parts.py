@@ -4,15 +4,19 @@ A test part never decides anything: its images are converted to the training par
 levels, its classes are numbered as in training.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import os
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from gantrain import images
 from gantrain.data import levels
-from gantrain.data.domain import FileImages
+from gantrain.data.domain import Domain, FileImages
 from gantrain.data.palettes import FILE as PALETTE
 from gantrain.errors import UserError
 
@@ -26,7 +30,7 @@ PARTS = {
 _LITTER = ("thumbs.db", "desktop.ini", "__macosx", "icon\r")
 
 
-def find(folder, split, pattern="{part}"):
+def find(folder: Path, split: str, pattern: str = "{part}") -> Path | None:
     """The file or folder of a part, or None.
 
     Args:
@@ -45,7 +49,7 @@ def find(folder, split, pattern="{part}"):
     return None
 
 
-def listing(folder, parts=()):
+def listing(folder: Path, parts: Iterable[str] = ()) -> tuple[list[Path], Counter[str]]:
     """The images of a folder, and what else is there.
 
     Args:
@@ -59,7 +63,7 @@ def listing(folder, parts=()):
     Raises:
       UserError: the folder cannot be read.
     """
-    paths, left_out = [], Counter()
+    paths, left_out = [], Counter[str]()
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
@@ -76,17 +80,17 @@ def listing(folder, parts=()):
     return paths, +left_out
 
 
-def is_litter(path):
+def is_litter(path: Path) -> bool:
     """Whether a file is hidden or what systems put beside others."""
     return path.name.startswith(".") or path.name.lower() in _LITTER
 
 
-def count_files(folder):
+def count_files(folder: Path) -> int:
     """Files in a folder and the folders inside, hidden ones apart."""
     return sum(not name.startswith(".") for _, _, names in os.walk(folder) for name in names)
 
 
-def conformed(training, asked):
+def conformed(training: Sequence[Domain], asked: Sequence[Domain]) -> list[Domain]:
     """The asked part of a set, as the training part of all its domains decides.
 
     Args:
@@ -109,15 +113,15 @@ def conformed(training, asked):
     ]
 
 
-def in_order(names):
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
     """Class names in a fixed order: by number if all are numbers, else by the alphabet."""
     numbers = all(name.isdecimal() for name in names)
     return tuple(sorted(names, key=lambda name: (int(name), name) if numbers else name))
 
 
-def remarks(domains):
+def remarks(domains: Sequence[Domain]) -> list[str]:
     """Lines about what is not as it might be expected: files left out, classes joined."""
-    left_out = {}
+    left_out: dict[str, list[str]] = {}
     for domain in domains:
         if domain.left_out:
             left_out.setdefault(described(domain.left_out), []).append(domain.name)
@@ -133,12 +137,12 @@ def remarks(domains):
     return lines
 
 
-def described(left_out):
+def described(left_out: Mapping[str, int]) -> str:
     """What is left out, in words: "7 .txt, 12 in val/"."""
     return ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())
 
 
-def in_folders(left_out):
+def in_folders(left_out: Mapping[str, int]) -> int:
     """Files that are left out because they lie in folders which are no parts of a set."""
     known = {f"in {part}/" for names in PARTS.values() for part in names}
     return sum(count for reason, count in left_out.items()
@@ -181,7 +185,7 @@ def _numbered(domain, training, classes):
     return dataclasses.replace(domain, labels=numbers[domain.labels], classes=classes)
 
 
-def place(domain, index):
+def place(domain: Domain, index: int) -> str | Path:
     """Where an example comes from, for a message."""
     source = domain.images.sources[index] if isinstance(domain.images, FileImages) else b""
     return f"{domain.name}, example {index}" if isinstance(source, bytes) else source

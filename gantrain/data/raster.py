@@ -33,25 +33,25 @@ class Stream:
         seed = key[0] if isinstance(key[0], np.random.SeedSequence) else np.random.SeedSequence(key)
         self._words = np.random.PCG64(seed).random_raw
 
-    def uniform(self, *shape):
+    def uniform(self, *shape) -> np.ndarray:
         """Numbers in [0, 1), float64 of a shape; a float without one."""
         if not shape:
             return (self._words() >> 11) * 2.0**-53
         words = self._words(math.prod(shape)) >> np.uint64(11)
         return (words * 2.0**-53).reshape(shape)
 
-    def normal(self, *shape):
+    def normal(self, *shape) -> np.ndarray:
         """Standard normal numbers by the inverse of their distribution function."""
         numbers = scipy.special.ndtri(self.uniform(*shape) + 2.0**-54)
         return numbers if shape else float(numbers)
 
 
-def rounded(values):
+def rounded(values: np.ndarray) -> np.ndarray:
     """Nearest whole numbers, half upwards, float64."""
     return np.floor(values + _BIAS)
 
 
-def to_bytes(values):
+def to_bytes(values: np.ndarray) -> np.ndarray:
     """Nearest of 0 ... 255, uint8."""
     return np.clip(values + _BIAS, 0, 255).astype(np.uint8)
 
@@ -96,7 +96,7 @@ def _along(images, target, axis):
     return total
 
 
-def resize(images, height, width):
+def resize(images: np.ndarray, height: int, width: int) -> np.ndarray:
     """Images at another size: averaged over areas where an axis shrinks, linear where it grows.
 
     Args:
@@ -112,7 +112,7 @@ def resize(images, height, width):
     return _along(_along(images, width, -1), height, -2)
 
 
-def warp(images, views, height, width):
+def warp(images: np.ndarray, views: np.ndarray, height: int, width: int) -> np.ndarray:
     """Images seen through perspectives, sampled linearly, with 0 beyond their borders.
 
     Args:
@@ -166,7 +166,8 @@ def _response(sigma, length):
     return response / np.reshape(total, (-1, 1))
 
 
-def lens(images, sigma, halo=0.0, halo_sigma=1.0):
+def lens(images: np.ndarray, sigma: float | np.ndarray, halo: float = 0.0,
+         halo_sigma: float = 1.0) -> np.ndarray:
     """Gaussian blur, then sharpening by what another blur takes away: y + halo (y - blurred y).
 
     Both are factors on the cosine transform, whose border is the mirrored image.
@@ -195,7 +196,7 @@ def lens(images, sigma, halo=0.0, halo_sigma=1.0):
     return scipy.fft.idctn(spectrum, axes=(-2, -1), overwrite_x=True)
 
 
-def dilate(images, radius):
+def dilate(images: np.ndarray, radius: np.ndarray) -> np.ndarray:
     """Maximum over squares of side 2 radius + 1; what lies outside counts as absent."""
     for axis in (-2, -1):
         images = np.moveaxis(images, axis, 0)
@@ -236,7 +237,7 @@ def _coded(planes, tables):
     return along_last(along_last(blocks, _WAVES), _WAVES).reshape(planes.shape)
 
 
-def jpeg(images, quality):
+def jpeg(images: np.ndarray, quality: np.ndarray) -> np.ndarray:
     """What baseline JPEG with halved chroma leaves of images.
 
     Args:

@@ -1,5 +1,7 @@
 """The toy set of the mode-collapse experiments (thesis section 2.3.2, figure 2.9)."""
 
+from __future__ import annotations
+
 import numpy as np
 
 MODES = 10
@@ -8,13 +10,13 @@ RADIUS = 4.0
 DEVIATION = 0.15
 
 
-def centres():
+def centres() -> np.ndarray:
     """The ten modes: float32 [10, 2], on a circle, for the coverage metric."""
     angles = 2 * np.pi * np.arange(MODES) / MODES
     return (RADIUS * np.stack([np.cos(angles), np.sin(angles)], axis=1)).astype(np.float32)
 
 
-def ring(count=COUNT, seed=0):
+def ring(count: int = COUNT, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Points in ten clusters on a circle.
 
     Deviation: the thesis gives the number of points and the drawing, no coordinates; here each

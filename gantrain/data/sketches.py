@@ -1,10 +1,13 @@
 """Readers of photographs with drawings: Photo-Sketch, Sketchy, CUHK's student faces."""
 
+from __future__ import annotations
+
 import re
+from pathlib import Path
 
 import numpy as np
 
-from gantrain.data.domain import held_out
+from gantrain.data.domain import Domain, held_out
 from gantrain.data.folders import list_images
 from gantrain.data.paired_folders import match, paired_files, parted_files
 from gantrain.errors import UserError
@@ -30,7 +33,7 @@ _DRAWING = re.compile(r"(.+)-(\d{1,4})")
 _FACE = re.compile(r"([fm])(\d?)-(\d+)-(\d+)", re.IGNORECASE)
 
 
-def read_photo_sketch(folder, split, size):
+def read_photo_sketch(folder: Path, split: str, size: int | None) -> list[Domain]:
     """Read Photo-Sketch (Li et al. 2019): 1,000 photographs with five contour drawings each.
 
     The lists of training and validation images are the training part, as in the honours project,
@@ -69,7 +72,7 @@ def read_photo_sketch(folder, split, size):
     return paired_files(read("train"), read(split), size, NAMES)
 
 
-def read_sketchy(folder, split, size):
+def read_sketchy(folder: Path, split: str, size: int | None) -> list[Domain]:
     """Read ten categories of Sketchy (Sangkloy et al. 2016): photographs and drawings from memory.
 
     Args:
@@ -94,14 +97,14 @@ def read_sketchy(folder, split, size):
     for category in SKETCHY_CATEGORIES:
         for path in list_images(_existing(photos / category)):
             inputs[category, path.stem] = path
-        numbered = {}
+        numbered: dict[str, list[tuple[int, Path]]] = {}
         for path in list_images(_existing(sketches / category)):
             found = _DRAWING.fullmatch(path.stem)
             if found is None:
                 raise UserError(f"{path}: not named like NAME-1.png; move it away")
             numbered.setdefault(found[1], []).append((int(found[2]), path))
-        for name, found in numbered.items():
-            targets[category, name] = [path for _, path in sorted(found)[:DRAWINGS]]
+        for name, drawings in numbered.items():
+            targets[category, name] = [path for _, path in sorted(drawings)[:DRAWINGS]]
     pairs = match(inputs, targets)
     labels = np.array([SKETCHY_CATEGORIES.index(category) for category, _ in inputs], np.int32)
     test = _sketchy_test(folder, list(inputs))
@@ -110,7 +113,7 @@ def read_sketchy(folder, split, size):
     )
 
 
-def read_faces(folder, split, size):
+def read_faces(folder: Path, split: str, size: int | None) -> list[Domain]:
     """Read CUHK's student faces (Wang and Tang 2009): 188 photographs with a sketch each.
 
     A photo `f-005-01.jpg` belongs to `F2-005-01-sz1.jpg`, and `f1-005-01.jpg`, another student, to
@@ -203,7 +206,7 @@ def _faces(folder, kind):
     paths = [path for place in folders if place.is_dir() for path in list_images(place)]
     if not paths:
         raise UserError(f"{folder / kind}s: missing; unpack the {kind}s there")
-    faces = {}
+    faces: dict[tuple, Path] = {}
     for path in paths:
         found = _FACE.match(path.stem)
         if found is None:

@@ -1,5 +1,7 @@
 """Sources of images: where a set's original files lie, how they are read, and its TFDS twin."""
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
@@ -53,12 +55,12 @@ class Source:
     tfds: str | None = None
     read_tfds: Callable[[Path, str, int], list[Domain]] | None = None
 
-    def has_files(self, data_dir):
+    def has_files(self, data_dir: Path) -> bool:
         """Whether original files lie under the data directory."""
         folder = data_dir / self.name
         return any(next(folder.glob(mark), None) is not None for mark in self.marks)
 
-    def open(self, data_dir, offline, split, size):
+    def open(self, data_dir: Path, offline: bool, split: str, size: int | None) -> list[Domain]:
         """Read a split from the original files, else from TFDS, else after a download by TFDS.
 
         Args:
@@ -80,7 +82,7 @@ class Source:
             directory = self.download(data_dir, offline)
         return self.read_tfds(directory, split, size)
 
-    def download(self, data_dir, offline=False):
+    def download(self, data_dir: Path, offline: bool = False) -> Path:
         """Have TFDS download and prepare the set; returns its directory. Raises UserError."""
         if self.tfds is None:
             reason = "TFDS does not offer it"

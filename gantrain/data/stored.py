@@ -1,6 +1,11 @@
 """A domain as a run remembers it: an entry of `domains.json`."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +15,7 @@ from gantrain.errors import UserError
 from gantrain.images import Levels
 
 
-def entry(domain):
+def entry(domain: Domain) -> dict:
     """What a run stores of a domain: enough to build its networks and to know its data again."""
     return {
         "name": domain.name, "shape": domain.shape, "size": domain.size, "classes": domain.classes,
@@ -21,7 +26,7 @@ def entry(domain):
     }  # fmt: skip
 
 
-def blank(stored):
+def blank(stored: Any) -> Domain:
     """A Domain of one blank example, from the entry that a run stored.
 
     Raises:
@@ -37,16 +42,16 @@ def blank(stored):
         return found
 
     name = value("name", lambda v: isinstance(v, str) and v != "")
-    shape = value("shape", lambda v: v == [2] or isinstance(v, list) and len(v) == 3
-                  and all(map(_count, v)) and v[2] in (1, 3))  # fmt: skip
+    shape = value("shape", lambda v: v == [2] or (isinstance(v, list) and len(v) == 3
+                  and all(map(_count, v)) and v[2] in (1, 3)))  # fmt: skip
     value("size", _count)
     classes = value("classes", lambda v: isinstance(v, list) and len(set(map(str, v))) == len(v)
                     and all(isinstance(name, str) for name in v))  # fmt: skip
     several = value("multi_label", lambda v: isinstance(v, bool))
     targets = value("targets", lambda v: v == 0 or _count(v))
-    levels = value("levels", lambda v: v is None or isinstance(v, list) and len(v) == 3
+    levels = value("levels", lambda v: v is None or (isinstance(v, list) and len(v) == 3
                    and all(type(number) in (int, float) for number in v[:2]) and v[0] < v[1]
-                   and v[2] in ("uint16", "float32"))  # fmt: skip
+                   and v[2] in ("uint16", "float32")))  # fmt: skip
     levels = levels and Levels(*levels)
     fingerprint = value("fingerprint", lambda v: v is None or isinstance(v, str))
     left_out = value("left_out", lambda v: isinstance(v, dict) and all(map(_count, v.values())), {})
@@ -64,7 +69,8 @@ def blank(stored):
     )  # fmt: skip
 
 
-def refuse_other(stored, domains, where, uncounted=None):
+def refuse_other(stored: Any, domains: Sequence[Domain], where: str | PathLike,
+                 uncounted: str | None = None) -> None:
     """Refuses data that are not those a run was trained on.
 
     Args:

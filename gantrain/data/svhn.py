@@ -1,11 +1,15 @@
 """Reader of SVHN's cropped digits, format 2 (Netzer et al., 2011)."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
 import numpy as np
 
 from gantrain.errors import UserError
 
 
-def read_svhn(folder, split):
+def read_svhn(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Read a split.
 
     Args:

@@ -4,13 +4,17 @@ A prepared set is read from its own directory alone: no builder code, bucket or 
 so that a node without a network can train.
 """
 
+from __future__ import annotations
+
+from pathlib import Path
+
 import numpy as np
 
 from gantrain.data.domain import Domain, FileImages
 from gantrain.errors import UserError
 
 
-def prepared(name, data_dir):
+def prepared(name: str, data_dir: Path) -> Path | None:
     """Directory of the newest version of a prepared set, or None.
 
     Args:
@@ -29,7 +33,7 @@ def prepared(name, data_dir):
     )
 
 
-def download(name, data_dir):
+def download(name: str, data_dir: Path) -> Path | None:
     """Download and prepare a set.
 
     Args:
@@ -53,7 +57,8 @@ def download(name, data_dir):
     return prepared(name, data_dir)
 
 
-def read_labelled(directory, split, size, name, classes):
+def read_labelled(directory: Path, split: str, size: int | None, name: str,
+                  classes: tuple[str, ...]) -> Domain:
     """Read a prepared set of images with one class each.
 
     Args:
@@ -76,7 +81,7 @@ def read_labelled(directory, split, size, name, classes):
     return Domain(name, images, labels.astype(np.int32), classes)
 
 
-def read_celeba(directory, split, size):
+def read_celeba(directory: Path, split: str, size: int | None) -> list[Domain]:
     """Read prepared CelebA; the arguments and the result are those of `celeba.read_celeba`."""
     images, labels, features = _read(
         directory,
@@ -88,7 +93,7 @@ def read_celeba(directory, split, size):
     return [Domain("celeba", images, labels.astype(np.uint8), names)]
 
 
-def read_unpaired(directory, split, size):
+def read_unpaired(directory: Path, split: str, size: int | None) -> list[Domain]:
     """Read one of CycleGAN's prepared sets; as `folders.read_domains`."""
     return [
         Domain(letter, _read(directory, f"{split}{letter}", size, lambda example: 0)[0])

@@ -1,9 +1,11 @@
-"""What is made of decoded images: the known maps between MNIST and its derived domains (thesis
-section 2.7), halves of side-by-side files, luma, contours.
+"""What is made of decoded images: halves of side-by-side files, luma, contours, known maps.
 
-The known maps are applied at the size of training, so that the map of a generated image of domain 1
+The known maps are those between MNIST and its derived domains (thesis section 2.7).
+They are applied at the size of training, so that the map of a generated image of domain 1
 is what domain 2 should show; so are luma and contours, whose lines then are one pixel wide.
 """
+
+from __future__ import annotations
 
 import cv2
 import numpy as np
@@ -18,7 +20,7 @@ WEAK_AND_STRONG = (0.7, 0.9)
 FAINTEST = 20.0
 
 
-def edge(images):
+def edge(images: np.ndarray) -> np.ndarray:
     """Outline: the image dilated by OpenCV, minus the image (figure 2.18).
 
     Deviation: the thesis names `dilate` and no kernel; here it is 3x3, once.
@@ -33,32 +35,32 @@ def edge(images):
     return np.stack([cv2.dilate(image, kernel).reshape(image.shape) for image in images]) - images
 
 
-def negative(images):
+def negative(images: np.ndarray) -> np.ndarray:
     """Colours negated, uint8 or uint16 [N, H, W, C] to the same (figure 2.17)."""
     return np.iinfo(images.dtype).max - images
 
 
-def rotate(images):
+def rotate(images: np.ndarray) -> np.ndarray:
     """Turned by 90 degrees against the clock, uint8 [N, H, W, C] to the same."""
     return np.ascontiguousarray(np.rot90(images, axes=(1, 2)))
 
 
-def left_half(pixels):
+def left_half(pixels: np.ndarray) -> np.ndarray:
     """The left of two images side by side, uint8 [S, 2 S, C] to [S, S, C]; else ValueError."""
     return _halves(pixels)[0]
 
 
-def right_half(pixels):
+def right_half(pixels: np.ndarray) -> np.ndarray:
     """The right of two images side by side, uint8 [S, 2 S, C] to [S, S, C]; else ValueError."""
     return _halves(pixels)[1]
 
 
-def luma(images):
+def luma(images: np.ndarray) -> np.ndarray:
     """Gray, uint8 [N, H, W, C] to [N, H, W, 1]."""
     return to_channels(images, 1)
 
 
-def contours(images):
+def contours(images: np.ndarray) -> np.ndarray:
     """Edges as a drawing, black lines on white, by Canny's detector (1986) on the blurred luma.
 
     A line follows a ridge of the gradient through pixels that are among the strongest three tenths

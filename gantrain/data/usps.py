@@ -1,6 +1,9 @@
 """Reader of USPS, digits of 16x16 pixels (Hull 1994), in LIBSVM's text or in HDF5."""
 
+from __future__ import annotations
+
 import bz2
+from pathlib import Path
 
 import numpy as np
 
@@ -12,7 +15,7 @@ PARTS = {"train": "usps", "test": "usps.t"}
 ARCHIVE = "usps.h5"
 
 
-def read_usps(folder, split):
+def read_usps(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Read a split.
 
     Args:

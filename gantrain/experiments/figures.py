@@ -24,7 +24,7 @@ def _ring(number, title, preset, published, rows=COVERED, picture="samples"):
     return Experiment(
         title, SOURCE + f"figure {number}", "ring", {},
         {"full": options, "cpu": options, "smoke": options | SHORT},
-        (Arm(preset, preset, dict.fromkeys(("full", "cpu", "smoke"), {}), published),), rows,
+        (Arm(preset, preset, {"full": {}, "cpu": {}, "smoke": {}}, published),), rows,
         ("modes",) if rows is COVERED else (), NUM,
         "8,000 steps in place of 2,000 and 3,000: on our coordinates of the ring the modes "
         "separate later.", picture)

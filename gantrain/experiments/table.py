@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import re
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from gantrain.config import make, refuse_changes
 from gantrain.core import MEASURED_SEED
 from gantrain.data.check import check
 from gantrain.errors import UserError
+from gantrain.files import file_name
 from gantrain.measures import METRICS
 from gantrain.measures.evaluate import evaluate as evaluate_run
 from gantrain.measures.evaluate import hashes, stored
@@ -170,7 +170,7 @@ def is_here(dataset, data_dir):
 
 def run_name(dataset, arm):
     """`<data set>-<arm>`, without what a path cannot hold."""
-    return re.sub(r"[^A-Za-z0-9_.]+", "_", dataset) + "-" + arm.slug
+    return f"{file_name(dataset)}-{arm.slug}"
 
 
 def options(experiment, arm, request, seed):

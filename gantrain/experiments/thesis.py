@@ -144,7 +144,7 @@ EXPERIMENTS = {
             ("SLFR", "slfr", "SL FR", (.1294, .3875, .3921, .3955)),
             ("SLCC", "slcc", "SL CC", (.1708, .3879, .3881, .3955)),
             ("PL", "pl", "PL", (.0857, .3907, .3962, .3955))), SMILES),
-        lpips_rows(SMILES) + (JUDGED[0], Row("Coherence by chance", "joint/chance")),
+        (*lpips_rows(SMILES), JUDGED[0], Row("Coherence by chance", "joint/chance")),
         ("lpips", "coherence"),
         {"full": 50_000, "cpu": 500, "smoke": 20}, FACE_NOTE),
     "table5.4": Experiment(
@@ -156,7 +156,7 @@ EXPERIMENTS = {
                 ("PL(a2o)", "pl_128", "PL", "apple2orange", (.5774, .7361, .7339)),
                 ("CoGAN(h2z)", "cogan_pl_settings", "", "horse2zebra", (.6238, .6691, .6844)),
                 ("PL(h2z)", "pl_128", "PL", "horse2zebra", (.6163, .6715, .6900)))),
-        lpips_rows(BOTH + ("Real vs Real (baseline)",)), ("lpips",),
+        lpips_rows((*BOTH, "Real vs Real (baseline)")), ("lpips",),
         {"full": 995, "cpu": 500, "smoke": 10}, NOTE),
     "table7.1": Experiment(
         "LPIPS on MNIST2SVHN, semantic loss alone", SOURCE + "table 7.1", "mnist2svhn_prune",

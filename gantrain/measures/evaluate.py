@@ -22,7 +22,7 @@ STORED = "metrics.json"
 
 @dataclass(frozen=True)
 class Measuring(Options):
-    """Measurements while training"""
+    """Measurements while training."""
 
     section, switch = "measuring", "evaluate_every"
 

@@ -1,22 +1,24 @@
 """Networks: tables of rows, and the one builder that makes k coupled networks from them.
 
-    generators, discriminators = build_pair("cogan32", 2, (32, 32, 3), shared_layers=4, seed=0)
-    image, features = generate(generators[0], z, training=False)
+generators, discriminators = build_pair("cogan32", 2, (32, 32, 3), shared_layers=4, seed=0)
+image, features = generate(generators[0], z, training=False)
 
-    generator = build_translator("unet", 256, 3, 3, dropout=0.5, seed=0)
-    discriminator = build_patch_discriminator("70", 3 + 3, size=256, seed=0)
-    logits = discriminator(concat([x, generator(x, training=True)], -1), training=True)
+generator = build_translator("unet", 256, 3, 3, dropout=0.5, seed=0)
+discriminator = build_patch_discriminator("70", 3 + 3, size=256, seed=0)
+logits = discriminator(concat([x, generator(x, training=True)], -1), training=True)
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
+import tensorflow as tf
 
 from gantrain.errors import UserError
 from gantrain.nets.blocks import CHANNELS, OF_THE_BATCH, Row, Settings, build_rows
-from gantrain.nets.classifiers import CLASSIFIERS, ENCODER, Classifier
+from gantrain.nets.classifiers import CLASSIFIERS, ENCODER, ClassifierTable
 from gantrain.nets.options import (
     Direction,
     DiscriminatorNets,
@@ -28,7 +30,7 @@ from gantrain.nets.options import (
     WeightInit,
     Width,
 )
-from gantrain.nets.pairs import NETS, Pair, pair_at
+from gantrain.nets.pairs import NETS, PairTable, pair_at
 from gantrain.nets.patch import (
     PATCHES,
     Patch,
@@ -40,7 +42,7 @@ from gantrain.nets.patch import (
 from gantrain.nets.translation import (
     TRANSLATORS,
     UPSAMPLES,
-    Translator,
+    TranslatorTable,
     halvings_of,
     multiple,
 )
@@ -51,19 +53,19 @@ __all__ = [
     "PATCHES",
     "TRANSLATORS",
     "UPSAMPLES",
-    "Classifier",
+    "ClassifierTable",
     "Direction",
     "DiscriminatorNets",
     "Generated",
     "ImageLayers",
-    "Pair",
     "PairOptions",
+    "PairTable",
     "Patch",
     "PatchNets",
     "Row",
     "Sharing",
-    "Translator",
     "TranslatorNets",
+    "TranslatorTable",
     "WeightInit",
     "Width",
     "applied",
@@ -99,7 +101,7 @@ class Generated(NamedTuple):
     features: tuple[keras.KerasTensor, ...]
 
 
-def generate(generator: keras.Model, z, training: bool) -> Generated:
+def generate(generator: keras.Model, z: tf.Tensor, training: bool) -> Generated:
     """G(z) with the features that the feature regulariser compares (thesis equation 4.1).
 
     Args:
@@ -238,7 +240,7 @@ def _input_of_the_last_layer(network: keras.Model) -> keras.KerasTensor:
 
 
 def build_classifier(
-    name: str, shape: tuple[int, int, int], classes: int, *, width: float = 1.0, seed: int
+    name: str, shape: tuple[int, ...], classes: int, *, width: float = 1.0, seed: int
 ) -> keras.Model:
     """A classifier, image [B, H, W, C] in [-1, 1] -> logits [B, classes] float32.
 
@@ -257,7 +259,7 @@ def build_classifier(
 
 
 def build_encoder(
-    shape: tuple[int, int, int], noise_dim: int, *, width: float = 1.0, seed: int
+    shape: tuple[int, ...], noise_dim: int, *, width: float = 1.0, seed: int
 ) -> keras.Model:
     """The encoder F of latent cycle consistency, image -> z [B, noise_dim] float32.
 
@@ -316,7 +318,7 @@ def build_translator(
     )
 
 
-def applied(network: keras.Model, test_mode: str, seed: int):
+def applied(network: keras.Model, test_mode: str, seed: int) -> Callable[[tf.Tensor], tf.Tensor]:
     """A trained generator as a function of images, which changes no state of the network.
 
     Args:
@@ -415,7 +417,7 @@ def _single(rows, shape, size, width, seed, name) -> keras.Model:
     return keras.Model(image, outputs[-1], name=name)
 
 
-def _pair_for(name: str, shape: tuple[int, ...]) -> Pair:
+def _pair_for(name: str, shape: tuple[int, ...]) -> PairTable:
     if len(shape) == 3 and shape[0] != shape[1]:
         raise UserError(f"network {name!r} needs square images, not {shape[0]}x{shape[1]}")
     return pair_at(name, shape[0] if len(shape) == 3 else 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
+from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,7 +39,8 @@ class Application(NamedTuple):
         return self.url.rsplit("/", 1)[1]
 
 
-def load(application: Application, path=None, offline=False) -> tuple[keras.Model, Path]:
+def load(application: Application, path: str | PathLike | None = None,
+         offline: bool = False) -> tuple[keras.Model, Path]:
     """The network with its weights, in float32 under every precision, and the file they are from.
 
     Args:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import keras
 import numpy as np
@@ -95,7 +96,7 @@ class SpectralNorm(layers.Wrapper):
         layer: a layer with a `kernel` whose last axis is taken as the columns of the matrix W.
     """
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: tuple | None = None) -> None:
         super().build(input_shape)
         columns = self.layer.kernel.shape[-1]
         self.u = self.add_weight(
@@ -121,14 +122,14 @@ class SpectralNorm(layers.Wrapper):
         v = ops.normalize(ops.matmul(matrix, u), axis=-1)
         return ops.normalize(ops.matmul(v, matrix), axis=-1), v
 
-    def sigma(self, training: bool = False):
+    def sigma(self, training: bool = False) -> tf.Tensor:
         """The estimate of the largest singular value of the kernel, a float32 scalar."""
         u, v = self._iterate(self.u.value)
         if training:
             self.u.assign(u)
         return ops.sum(v * ops.matmul(self._matrix(), u))
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         kernel = self.layer.kernel
         normalised = ops.cast(kernel, "float32") / self.sigma(training)
 
@@ -144,7 +145,7 @@ class SpectralNorm(layers.Wrapper):
         )
         return outputs
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return self.layer.compute_output_shape(input_shape)
 
 
@@ -157,14 +158,14 @@ class MinibatchStd(layers.Layer):
     Deviation: one group, the whole batch, so that any batch size works.
     """
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         x = ops.cast(inputs, "float32")
         # The epsilon stays inside the root: its gradient at a constant batch must be finite.
         std = ops.mean(ops.sqrt(ops.var(x, axis=0) + 1e-8))
         channel = ops.broadcast_to(std, (*ops.shape(x)[:-1], 1))
         return ops.concatenate([inputs, ops.cast(channel, inputs.dtype)], axis=-1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (*input_shape[:-1], input_shape[-1] + 1)
 
 
@@ -197,13 +198,13 @@ class ResizeConv2D(layers.Conv2D):
     et al. 2016).
     """
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         # A transposed convolution lays its kernel down mirrored, with its channels exchanged.
         kernel = ops.transpose(ops.convert_to_tensor(self.kernel), (0, 1, 3, 2))
         outputs = ops.conv_transpose(inputs, _two_by_two(kernel, mirrored=True), 2, "same")
         return outputs + ops.convert_to_tensor(self.bias) if self.use_bias else outputs
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (*_doubled(input_shape), self.filters)
 
 
@@ -215,11 +216,11 @@ class ConvPool2D(layers.Conv2D):
     a 3x3 kernel (Gulrajani et al. 2017, ConvMeanPool; Karras et al. 2018, fused scaling).
     """
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         kernel = _two_by_two(ops.convert_to_tensor(self.kernel)) / 4
         return ops.conv(inputs, kernel, 2, "same") + ops.convert_to_tensor(self.bias)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         batch, height, width, _ = input_shape
         return (batch, height // 2, width // 2, self.filters)
 
@@ -233,13 +234,13 @@ class MaxPool2x2(layers.Layer):
     was off by up to 4.6 % (TensorFlow 2.21).
     """
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         height, width, channels = ops.shape(inputs)[1:]
         rows, columns = height // 2, width // 2
         even = inputs[:, :2 * rows, :2 * columns]
         return ops.max(ops.reshape(even, (-1, rows, 2, columns, 2, channels)), axis=(2, 4))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         batch, height, width, channels = input_shape
         return (batch, *(side and side // 2 for side in (height, width)), channels)
 
@@ -248,7 +249,7 @@ class MaxPool2x2(layers.Layer):
 class Dropout(layers.Dropout):
     """Keras's layer with a mask that is the same with XLA and without."""
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         if not training or not self.rate:
             return inputs
         kept = noise.uniform(tf.shape(inputs), self.seed_generator.next()) >= self.rate
@@ -262,7 +263,7 @@ class BatchNorm(layers.BatchNormalization):
     Deviation: its running variance is the unbiased one, N/(N-1) times Keras's.
     """
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         if not (training and self.trainable and len(inputs.shape) == 4):
             return super().call(inputs, training=training)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
@@ -277,7 +278,7 @@ class BatchNorm(layers.BatchNormalization):
 class PReLU(layers.PReLU):
     """x + (alpha - 1) min(x, 0): the same function as Keras's, in fewer passes."""
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         return inputs + (self.alpha - 1.0) * ops.minimum(inputs, 0.0)
 
 
@@ -289,7 +290,7 @@ class ConvTranspose2D(layers.Conv2DTranspose):
     leaves most of a processor's lanes idle; four neighbouring pixels at once fill them.
     """
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         height, width = inputs.shape[1:3]
         if self.strides != (1, 1) or self.filters > 4 or not height or height % 2 or width % 2:
             return super().call(inputs)
@@ -326,10 +327,10 @@ def _transposed_by_blocks(inputs, kernel):
 class DepthToSpace(layers.Layer):
     """Lays the 4 C channels of a pixel out as 2x2 pixels of C channels (Shi et al. 2016)."""
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         return tf.nn.depth_to_space(inputs, 2)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (*_doubled(input_shape), input_shape[-1] // 4)
 
 
@@ -344,13 +345,13 @@ class Icnr(keras.initializers.Initializer):
         of: the initializer of a quarter of the kernel.
     """
 
-    def __init__(self, of):
+    def __init__(self, of: Any):
         self.of = keras.initializers.get(of)
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: tuple, dtype: Any = None) -> tf.Tensor:
         return ops.tile(self.of((*shape[:-1], shape[-1] // 4), dtype), (1, 1, 1, 4))
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {"of": keras.initializers.serialize(self.of)}
 
 
@@ -366,15 +367,15 @@ class ReflectionPad2D(layers.Layer):
         super().__init__(**kwargs)
         self.pad = pad
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         side = (self.pad, self.pad)
         return ops.pad(inputs, ((0, 0), side, side, (0, 0)), mode="reflect")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         batch, *sides, channels = input_shape
         return (batch, *(s if s is None else s + 2 * self.pad for s in sides), channels)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "pad": self.pad}
 
 
@@ -415,16 +416,16 @@ class InstanceNorm(layers.Layer):
 
     EPSILON = 1e-5
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple) -> None:
         options = {"shape": (input_shape[-1],), "autocast": False}
         self.gamma = self.add_weight(name="gamma", initializer="ones", **options)
         self.beta = self.add_weight(name="beta", initializer="zeros", **options)
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         x, gamma, beta = (ops.cast(v, "float32") for v in (inputs, self.gamma, self.beta))
         return ops.cast(_instance_norm(x, gamma, beta), self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape
 
 
@@ -437,7 +438,9 @@ class _Maker:
         self.settings = settings
         # A loss in half precision loses its small differences: heads are float32.
         self.dtype = "float32" if head else None
-        self.size = row.size if head or not row.weighted else scaled(row.size, settings.width)
+        # A weighted row counts channels; the rate of a dropout row is not read from here.
+        self.size: Any = (row.size if head or not row.weighted
+                          else scaled(int(row.size), settings.width))
         self.norm = row.norm
         if settings.norm is not None and row.norm != "none":
             self.norm = settings.norm
@@ -662,7 +665,7 @@ def build_rows(
     outputs = []
     for network, x in enumerate(inputs, first):
         out = []
-        named = {}
+        named: dict[str, Any] = {}
         for i, row in enumerate(rows):
             common = shared[0] <= ranks[i] < shared[1]
             if row.of:

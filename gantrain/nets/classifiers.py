@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers, ops
 
 from gantrain.errors import UserError
@@ -15,7 +17,7 @@ from gantrain.nets.pairs import COGAN32, compact_pair
 
 
 @dataclass(frozen=True)
-class Classifier:
+class ClassifierTable:
     """The table of a classifier.
 
     Args:
@@ -28,16 +30,18 @@ class Classifier:
 
 
 
-def trunk(rows):
-    """A discriminator's rows as a classifier's: its head gets the classes, and nothing looks at the
-    other images of the batch."""
+def trunk(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """A discriminator's rows as a classifier's.
+
+    Its head gets the classes, and nothing looks at the other images of the batch.
+    """
     kept = tuple(row for row in rows[:-1] if row.kind not in OF_THE_BATCH)
     return (*kept, replace(rows[-1], size=CHANNELS))
 
 
 # Deviation: the tables print a 2x2 pooling of stride 1 that doubles its input, which no pooling
 # does; stride 2 is meant.
-DIGIT = Classifier(
+DIGIT = ClassifierTable(
     summary="the thesis's classifier for digits and attributes (tables B.1 and B.2)",
     rows=(
         Row("conv", 32, 3, activation="leaky_relu_0.3"),
@@ -51,7 +55,7 @@ DIGIT = Classifier(
     ),
 )
 
-COMPACT = Classifier(
+COMPACT = ClassifierTable(
     summary="strided convolutions without normalisation, cheap in the semantic loss",
     rows=(
         Row("conv", 32, 4, 2, activation="leaky_relu_0.2"),
@@ -66,18 +70,18 @@ COMPACT = Classifier(
 
 # Discriminators of `gantrain.nets.pairs` with a softmax head in the logit's place: what a label
 # head on their trunk is compared with.
-COMPACT_TRUNK = Classifier(
+COMPACT_TRUNK = ClassifierTable(
     summary="the trunk of compact's discriminator at 32 pixels, with a head of classes",
     rows=trunk(compact_pair(32).discriminator),
 )
 
-COGAN32_TRUNK = Classifier(
+COGAN32_TRUNK = ClassifierTable(
     summary="the trunk of cogan32's discriminator (CoGAN's LeNet), with a head of classes",
     rows=trunk(COGAN32.discriminator),
 )
 
 # Another architecture than the semantic loss trains against: what fools one need not fool both.
-EVALUATION = Classifier(
+EVALUATION = ClassifierTable(
     summary="strided convolutions with batch normalisation, quick to train",
     rows=(
         Row("conv", 32, 5, 2, "batch", "relu"),
@@ -104,7 +108,7 @@ ENCODER = (
 Layer sizes as the project's issue gives them; one dropout, in front of the dense layer.
 """
 
-CLASSIFIERS: dict[str, Classifier] = {
+CLASSIFIERS: dict[str, ClassifierTable] = {
     "digit": DIGIT,
     "compact": COMPACT,
     "evaluation": EVALUATION,
@@ -113,7 +117,7 @@ CLASSIFIERS: dict[str, Classifier] = {
 }
 
 
-def penultimate(classifier: keras.Model):
+def penultimate(classifier: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
     """The features that a classifier decides by: what its last dense layer reads.
 
     They stand for images in Frechet and kernel distances that need no download. Values of another
@@ -141,7 +145,7 @@ def penultimate(classifier: keras.Model):
     return features
 
 
-def logits_of(classifier, images, batch_size=250):
+def logits_of(classifier: keras.Model, images: np.ndarray, batch_size: int = 250) -> np.ndarray:
     """Logits of many images, float32 [N, C]; images are integers or [-1, 1], in memory."""
     made = []
     for start in range(0, len(images), batch_size):

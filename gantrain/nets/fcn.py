@@ -28,8 +28,8 @@ def encoder_rows(halvings: int, dropout: float) -> tuple[Row, ...]:
     for count, size in STAGES[:halvings]:
         rows += [Row("conv", size, 3, norm="batch", activation="relu")] * count
         rows += [Row("pool", kernel=2, stride=2)]
-    dense = dict(norm="batch", activation="relu", dropout=dropout)
-    return (*rows, Row("conv", 1024, 3, **dense), Row("conv", 1024, 1, **dense))
+    return (*rows, *(Row("conv", 1024, kernel, norm="batch", activation="relu", dropout=dropout)
+                    for kernel in (3, 1)))
 
 
 def fcn_halvings(size: int) -> int:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
 
 from gantrain.errors import UserError
@@ -190,7 +192,7 @@ def lpips(path: str | os.PathLike, net: str | None = None) -> FeatureNet:
                       LPIPS_NETS[net].smallest, description)
 
 
-def pooled(net):
+def pooled(net: FeatureNet) -> Callable[[tf.Tensor], tf.Tensor]:
     """The mean over space of a network's last output, for distances between sets of images.
 
     Args:
@@ -219,7 +221,8 @@ def _lpips_weights(path, net):
     """(net, files, [(kernel, bias)], linear weights) at a `path` as `lpips` takes it."""
     if net is not None and net not in LPIPS_NETS:
         raise UserError(f"LPIPS network {net}: choose from {', '.join(sorted(LPIPS_NETS))}")
-    convolutions, linear = {}, {}
+    convolutions: dict[str, tuple] = {}
+    linear: dict[str, tuple] = {}
     for file in _lpips_files(path):
         arrays = _arrays(file)
         for table, found in ((convolutions, _convolutions), (linear, _linear)):
@@ -340,7 +343,7 @@ def _frozen(image, outputs: dict, name: str) -> keras.Model:
     return model
 
 
-def weights_hash(model):
+def weights_hash(model: keras.Model) -> str:
     """SHA-256 of a model's weights in their order; that of its file would change with the date."""
     digest = hashlib.sha256()
     for value in model.get_weights():

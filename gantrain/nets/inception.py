@@ -23,7 +23,7 @@ INCEPTION = Application(
     {"input_shape": (SIDE, SIDE, 3)})
 
 
-def resized(images):
+def resized(images: tf.Tensor) -> tf.Tensor:
     """Images [b, H, W, C] in [-1, 1] at the size of the network; those of that size as they are."""
     return tf.image.resize(images, (SIDE, SIDE), antialias=True)
 

@@ -12,7 +12,7 @@ from gantrain.options import Options, option
 
 @dataclass(frozen=True)
 class Width(Options):
-    """Size of networks"""
+    """Size of networks."""
 
     section = "width"
 
@@ -21,7 +21,7 @@ class Width(Options):
 
 @dataclass(frozen=True)
 class WeightInit(Options):
-    """First weights of networks"""
+    """First weights of networks."""
 
     section = "weight_init"
 
@@ -30,13 +30,13 @@ class WeightInit(Options):
         "cyclegan, else xavier", choices=("xavier", "normal"))
 
     @classmethod
-    def defaults(cls, flat):
+    def defaults(cls, flat: dict) -> dict:
         return {"weight_init": "xavier"}
 
 
 @dataclass(frozen=True)
 class DiscriminatorNets(Options):
-    """Discriminators"""
+    """Discriminators."""
 
     section = "discriminator_nets"
 
@@ -46,13 +46,13 @@ class DiscriminatorNets(Options):
     spectral_norm: bool = option(False, "divide discriminator kernels by their spectral norm")
 
     @classmethod
-    def defaults(cls, flat):
+    def defaults(cls, flat: dict) -> dict:
         return {"d_norm": "layer" if flat["d_penalty"] in ("gp", "r1") else None}
 
 
 @dataclass(frozen=True)
 class PairOptions(Options):
-    """Networks from noise"""
+    """Networks from noise."""
 
     section = "pair"
 
@@ -66,7 +66,7 @@ class PairOptions(Options):
         "class is left to the generators (0: none)", low=0, high=10_000)
 
     @classmethod
-    def defaults(cls, flat):
+    def defaults(cls, flat: dict) -> dict:
         size = flat["image_size"]
         # The thesis's table for a size, or the residual pair, which has any; points have no size.
         net = flat["net"] or {None: "toy", 32: "cogan32", 128: "cogan128", 256: "cogan256"}.get(
@@ -76,7 +76,7 @@ class PairOptions(Options):
 
 @dataclass(frozen=True)
 class Sharing(Options):
-    """Layers that networks of several domains share"""
+    """Layers that networks of several domains share."""
 
     section = "sharing"
 
@@ -88,14 +88,14 @@ class Sharing(Options):
     same_init: bool = option(False, "start the generators of all domains from equal weights")
 
     @classmethod
-    def defaults(cls, flat):
+    def defaults(cls, flat: dict) -> dict:
         # What is shared is the trainer's to say, once the tables are known.
         return {} if flat["net"] is None else {"shared_layers": 0, "d_shared_layers": 0}
 
 
 @dataclass(frozen=True)
 class TranslatorNets(Options):
-    """Networks from images"""
+    """Networks from images."""
 
     section = "translator"
 
@@ -110,13 +110,13 @@ class TranslatorNets(Options):
         "inference", choices=("training", "inference"))
 
     @classmethod
-    def defaults(cls, flat):
+    def defaults(cls, flat: dict) -> dict:
         return {"test_mode": "inference"}
 
 
 @dataclass(frozen=True)
 class PatchNets(Options):
-    """Discriminators of patches"""
+    """Discriminators of patches."""
 
     section = "patch"
 
@@ -125,13 +125,13 @@ class PatchNets(Options):
         "image holds", choices=lambda: PATCHES)
 
     @classmethod
-    def defaults(cls, flat):
+    def defaults(cls, flat: dict) -> dict:
         return {"patch": largest_patch(flat["image_size"])}
 
 
 @dataclass(frozen=True)
 class ImageLayers(Options):
-    """Layers of networks from images"""
+    """Layers of networks from images."""
 
     section = "image_layers"
 
@@ -144,13 +144,13 @@ class ImageLayers(Options):
         "default 0.5 for a pix2pix U-Net and for segmenter, else 0", low=0.0, high=0.9)
 
     @classmethod
-    def defaults(cls, flat):
+    def defaults(cls, flat: dict) -> dict:
         return {"norm": "batch", "dropout": 0.0}
 
 
 @dataclass(frozen=True)
 class Direction(Options):
-    """Direction between two domains"""
+    """Direction between two domains."""
 
     section = "direction"
 

@@ -11,7 +11,7 @@ from gantrain.nets.blocks import CHANNELS, Row
 
 
 @dataclass(frozen=True)
-class Pair:
+class PairTable:
     """The tables of a generator and of its discriminator.
 
     Args:
@@ -32,10 +32,10 @@ class Pair:
     image_size: int | None
     shared: tuple[int, int]
     noise_dim: int = 100
-    at: Callable[[int], Pair] | None = None
+    at: Callable[[int], PairTable] | None = None
 
 
-TOY = Pair(
+TOY = PairTable(
     summary="points in the plane (thesis table 2.1)",
     generator=(
         Row("dense", 128, activation="tanh"),
@@ -55,7 +55,7 @@ TOY = Pair(
 
 # Deviation: table 3.1 lists a 4x4 transposed convolution after the dense layer and ends in
 # normalised PReLU; listings 6.3 and 6.4 are the network, without the first and with tanh.
-COGAN32 = Pair(
+COGAN32 = PairTable(
     summary="32 pixels, CoGAN's digit networks (thesis tables 3.1 and 3.2)",
     generator=(
         Row("dense", 1024, 4, norm="batch", activation="prelu"),
@@ -83,7 +83,7 @@ COGAN32 = Pair(
 # is not normalised before its tanh (listing 6.4), and not before the discriminator either: real
 # and generated images are judged in separate batches, so that norm would hide their contrast, and
 # CoGAN's definition has none.
-COGAN128 = Pair(
+COGAN128 = PairTable(
     summary="128 pixels, CoGAN's face networks (thesis tables A.1 and A.2)",
     generator=(
         Row("dense", 1024, 4, norm="batch", activation="prelu"),
@@ -114,7 +114,7 @@ COGAN128 = Pair(
     shared=(5, 7),
 )
 
-COGAN256 = Pair(
+COGAN256 = PairTable(
     summary="256 pixels, one up-sampling row more (thesis tables A.3 and A.4)",
     generator=(
         Row("dense", 2048, 4, norm="batch", activation="prelu"),
@@ -127,7 +127,7 @@ COGAN256 = Pair(
 )
 
 
-def residual_pair(size: int) -> Pair:
+def residual_pair(size: int) -> PairTable:
     """Residual networks with resize-convolutions for images of `size` pixels.
 
     The blocks and the generator's widths follow Miyato et al. 2018 (table 4, at 32 pixels); the
@@ -148,7 +148,7 @@ def residual_pair(size: int) -> Pair:
         Row("res_down", 128 * 32 // max(side, 32), 3, 2, activation="leaky_relu_0.2")
         for side in reversed(sides)
     ]
-    return Pair(
+    return PairTable(
         summary="any power of two, residual networks with resize-convolutions",
         generator=(
             Row("dense", 256, 4),
@@ -170,7 +170,7 @@ def residual_pair(size: int) -> Pair:
     )
 
 
-def compact_pair(size: int) -> Pair:
+def compact_pair(size: int) -> PairTable:
     """Small strided networks without dense hidden rows, for machines without an accelerator.
 
     DCGAN's shape (Radford et al. 2016) with kernels that the stride divides, which leave no
@@ -182,7 +182,7 @@ def compact_pair(size: int) -> Pair:
     """
     halvings = int(math.log2(size)) - 2
     sizes = [max(128 >> i, 16) for i in range(halvings)]
-    return Pair(
+    return PairTable(
         summary="any power of two, small strided networks for machines without a GPU",
         generator=(
             Row("dense", sizes[0], 4, norm="batch", activation="relu"),
@@ -202,7 +202,7 @@ def compact_pair(size: int) -> Pair:
     )
 
 
-NETS: dict[str, Pair] = {
+NETS: dict[str, PairTable] = {
     "toy": TOY,
     "cogan32": COGAN32,
     "cogan128": COGAN128,
@@ -212,7 +212,7 @@ NETS: dict[str, Pair] = {
 }
 
 
-def pair_at(name: str, size: int) -> Pair:
+def pair_at(name: str, size: int) -> PairTable:
     """The tables of an architecture for one image size.
 
     Args:

@@ -49,9 +49,9 @@ def read(path: str | os.PathLike, prefix: str | tuple[str, ...] = "") -> dict[st
             zipped = file.read(4) == b"PK\3\4"
             file.seek(0)
             if not zipped:
-                return _tensors(*_legacy(file), prefix)
+                return _tensors(_legacy(file), prefix)
             with zipfile.ZipFile(file) as archive:
-                return _tensors(*_zipped(archive), prefix)
+                return _tensors(_zipped(archive), prefix)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error}); a .pth file of "
                         f"PyTorch is expected") from None
@@ -66,12 +66,12 @@ class _Storage(NamedTuple):
 
     key: str
     kind: str
-    count: int
+    numbers: int
     view: tuple[int, int] | None
 
     @property
     def bytes(self):
-        return self.count * np.dtype(self.kind).itemsize
+        return self.numbers * np.dtype(self.kind).itemsize
 
 
 class _Tensor(NamedTuple):
@@ -157,7 +157,7 @@ def _unpickle(file):
     start = file.tell()
     for opcode, argument, position in pickletools.genops(file):
         # The memo is a table as long as its highest index, which costs four bytes to write.
-        if "PUT" in opcode.name and argument > position:
+        if "PUT" in opcode.name and argument > (position or 0):
             raise pickle.UnpicklingError("an index of its memo is too high")
     end = file.tell()
     file.seek(start)
@@ -181,7 +181,7 @@ def _legacy(file):
     for key in keys:
         file.seek(position)
         count = int.from_bytes(file.read(8), "little")
-        if key not in storages or count != storages[key].count:
+        if key not in storages or count != storages[key].numbers:
             raise ValueError(f"storage {key} is not the one that its tensors describe")
         places[key] = position + 8
         position += 8 + storages[key].bytes
@@ -227,7 +227,7 @@ def _zipped(archive):
 
     def load(storage):
         data = member(f"data/{storage.key}", storage.bytes)
-        return np.frombuffer(data, np.dtype(storage.kind).newbyteorder(order), storage.count)
+        return np.frombuffer(data, np.dtype(storage.kind).newbyteorder(order), storage.numbers)
 
     return state, load
 
@@ -237,7 +237,7 @@ def _storages(state):
     if not isinstance(state, dict) or not all(
             isinstance(name, str) and isinstance(value, _Tensor) for name, value in state.items()):
         raise ValueError("something else than named tensors")
-    storages = {}
+    storages: dict[str, _Storage] = {}
     for value in state.values():
         storage = value.storage._replace(view=None)
         if storages.setdefault(storage.key, storage) != storage:
@@ -245,7 +245,8 @@ def _storages(state):
     return storages
 
 
-def _tensors(state, load, prefix):
+def _tensors(read, prefix):
+    state, load = read
     storages, loaded, tensors = _storages(state), {}, {}
     if sum(storage.bytes for storage in storages.values()) > _STORAGE_BYTES:
         raise ValueError("its tensors are too large")

@@ -13,7 +13,7 @@ FEWEST_HALVINGS = 3
 
 
 @dataclass(frozen=True)
-class Translator:
+class TranslatorTable:
     """The table of a generator from images to images.
 
     Args:
@@ -121,14 +121,15 @@ def resnet_rows(blocks: int, upsample: str, dropout: float) -> tuple[Row, ...]:
     )
 
 
-def _unet(summary: str, skips: str) -> Translator:
-    return Translator(
+def _unet(summary: str, skips: str) -> TranslatorTable:
+    return TranslatorTable(
         summary, None, lambda halvings, up, dropout: unet_rows(halvings, up, dropout, skips)
     )
 
 
-def _resnet(summary: str, blocks: int) -> Translator:
-    return Translator(summary, 2, lambda halvings, up, dropout: resnet_rows(blocks, up, dropout))
+def _resnet(summary: str, blocks: int) -> TranslatorTable:
+    return TranslatorTable(
+        summary, 2, lambda halvings, up, dropout: resnet_rows(blocks, up, dropout))
 
 
 def halvings_of(name: str, size: int) -> int:
@@ -167,7 +168,7 @@ def multiple(name: str, size: int) -> int:
     return 2 ** halvings_of(name, size)
 
 
-TRANSLATORS: dict[str, Translator] = {
+TRANSLATORS: dict[str, TranslatorTable] = {
     "unet": _unet("U-Net, down to one pixel, with skip connections (pix2pix)", "long"),
     "unet_noskip": _unet("the U-Net without its skip connections", "none"),
     "unetpp": _unet("U-Net++: the U-Net with nested dense skips, three times the work", "nested"),

@@ -34,8 +34,10 @@ class Watch(NamedTuple):
 
 
 class OpenRun:
-    """A run in memory: what commands and notebooks hold. What is done with it lies elsewhere
-    (`gantrain.runs.train`, `gantrain.use`, `gantrain.measures`).
+    """A run in memory: what commands and notebooks hold.
+
+    What is done with it lies elsewhere (`gantrain.runs.train`, `gantrain.use`,
+    `gantrain.measures`).
 
     Attributes:
         config: its resolved config.

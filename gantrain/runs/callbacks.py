@@ -59,7 +59,7 @@ class Scalars(Callback):
 
     def __init__(self, run):
         run.path.mkdir(parents=True, exist_ok=True)
-        self.file = open(run.metrics_path, "a", buffering=1)
+        self.file = open(run.metrics_path, "a", buffering=1)  # noqa: SIM115, closed by `close`
 
     def __call__(self, step, logs):
         if logs:

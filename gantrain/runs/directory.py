@@ -1,14 +1,14 @@
 """A run directory: what a run leaves behind, written so that no moment loses anything.
 
-    config.json          every option, resolved
-    environment.json     versions, machine, job, command, git commit; of earlier starts too
-    domains.json         name, shape, size and classes of every domain
-    metrics.jsonl        one object per log interval
-    samples/000500.png   grids from fixed noise
-    checkpoints/         complete states, newest `--keep`
-    models/              final .keras files
-    losses.png report.html summary.json
-    metrics.json         what `evaluate` measured, with its provenance
+config.json          every option, resolved
+environment.json     versions, machine, job, command, git commit; of earlier starts too
+domains.json         name, shape, size and classes of every domain
+metrics.jsonl        one object per log interval
+samples/000500.png   grids from fixed noise
+checkpoints/         complete states, newest `--keep`
+models/              final .keras files
+losses.png report.html summary.json
+metrics.json         what `evaluate` measured, with its provenance
 """
 
 from __future__ import annotations
@@ -84,8 +84,10 @@ class RunDirectory:
         return self._domains()[1]
 
     def refuse_other_data(self, domains, uncounted=None):
-        """Raises UserError unless these are the domains that the run was trained on; see
-        `gantrain.data.stored.refuse_other`."""
+        """Raises UserError unless these are the domains that the run was trained on.
+
+        See `gantrain.data.stored.refuse_other`.
+        """
         stored.refuse_other(self._domains()[0], domains, self.path, uncounted)
 
     def _domains(self):
@@ -195,9 +197,8 @@ class RunDirectory:
 
 
 def _write_state(path, step, state):
-    with replacing(path) as temporary:
-        with open(temporary, "wb") as file:
-            np.savez(file, step=step, **{name: np.asarray(v) for name, v in state.items()})
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, step=step, **{name: np.asarray(v) for name, v in state.items()})
 
 
 def _by_order(values, state):

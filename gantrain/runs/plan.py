@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from gantrain.consulted import Published, Trained, pruning_classifier
 from gantrain.core import Config
 from gantrain.data.datasets import find
 from gantrain.data.domain import Domain
+from gantrain.files import file_name
 from gantrain.runs.directory import RunDirectory
 from gantrain.runs.domains import training_domains, whole_domains
 from gantrain.terms import consults
@@ -127,7 +127,7 @@ def _directory(config, own, usual, wanted):
     # What is asked for by another consulted network's run lies beside that.
     parent = parent if parent.name == "classifiers" else parent / "classifiers"
     names = [*wanted.names, wanted.options.get("classifier_net", wanted.kind)]
-    return parent / "_".join([*(re.sub(r"[^A-Za-z0-9_.]+", "_", n) for n in names), digest])
+    return parent / "_".join([*map(file_name, names), digest])
 
 
 def _scale(config):

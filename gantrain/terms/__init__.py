@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from gantrain.core import Config
+from gantrain.data.domain import Domain
 from gantrain.game import Play, Terms
 from gantrain.options import Options
 
@@ -54,12 +55,17 @@ class Term(abc.ABC):
         """{name: (weight, float32 scalar)} of one update."""
 
 
-def chosen(kinds: Mapping[str, type[Term]], config: Config, domains, consulted) -> list[Term]:
+Kind = TypeVar("Kind", bound=Term)
+
+
+def chosen(kinds: Mapping[str, type[Kind]], config: Config, domains: Sequence[Domain],
+           consulted: Mapping[str, Any]) -> list[Kind]:
     """The terms among `kinds` that the config switches on, in the order of the registry."""
     return [kind(config, domains, consulted) for kind in kinds.values() if config.on(kind.options)]
 
 
-def consults(registries: Sequence[Mapping[str, Any]], config: Config, domains) -> dict[str, Any]:
+def consults(registries: Sequence[Mapping[str, Any]], config: Config,
+             domains: Sequence[Domain]) -> dict[str, Any]:
     """What those of the terms consult that the config switches on, by name."""
     return {name: wanted for kinds in registries for kind in kinds.values()
             if config.on(kind.options) for name, wanted in kind.consults(config, domains).items()}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
+import keras
 import tensorflow as tf
 
+from gantrain.core import Config
 from gantrain.errors import UserError
-from gantrain.game import watch
+from gantrain.game import Draw, Play, Terms, watch
 from gantrain.nets import DiscriminatorNets
 from gantrain.options import Options, option
 from gantrain.terms.augmentation import AUGMENTATIONS, augment
@@ -17,7 +21,7 @@ from gantrain.terms.penalties import DISCRIMINATOR_PENALTIES
 
 @dataclass(frozen=True)
 class AdversarialOptions(Options):
-    """The game between generators and discriminators"""
+    """The game between generators and discriminators."""
 
     section = "adversarial"
 
@@ -41,14 +45,14 @@ class AdversarialOptions(Options):
         choices=lambda: AUGMENTATIONS, several=True)
 
     @classmethod
-    def defaults(cls, flat):
+    def defaults(cls, flat: dict) -> dict:
         loss = flat["loss"] or "non_saturating"
         penalty = flat["d_penalty"] or ("gp" if loss == "wasserstein" else "none")
         return {"loss": loss, "d_penalty": penalty,
                 "penalty_weight": DISCRIMINATOR_PENALTIES[penalty].weight,
                 "n_critic": 5 if loss == "wasserstein" else 1}
 
-    def check(self, config):
+    def check(self, config: Config) -> None:
         if self.label_smoothing and self.loss in ("wasserstein", "hinge"):
             raise UserError(f"--label_smoothing needs a loss with targets; --loss {self.loss} has "
                             f"none")
@@ -71,34 +75,35 @@ class Adversarial:
         clip: bound of the discriminators' weights, or None.
     """
 
-    options = AdversarialOptions
+    options: ClassVar[type[Options]] = AdversarialOptions
 
-    def __init__(self, config, judges):
+    def __init__(self, config: Config, judges: Mapping[str, keras.Model]):
         self.o, self.judges = config.of(AdversarialOptions), judges
         self.loss = ADVERSARIAL[self.o.loss]
         self.penalty = DISCRIMINATOR_PENALTIES[self.o.d_penalty]
         self.clip = self.o.penalty_weight if self.penalty.clips else None
 
-    def logs(self):
+    def logs(self) -> dict[str, list[str]]:
         """{player: names of the terms} of either side."""
         terms = ["adv", "accuracy_real", "accuracy_fake"]
         terms += [self.o.d_penalty] if self.penalty.term else []
         return {"discriminators": [f"{term}/{name}" for name in self.judges for term in terms],
                 "generators": [f"adv/{name}" for name in self.judges]}
 
-    def of_discriminators(self, play):
+    def of_discriminators(self, play: Play) -> Terms:
         """adv_D + penalty of every domain."""
         return {k: v for (name, d), real, fake in zip(self.judges.items(), play.real, play.fake,
                                                       strict=True)
                 for k, v in self.discriminator_terms(name, d, real, fake, play.draw,
                                                      play.update).items()}
 
-    def of_generators(self, play):
+    def of_generators(self, play: Play) -> Terms:
         """adv_G of every domain."""
         return {k: v for (name, d), fake in zip(self.judges.items(), play.fake, strict=True)
                 for k, v in self.generator_terms(name, d, fake, play.draw).items()}
 
-    def discriminator_terms(self, name, d, real, fake, draw, update, weight=1.0):
+    def discriminator_terms(self, name: str, d: keras.Model, real: tf.Tensor, fake: tf.Tensor,
+                            draw: Draw, update: int, weight: float = 1.0) -> Terms:
         """adv_D + penalty, and the share of logits that D has right.
 
         Args:
@@ -122,7 +127,8 @@ class Adversarial:
         terms[f"accuracy_fake/{name}"] = watch(_share(on_fake < middle))
         return terms
 
-    def lazily(self, d, real, fake, draw, update):
+    def lazily(self, d: keras.Model, real: tf.Tensor, fake: tf.Tensor, draw: Draw,
+               update: int) -> tf.Tensor:
         """The penalty on every K-th discriminator update, zero on the others (StyleGAN2, B)."""
         every = self.o.penalty_every
         if every == 1:
@@ -132,13 +138,14 @@ class Adversarial:
         return tf.cond(count % every == 0, lambda: self.penalty.term(d, real, fake, own),
                        lambda: tf.constant(0.0))
 
-    def generator_terms(self, name, d, fake, draw, weight=1.0):
+    def generator_terms(self, name: str, d: keras.Model, fake: tf.Tensor, draw: Draw,
+                        weight: float = 1.0) -> Terms:
         """adv_G of generated images; the arguments are those of `discriminator_terms`."""
         fake = augment(fake, self.o.augment, draw)
         return {f"adv/{name}": (weight, self.loss.generator(d(fake, training=True)))}
 
 
-def boundary(on_real, on_fake):
+def boundary(on_real: tf.Tensor, on_fake: tf.Tensor) -> tf.Tensor:
     """The logit between real and fake: the middle of both means.
 
     A Wasserstein critic has no natural zero, and least squares puts it at one half.

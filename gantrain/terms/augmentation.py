@@ -1,5 +1,7 @@
-"""Differentiable augmentation (Zhao et al. 2020): the discriminator sees real and fake images
-through the same random changes, and the generator's gradient passes through them.
+"""Differentiable augmentation (Zhao et al. 2020).
+
+The discriminator sees real and fake images through the same random changes, and the generator's
+gradient passes through them.
 
 Every function takes images float32 [B, H, W, C] in [-1, 1] and a `gantrain.game.Draw`, draws one
 change per image, and returns images of the same shape.
@@ -9,8 +11,10 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from gantrain.game import Draw
 
-def translation(images, draw):
+
+def translation(images: tf.Tensor, draw: Draw) -> tf.Tensor:
     """Shift by up to 1/8 of the size in each direction; what comes in is zero (mid-gray)."""
     for axis in (1, 2):
         # One line of zeros on either side, for every index beyond the edge.
@@ -19,7 +23,7 @@ def translation(images, draw):
     return images
 
 
-def shift(images, draw):
+def shift(images: tf.Tensor, draw: Draw) -> tf.Tensor:
     """Shift by up to 1/16 of the size in each direction; the edge is repeated."""
     for axis in (1, 2):
         images = _gather(images, _shift(draw, images.shape[axis], 16), axis)
@@ -38,7 +42,7 @@ def _gather(images, indices, axis):
     return tf.gather(images, indices, axis=axis, batch_dims=1)
 
 
-def cutout(images, draw):
+def cutout(images: tf.Tensor, draw: Draw) -> tf.Tensor:
     """A square of half the size, at a random place, becomes zero (mid-gray)."""
     height, width = images.shape[1:3]
     rows = _outside(draw, height)[:, :, None, None]
@@ -53,7 +57,7 @@ def _outside(draw, size):
     return tf.cast(distance > size / 4, tf.float32)
 
 
-def color(images, draw):
+def color(images: tf.Tensor, draw: Draw) -> tf.Tensor:
     """Brightness +-0.5, saturation times [0, 2], contrast times [0.5, 1.5]."""
     images += draw.uniform(1, 1, 1, low=-0.5, high=0.5)
     gray = tf.reduce_mean(images, axis=3, keepdims=True)
@@ -62,7 +66,7 @@ def color(images, draw):
     return mean + (images - mean) * draw.uniform(1, 1, 1, low=0.5, high=1.5)
 
 
-def zoom(images, draw):
+def zoom(images: tf.Tensor, draw: Draw) -> tf.Tensor:
     """Larger by up to 1/0.8 or smaller by up to 1.45, and 15 % narrower to 20 % wider than that.
 
     Bilinear; where an image becomes smaller its edge is repeated.
@@ -82,7 +86,7 @@ def zoom(images, draw):
     return images
 
 
-def neighbours(images, draw):
+def neighbours(images: tf.Tensor, draw: Draw) -> tf.Tensor:
     """Other images of the batch stand to the left and right, as the digits of a house number do.
 
     Meant for bright ink on dark paper: where two meet, the brighter pixel is seen. Each neighbour
@@ -99,7 +103,7 @@ def neighbours(images, draw):
     return images
 
 
-def recolour(images, draw):
+def recolour(images: tf.Tensor, draw: Draw) -> tf.Tensor:
     """Another ink on another paper: x -> p + (i - p) (x + 1) / 2, colours p and i drawn at random.
 
     Their gray levels differ by 0.4 to 1.6, in either direction, and every channel of both by up to
@@ -118,7 +122,7 @@ def recolour(images, draw):
 ERASED_AREA, ERASED_ASPECT = (0.02, 0.4), (0.3, 1 / 0.3)
 
 
-def erase(images, probability, draw):
+def erase(images: tf.Tensor, probability: float, draw: Draw) -> tf.Tensor:
     """Random erasing: a rectangle of an image becomes noise (Zhong et al. 2017, algorithm 1).
 
     Area 2 to 40 % of the image, height to width 0.3 to 1/0.3, any place; every pixel of it uniform
@@ -154,7 +158,7 @@ def _interval(draw, size, length):
     return (place >= first) & (place < first + length)
 
 
-def none(images, draw):
+def none(images: tf.Tensor, draw: Draw) -> tf.Tensor:
     """The images as they are."""
     return images
 
@@ -164,7 +168,7 @@ AUGMENTATIONS = {"none": none, "translation": translation, "shift": shift,
                  "recolour": recolour}
 
 
-def augment(images, names, draw):
+def augment(images: tf.Tensor, names: str, draw: Draw) -> tf.Tensor:
     """Applies the named augmentations in order. Args: names, comma separated."""
     for name in names.split(","):
         images = AUGMENTATIONS[name](images, draw)

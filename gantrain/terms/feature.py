@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
-from gantrain.game import pairs
+from gantrain.core import Config
+from gantrain.data.domain import Domain
+from gantrain.game import Play, Terms, pairs
 from gantrain.options import Options, option
 from gantrain.terms import Term
 
 
 @dataclass(frozen=True)
 class FeatureOptions(Options):
-    """FR, the feature regulariser"""
+    """FR, the feature regulariser."""
 
     section, switch = "feature", "feature_loss"
 
@@ -30,10 +34,10 @@ class FeatureRegulariser(Term):
 
     options, logs = FeatureOptions, ("feature",)
 
-    def __init__(self, config, domains, consulted):
+    def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         self.o = config.of(FeatureOptions)
 
-    def __call__(self, play):
+    def __call__(self, play: Play) -> Terms:
         distances = [tf.reduce_mean(tf.square(tf.cast(a, tf.float32) - tf.cast(b, tf.float32)))
                      for one, other in pairs(play.generated)
                      for a, b in zip(*(g.features[:self.o.feature_layers] for g in (one, other)),

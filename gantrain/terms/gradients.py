@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import keras
 import tensorflow as tf
 
 EPSILON = 1e-12  # inside every root: a flat discriminator has a gradient of exactly zero
 
 
-def value_and_gradient(function, images):
+def value_and_gradient(function: Callable[[tf.Tensor], tf.Tensor],
+                       images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """f(x) and df/dx.
 
     Args:
@@ -23,7 +27,7 @@ def value_and_gradient(function, images):
     return value, tf.cast(tape.gradient(value, images), tf.float32)
 
 
-def input_gradient(discriminator, images):
+def input_gradient(discriminator: keras.Model, images: tf.Tensor) -> tf.Tensor:
     """dD(x)/dx, float32, shape of `images`, in training mode as the loss sees the network.
 
     D(x) of a discriminator of patches is the mean of its logits, as in the adversarial losses: else
@@ -37,12 +41,13 @@ def input_gradient(discriminator, images):
     return value_and_gradient(total, images)[1]
 
 
-def squared_norm(gradient):
+def squared_norm(gradient: tf.Tensor) -> tf.Tensor:
     """||g||_2^2 of every example, [B]."""
     return tf.reduce_sum(tf.square(gradient), axis=list(range(1, gradient.shape.rank)))
 
 
-def attack(loss, images, length):
+def attack(loss: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor,
+           length: float | tf.Tensor) -> tf.Tensor:
     """x + length * g / ||g||_2, g = dloss/dx: the fast gradient method (Miyato et al. 2017).
 
     Args:

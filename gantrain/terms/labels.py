@@ -7,15 +7,21 @@ or from generated pairs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import keras
+import numpy as np
 import tensorflow as tf
 
 from gantrain import nets
 from gantrain.consulted import own_classifier
+from gantrain.core import Config
 from gantrain.data.datasets import find
+from gantrain.data.domain import Domain
 from gantrain.errors import UserError
-from gantrain.game import watch
+from gantrain.game import Draw, Play, Terms, watch
 from gantrain.options import Options, option
 from gantrain.terms import Term
 from gantrain.terms.augmentation import AUGMENTATIONS, augment
@@ -24,7 +30,7 @@ from gantrain.terms.view import ClassifierSteps
 
 @dataclass(frozen=True)
 class LabelOptions(Options):
-    """Unsupervised domain adaptation: the labels of one domain, applied to all"""
+    """Unsupervised domain adaptation: the labels of one domain, applied to all."""
 
     section, switch = "labels", "label_loss"
 
@@ -49,7 +55,7 @@ class LabelOptions(Options):
         choices=lambda: AUGMENTATIONS, several=True, needs=("label_transfer", "label_self"))
 
 
-def source_of(config, domains):
+def source_of(config: Config, domains: Sequence[Domain]) -> int:
     """Number of the labelled domain: `--source`, else the first.
 
     Args:
@@ -101,7 +107,7 @@ class LabelHeads(Term):
     also = (ClassifierSteps,)
 
     @classmethod
-    def consults(cls, config, domains):
+    def consults(cls, config: Config, domains: Sequence[Domain]) -> dict:
         """The same trunk, head and augmentation on the source alone: what has to be beaten.
 
         A trunk without a table has none. No other labels than the source's are handed to it.
@@ -117,7 +123,7 @@ class LabelHeads(Term):
             config, [domains[source]], classifier_net=trunk,
             classifier_augment=config.of(LabelOptions).label_augment)}
 
-    def __init__(self, config, domains, consulted):
+    def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         self.o, self.names = config.of(LabelOptions), [d.name for d in domains]
         self.source = source_of(config, domains)
         self.classifiers = self.trained = nets.build_heads(
@@ -125,7 +131,7 @@ class LabelHeads(Term):
             weight_init=config.of(nets.WeightInit).weight_init, seed=config.run.seed)
 
     @property
-    def logs(self):
+    def logs(self) -> list[str]:  # type: ignore[override]
         """The source's terms, and those of the other domains that the options switch on."""
         others = [name for i, name in enumerate(self.names) if i != self.source]
         chosen = ["label_transfer", "sure_fake"] if self.o.label_transfer else []
@@ -134,7 +140,7 @@ class LabelHeads(Term):
         return [f"label/{source}", f"label_accuracy/{source}"] + [
             f"{term}/{name}" for name in others for term in chosen]
 
-    def __call__(self, play):
+    def __call__(self, play: Play) -> Terms:
         """What the discriminators' player descends beside the game.
 
         Of the labels only the source's are read, int32 [B].
@@ -163,7 +169,8 @@ class LabelHeads(Term):
                           f"sure_real/{name}": watch(sure)}
         return terms
 
-    def taught(self, images, teacher, others, student, draw):
+    def taught(self, images: np.ndarray, teacher: int, others: tf.Tensor, student: int,
+               draw: Draw) -> tuple[tf.Tensor, tf.Tensor]:
         """E[m CE(c, C_student(view(others)))] with c and m from C_teacher(images); and E[m].
 
         Args:
@@ -178,7 +185,7 @@ class LabelHeads(Term):
                               self.classifiers[student](view, training=True))
         return tf.reduce_mean(known * each), tf.reduce_mean(known)
 
-    def models(self):
+    def models(self) -> dict[str, keras.Model]:
         """The classifiers by file name."""
         return {f"classifier_{name}": c
                 for name, c in zip(self.names, self.classifiers, strict=True)}

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
 from gantrain import latent, nets
+from gantrain.core import Config
+from gantrain.data.domain import Domain
+from gantrain.game import Play, Terms
 from gantrain.options import Options, option
 from gantrain.terms import Term
 
 
 @dataclass(frozen=True)
 class LatentCycleOptions(Options):
-    """CC, latent cycle consistency"""
+    """CC, latent cycle consistency."""
 
     section, switch = "latent_cycle", "cycle_loss"
 
@@ -32,14 +37,14 @@ class LatentCycle(Term):
 
     options, logs = LatentCycleOptions, ("latent_cycle",)
 
-    def __init__(self, config, domains, consulted):
+    def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         self.weight = config.of(LatentCycleOptions).cycle_loss
         self.encoder = nets.build_encoder(
             domains[0].shape, latent.size(config.of(nets.PairOptions)),
             width=config.of(nets.Width).width, seed=config.run.seed)
         self.trained = (self.encoder,)
 
-    def __call__(self, play):
+    def __call__(self, play: Play) -> Terms:
         errors = [tf.reduce_mean(tf.square(
             tf.cast(self.encoder(x, training=True), tf.float32) - play.z)) for x in play.fake]
         return {"latent_cycle": (self.weight, tf.add_n(errors))}

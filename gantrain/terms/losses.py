@@ -41,43 +41,43 @@ def _cross_entropy(logits, target):
     return target * tf.nn.softplus(-logits) + (1.0 - target) * tf.nn.softplus(logits)
 
 
-def bce_discriminator(real, fake, target=1.0):
+def bce_discriminator(real: tf.Tensor, fake: tf.Tensor, target: float = 1.0) -> tf.Tensor:
     """-E[log D(x)] - E[log(1 - D(G(z)))] (Goodfellow et al. 2014; thesis section 2.2)."""
     return _mean(_cross_entropy(real, target)) + _mean(_cross_entropy(fake, 0.0))
 
 
-def minimax_generator(fake):
+def minimax_generator(fake: tf.Tensor) -> tf.Tensor:
     """E[log(1 - D(G(z)))] (thesis algorithm 1)."""
     return -_mean(_cross_entropy(fake, 0.0))
 
 
-def non_saturating_generator(fake):
+def non_saturating_generator(fake: tf.Tensor) -> tf.Tensor:
     """-E[log D(G(z))] (thesis section 2.2)."""
     return _mean(_cross_entropy(fake, 1.0))
 
 
-def least_squares_discriminator(real, fake, target=1.0):
+def least_squares_discriminator(real: tf.Tensor, fake: tf.Tensor, target: float = 1.0) -> tf.Tensor:
     """1/2 E[(D(x) - 1)^2] + 1/2 E[D(G(z))^2] (Mao et al. 2017)."""
     real, fake = tf.cast(real, tf.float32), tf.cast(fake, tf.float32)
     return 0.5 * _mean(tf.square(real - target)) + 0.5 * _mean(tf.square(fake))
 
 
-def least_squares_generator(fake):
+def least_squares_generator(fake: tf.Tensor) -> tf.Tensor:
     """1/2 E[(D(G(z)) - 1)^2] (Mao et al. 2017)."""
     return 0.5 * _mean(tf.square(tf.cast(fake, tf.float32) - 1.0))
 
 
-def wasserstein_discriminator(real, fake, target=1.0):
+def wasserstein_discriminator(real: tf.Tensor, fake: tf.Tensor, target: float = 1.0) -> tf.Tensor:
     """E[D(G(z))] - E[D(x)], the negated estimate of the distance (thesis section 2.4.2)."""
     return _mean(fake) - _mean(real)
 
 
-def wasserstein_generator(fake):
+def wasserstein_generator(fake: tf.Tensor) -> tf.Tensor:
     """-E[D(G(z))] (thesis listing 6.8)."""
     return -_mean(fake)
 
 
-def hinge_discriminator(real, fake, target=1.0):
+def hinge_discriminator(real: tf.Tensor, fake: tf.Tensor, target: float = 1.0) -> tf.Tensor:
     """E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))] (Lim and Ye 2017)."""
     return (_mean(tf.nn.relu(1.0 - tf.cast(real, tf.float32)))
             + _mean(tf.nn.relu(1.0 + tf.cast(fake, tf.float32))))

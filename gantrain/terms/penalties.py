@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import keras
 import tensorflow as tf
 
+from gantrain.game import Draw
 from gantrain.terms.gradients import EPSILON, input_gradient, squared_norm
 
 
-def gradient_penalty(discriminator, real, fake, draw):
+def gradient_penalty(discriminator: keras.Model, real: tf.Tensor, fake: tf.Tensor,
+                     draw: Draw) -> tf.Tensor:
     """E[(||dD(x^)/dx^||_2 - 1)^2], x^ = a x + (1 - a) G(z), a ~ U[0, 1] (thesis eq. 2.1).
 
     Args:
@@ -24,7 +27,7 @@ def gradient_penalty(discriminator, real, fake, draw):
     return tf.reduce_mean(tf.square(norm - 1.0))
 
 
-def r1(discriminator, real, fake, draw):
+def r1(discriminator: keras.Model, real: tf.Tensor, fake: tf.Tensor, draw: Draw) -> tf.Tensor:
     """1/2 E[||dD(x)/dx||_2^2] on real images (Mescheder et al. 2018, eq. 9)."""
     return 0.5 * tf.reduce_mean(squared_norm(input_gradient(discriminator, real)))
 

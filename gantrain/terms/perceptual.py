@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
 from gantrain.consulted import Published
-from gantrain.core import LpipsWeights
+from gantrain.core import Config, LpipsWeights
+from gantrain.data.domain import Domain
 from gantrain.errors import UserError
-from gantrain.game import pairs
+from gantrain.game import Play, Terms, pairs
 from gantrain.nets import frozen
 from gantrain.options import Options, option
 from gantrain.terms import Term
@@ -18,7 +21,7 @@ from gantrain.terms.gradients import EPSILON
 
 @dataclass(frozen=True)
 class PerceptualOptions(Options):
-    """PL, the perceptual loss"""
+    """PL, the perceptual loss."""
 
     section, switch = "perceptual", "perceptual_loss"
 
@@ -28,7 +31,7 @@ class PerceptualOptions(Options):
     vgg_weights: str | None = option(None, "VGG19 weights file for --perceptual_loss; "
                                      "--lpips_weights is the offline alternative", resumable=True)
 
-    def check(self, config):
+    def check(self, config: Config) -> None:
         if self.vgg_weights and config.of(LpipsWeights).lpips_weights:
             raise UserError("--vgg_weights and --lpips_weights exclude each other; give one")
 
@@ -52,17 +55,17 @@ class PerceptualLoss(Term):
     logs = ("perceptual_content", "perceptual_style")
 
     @classmethod
-    def consults(cls, config, domains):
+    def consults(cls, config: Config, domains: Sequence[Domain]) -> dict:
         """VGG19 as in the thesis, or the network of LPIPS in its place."""
         lpips, vgg = config.of(LpipsWeights).lpips_weights, config.of(cls.options).vgg_weights
         return {"extractor": Published("LPIPS", lpips, lambda: frozen.lpips(lpips)) if lpips
                 else Published("VGG19", vgg, lambda: frozen.vgg19(vgg, config.data.offline))}
 
-    def __init__(self, config, domains, consulted):
+    def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         self.weights = config.of(PerceptualOptions).perceptual_loss
         self.extractor = consulted.get("extractor")
 
-    def __call__(self, play):
+    def __call__(self, play: Play) -> Terms:
         fake = [self._features(x) for x in play.fake]
         content = [relative_error(a[name], b[name], tf.concat([a[name], b[name]], 0))
                    for a, b in pairs(fake) for name in self.extractor.content]
@@ -82,13 +85,13 @@ class PerceptualLoss(Term):
                 for k, v in self.extractor.model(images, training=False).items()}
 
 
-def gram(features):
+def gram(features: tf.Tensor) -> tf.Tensor:
     """[B, H, W, C] -> [B, C, C]: inner products of channels, divided by H * W * C."""
     _, height, width, channels = features.shape
     return tf.einsum("bijc,bijd->bcd", features, features) / (height * width * channels)
 
 
-def relative_error(one, other, scale):
+def relative_error(one: tf.Tensor, other: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
     """Mean squared difference in units of the mean square of `scale`, which is held constant."""
     energy = tf.stop_gradient(tf.reduce_mean(tf.square(scale)))
     return tf.reduce_mean(tf.square(one - other)) / (energy + EPSILON)

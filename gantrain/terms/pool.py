@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from gantrain.game import assign
+from gantrain.game import Draw, assign
 
 
 class ImagePool:
@@ -24,7 +24,7 @@ class ImagePool:
         shape: (H, W, C) of an image.
     """
 
-    def __init__(self, size, shape):
+    def __init__(self, size: int, shape: tuple[int, ...]):
         self.size, self.variables = size, []
         if size:
             self.images = keras.Variable(tf.zeros((size, *shape)), dtype="float32",
@@ -32,7 +32,7 @@ class ImagePool:
             self.count = keras.Variable(0, dtype="int64", trainable=False, name="pool_count")
             self.variables = [self.images, self.count]
 
-    def exchange(self, images, draw):
+    def exchange(self, images: tf.Tensor, draw: Draw) -> tf.Tensor:
         """What the discriminator sees in the place of `images`.
 
         Args:

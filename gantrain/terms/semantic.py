@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from gantrain.consulted import classifier, own_classifier
+from gantrain.core import Config
+from gantrain.data.domain import Domain
 from gantrain.errors import UserError
-from gantrain.game import pairs
+from gantrain.game import Play, Terms, pairs
 from gantrain.options import Options, option
 from gantrain.terms import Term
 from gantrain.terms.gradients import EPSILON
@@ -29,10 +33,10 @@ class Labels:
     multi_label: bool
     prior: tf.Tensor
 
-    def probabilities(self, logits):
+    def probabilities(self, logits: tf.Tensor) -> tf.Tensor:
         return tf.sigmoid(logits) if self.multi_label else tf.nn.softmax(logits)
 
-    def cross_entropy(self, target, logits):
+    def cross_entropy(self, target: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Per image, in nats, of target probabilities held constant; summed over attributes."""
         target = tf.stop_gradient(target)
         if self.multi_label:
@@ -40,14 +44,14 @@ class Labels:
             return tf.reduce_sum(each, axis=-1)
         return tf.nn.softmax_cross_entropy_with_logits(labels=target, logits=logits)
 
-    def divergence(self, p, q):
+    def divergence(self, p: tf.Tensor, q: tf.Tensor) -> tf.Tensor:
         """KL(p || q) over the last axis, in nats; summed over attributes."""
         def kl(p, q):
             return tf.reduce_sum(p * (tf.math.log(p + EPSILON) - tf.math.log(q + EPSILON)), -1)
         return kl(p, q) + kl(1.0 - p, 1.0 - q) if self.multi_label else kl(p, q)
 
 
-def squared(logits, labels, z):
+def squared(logits: Sequence[tf.Tensor], labels: Labels, z: tf.Tensor) -> tf.Tensor:
     """1/2 sum_c (p_1c - p_2c)^2, p the class probabilities (thesis eq. 4.2).
 
     Its gradient vanishes where both predictions are confident, also where they disagree.
@@ -58,7 +62,7 @@ def squared(logits, labels, z):
     return _over_pairs(distance, logits)
 
 
-def cross_entropy(logits, labels, z):
+def cross_entropy(logits: Sequence[tf.Tensor], labels: Labels, z: tf.Tensor) -> tf.Tensor:
     """1/2 (CE(p, q) + CE(q, p)), the target of each side held constant.
 
     The gradient with respect to a logit is q - p: it does not vanish while two confident
@@ -70,7 +74,7 @@ def cross_entropy(logits, labels, z):
     return _over_pairs(distance, logits)
 
 
-def jensen_shannon(logits, labels, z):
+def jensen_shannon(logits: Sequence[tf.Tensor], labels: Labels, z: tf.Tensor) -> tf.Tensor:
     """JSD(p || q) = 1/2 KL(p || m) + 1/2 KL(q || m), m = (p + q) / 2, in nats."""
     def distance(one, other):
         p, q = labels.probabilities(one), labels.probabilities(other)
@@ -79,8 +83,8 @@ def jensen_shannon(logits, labels, z):
     return _over_pairs(distance, logits)
 
 
-def agreement(logits, labels, z):
-    """Every domain descends to the sharpened consensus of all, while classes stay in use:
+def agreement(logits: Sequence[tf.Tensor], labels: Labels, z: tf.Tensor) -> tf.Tensor:
+    """Every domain descends to the sharpened consensus of all, while classes stay in use.
 
         1/k sum_i E_z[CE(t, p_i)] + 1/k sum_i KL(E_z[p_i] || prior),
         t = softmax(2 / k sum_i log p_i), held constant.
@@ -99,7 +103,7 @@ def agreement(logits, labels, z):
          for v in logits]) / k
 
 
-def anchored(logits, labels, z):
+def anchored(logits: Sequence[tf.Tensor], labels: Labels, z: tf.Tensor) -> tf.Tensor:
     """1/k sum_i E_z[CE(c(z), p_i)], c(z) the largest of the first C latent coordinates.
 
     The latent vector itself names the class, so the class histogram is uniform by construction and
@@ -126,7 +130,7 @@ SEMANTIC_FORMS = {"squared": squared, "cross_entropy": cross_entropy,
 
 @dataclass(frozen=True)
 class SemanticOptions(Options):
-    """SL, the semantic loss"""
+    """SL, the semantic loss."""
 
     section, switch = "semantic", "semantic_loss"
 
@@ -138,7 +142,7 @@ class SemanticOptions(Options):
         None, "trained classifier (.keras or a run directory) for the semantic loss; "
         "default: train one and keep it")
 
-    def check(self, config):
+    def check(self, config: Config) -> None:
         if self.classifier and config.on(LabelOptions):
             raise UserError("--classifier may know labels of a target, which --label_loss leaves "
                             "out; drop it, and one of the source alone is trained")
@@ -159,7 +163,7 @@ class SemanticLoss(Term):
     logs = ("semantic",)
 
     @classmethod
-    def consults(cls, config, domains):
+    def consults(cls, config: Config, domains: Sequence[Domain]) -> dict:
         """`--classifier`, or one of the mixed domains; with `--label_loss` the run's own heads."""
         if config.on(LabelOptions):
             return {}
@@ -175,7 +179,7 @@ class SemanticLoss(Term):
         return {"classifier": own_classifier(config, domains,
                                              **asdict(config.of(ClassifierOptions)))}
 
-    def __init__(self, config, domains, consulted):
+    def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         o = config.of(SemanticOptions)
         self.weight, self.form = o.semantic_loss, SEMANTIC_FORMS[o.semantic_form]
         self.view = classifier_view(config.of(ClassifierOptions))
@@ -186,7 +190,7 @@ class SemanticLoss(Term):
         adapts = config.on(LabelOptions)
         self.labels = labels_of([domains[source_of(config, domains)]] if adapts else domains)
 
-    def __call__(self, play):
+    def __call__(self, play: Play) -> Terms:
         each = self.classifier if isinstance(self.classifier, list) else (
             [self.classifier] * len(play.fake))
         logits = [tf.cast(c(self.view(x, play.draw), training=False), tf.float32)
@@ -202,7 +206,7 @@ def _check_classifier(model, given, domain):
             f"{model.output_shape[-1]} classes, but the data has {wanted} and {classes}")
 
 
-def labels_of(domains):
+def labels_of(domains: Sequence[Domain]) -> Labels:
     """`Labels` of labelled domains: the mean share of every class or attribute."""
     shares = [np.mean(d.labels, 0) if d.multi_label
               else np.bincount(d.labels, minlength=len(d.classes)) / d.size for d in domains]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import tensorflow as tf
+
+from gantrain.game import Draw
 from gantrain.nets import CLASSIFIERS
 from gantrain.options import Options, option
 from gantrain.terms.augmentation import AUGMENTATIONS, augment
@@ -11,7 +15,7 @@ from gantrain.terms.augmentation import AUGMENTATIONS, augment
 
 @dataclass(frozen=True)
 class ClassifierOptions(Options):
-    """Classifiers"""
+    """Classifiers."""
 
     section = "classifier"
 
@@ -32,7 +36,7 @@ class ClassifierOptions(Options):
 
 @dataclass(frozen=True)
 class ClassifierSteps(Options):
-    """Classifiers that a run trains on the way"""
+    """Classifiers that a run trains on the way."""
 
     section = "classifier_run"
 
@@ -40,7 +44,7 @@ class ClassifierSteps(Options):
                                   unless=("classifier",))
 
 
-def classifier_view(options):
+def classifier_view(options: ClassifierOptions) -> Callable[[tf.Tensor, Draw], tf.Tensor]:
     """How a classifier of this record sees images: (images, draw) -> images.
 
     Gaussian noise of `--classifier_noise` after the changes of `--classifier_augment`.

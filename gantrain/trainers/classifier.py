@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
 import numpy as np
 import tensorflow as tf
 
 from gantrain import nets
+from gantrain.core import Config
+from gantrain.data.batches import Batch
+from gantrain.data.domain import Domain
 from gantrain.errors import UserError
-from gantrain.game import watch
+from gantrain.game import Draw, Terms, watch
 from gantrain.nets import Width
 from gantrain.nets.classifiers import logits_of
 from gantrain.optimizers import ReaderAdam, Regularisation, reader
@@ -34,7 +41,7 @@ class Classifier(Trainer, Scores):
     )
     options = (Width, ClassifierOptions, ReaderAdam, Regularisation)
 
-    def __init__(self, config, domains, consulted):
+    def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         unlabelled = [d.name for d in domains if d.labels is None]
         if unlabelled:
             raise UserError(f"--dataset {config.data.dataset}: domain {unlabelled[0]} has no "
@@ -47,10 +54,10 @@ class Classifier(Trainer, Scores):
             width=config.of(Width).width, seed=config.run.seed)
         self.players = reader("classifier", self.C, config)
 
-    def train_step(self, batch, draw):
+    def train_step(self, batch: Sequence[Batch], draw: Draw) -> dict:
         return self.players["classifier"].descend(lambda: self.objective(batch, draw))
 
-    def objective(self, batch, draw):
+    def objective(self, batch: Sequence[Batch], draw: Draw) -> Terms:
         terms = {}
         for name, domain in zip(self.names, batch, strict=True):
             x = self.attacked(self.view(domain.images[0], draw), domain.labels[0], draw)
@@ -61,7 +68,7 @@ class Classifier(Trainer, Scores):
                 correct(domain.labels[0], logits, self.multi_label), tf.float32)))
         return terms
 
-    def attacked(self, x, labels, draw):
+    def attacked(self, x: tf.Tensor, labels: np.ndarray | None, draw: Draw) -> tf.Tensor:
         """The images after one adversarial step, whose length rises over the first half."""
         length = self.o.classifier_attack
         if not length:
@@ -74,19 +81,19 @@ class Classifier(Trainer, Scores):
         rise = tf.minimum(2.0 * tf.cast(draw.step, tf.float32) / self.steps, 1.0)
         return attack(loss, x, length * rise)
 
-    def logs(self):
+    def logs(self) -> dict[str, list[str]]:
         return {"classifier": [f"{term}/{name}" for name in self.names
                                for term in ("cross_entropy", "accuracy")]}
 
-    def models(self):
+    def models(self) -> dict[str, keras.Model]:
         return {"classifier": self.C}
 
-    def score(self, test):
+    def score(self, test: Callable[[], list[Domain]]) -> dict:
         """Test accuracy by domain; for attributes the mean over them."""
         return {f"accuracy/{d.name}": accuracy(self.C, d) for d in test()}
 
 
-def cross_entropy(labels, logits, multi_label):
+def cross_entropy(labels: np.ndarray | None, logits: tf.Tensor, multi_label: bool) -> tf.Tensor:
     """Cross-entropy per image, [B], from int32 classes [B] or 0/1 attributes [B, A].
 
     Classes may be those of pixels, [B, H, W], too. Not by TensorFlow's fused kernel, which
@@ -99,14 +106,14 @@ def cross_entropy(labels, logits, multi_label):
     return -tf.reduce_sum(chosen * tf.nn.log_softmax(logits), axis=-1)
 
 
-def correct(labels, logits, multi_label):
+def correct(labels: np.ndarray | None, logits: tf.Tensor, multi_label: bool) -> tf.Tensor:
     """Whether each prediction [B] (or each attribute [B, A]) equals its label."""
     if multi_label:
         return tf.equal(logits > 0.0, labels > 0)
     return tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), tf.cast(labels, tf.int32))
 
 
-def accuracy(classifier, domain):
+def accuracy(classifier: keras.Model, domain: Domain) -> float:
     """Share of a labelled domain's images (or attributes) that are predicted right."""
     logits = logits_of(classifier, domain.in_memory().images)
     return float(np.mean(correct(domain.labels, logits, domain.multi_label)))

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gantrain.core import Config
+from gantrain.data.batches import Batch
+from gantrain.data.domain import Domain
+from gantrain.game import Draw
 from gantrain.nets import pair_at
 from gantrain.optimizers import sides
 from gantrain.terms import total, trained
@@ -34,18 +41,18 @@ class CoGAN(Coupled):
     )
 
     @classmethod
-    def paper(cls, flat):
+    def paper(cls, flat: dict) -> dict:
         """The tables' own shared layers."""
         if flat["net"] is None:
             return {}
         shared, d_shared = pair_at(flat["net"], flat["image_size"] or 0).shared
         return {"shared_layers": shared, "d_shared_layers": d_shared}
 
-    def __init__(self, config, domains, consulted):
+    def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         super().__init__(config, domains, consulted)
         self.players = sides(config, self.G, self.D + trained(self.labels), self.adversarial.clip)
 
-    def train_step(self, batch, draw):
+    def train_step(self, batch: Sequence[Batch], draw: Draw) -> dict:
         for i in range(self.per_step):
             play = self.play(batch, draw, i)
             logs = self.players["discriminators"].descend(

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import keras
 import tensorflow as tf
 
+from gantrain.core import Config
+from gantrain.data.batches import Batch
+from gantrain.data.domain import Domain
 from gantrain.errors import UserError
+from gantrain.game import Draw, Terms
 from gantrain.measures.pixels import pixel_scores
 from gantrain.optimizers import averages, sides
 from gantrain.options import Options, option
@@ -18,7 +25,7 @@ from gantrain.trainers.from_images import JUDGED, FromImages
 
 @dataclass(frozen=True)
 class CycleGANOptions(Options):
-    """CycleGAN"""
+    """CycleGAN."""
 
     section = "cyclegan"
 
@@ -56,13 +63,13 @@ class CycleGAN(FromImages):
     options = (*FromImages.options, *JUDGED, CycleGANOptions)
 
     @classmethod
-    def paper(cls, flat):
+    def paper(cls, flat: dict) -> dict:
         """Zhu et al. 2017, sections 4 and 7: least squares, instance norm, residual generators."""
         large = flat["image_size"] and flat["image_size"] >= 256
         return super().paper(flat) | {"loss": "least_squares", "norm": "instance",
                                       "generator": "resnet9" if large else "resnet6"}
 
-    def __init__(self, config, domains, consulted):
+    def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         super().__init__(config)
         check_number(config, domains, self.takes)
         self.o, self.per_step = config.of(CycleGANOptions), config.of(AdversarialOptions).n_critic
@@ -84,10 +91,10 @@ class CycleGAN(FromImages):
                              self.adversarial.clip)
         self.averages = averages(config, [self.G, self.F])
 
-    def train_step(self, batch, draw):
+    def train_step(self, batch: Sequence[Batch], draw: Draw) -> dict:
         real = [[domain.images[i] for domain in batch] for i in range(self.per_step)]
         logs, made = self.players["generators"].descend_keeping(
-            lambda: self.generator_objective(*real[0], draw))
+            lambda: self.generator_objective(real[0][0], real[0][1], draw))
         for i, (x, y) in enumerate(real):
             fake = self.translated(x, y) if i else made
             fake = {name: pool.exchange(fake[name], draw) for name, pool in self.pool.items()}
@@ -96,12 +103,12 @@ class CycleGAN(FromImages):
         self.follow(draw)
         return logs
 
-    def translated(self, x, y):
+    def translated(self, x: tf.Tensor, y: tf.Tensor) -> dict[str, tf.Tensor]:
         """{domain: images made for it}."""
         name_x, name_y = self.names
         return {name_y: self.G(x, training=True), name_x: self.F(y, training=True)}
 
-    def generator_objective(self, x, y, draw):
+    def generator_objective(self, x: tf.Tensor, y: tf.Tensor, draw: Draw) -> tuple[Terms, Any]:
         """adv_G + cycle + identity; and what G and F made."""
         o, (name_x, name_y), terms = self.o, self.names, {}
         fake = self.translated(x, y)
@@ -118,7 +125,8 @@ class CycleGAN(FromImages):
             terms[f"identity/{name_x}"] = weight, _l1(x, self.F(x, training=True))
         return terms, fake
 
-    def discriminator_objective(self, x, y, fake, draw, update):
+    def discriminator_objective(self, x: tf.Tensor, y: tf.Tensor, fake: Mapping[str, tf.Tensor],
+                                draw: Draw, update: int) -> Terms:
         """Half of adv_D + penalty per judged domain."""
         real, terms = dict(zip(self.names, (x, y), strict=True)), {}
         for name, d in self.D.items():
@@ -127,23 +135,26 @@ class CycleGAN(FromImages):
                 weight=self.adversarial.loss.published / 2)
         return terms
 
-    def logs(self):
+    def logs(self) -> dict[str, list[str]]:
         logs, l1 = self.adversarial.logs(), ["cycle"] + ["identity"] * bool(self.o.lambda_identity)
         return logs | {"generators": logs["generators"]
                        + [f"{term}/{name}" for term in l1 for name in self.names]}
 
-    def described(self):
+    def described(self) -> str:
         return self.described_by(self.G)
 
-    def translators(self):
+    def translators(self) -> dict[str, Callable]:
         """Those of the set's first direction first."""
         networks = self.averaged([self.G, self.F])
         ways = ("a2b", "b2a") if self.way == "a2b" else ("b2a", "a2b")
         return {way: self.applied(net) for way, net in zip(ways, networks, strict=True)}
 
-    def gallery(self, x, y):
-        """Rows of a sample grid, for X and for Y: images, translated, cycled, and, where the
-        channels allow it, through the other network, which ought to leave them as they are."""
+    def gallery(self, x: tf.Tensor, y: tf.Tensor) -> list:
+        """Rows of a sample grid, for X and for Y: images, translated, cycled.
+
+        Where the channels allow it also through the other network, which ought to leave them as
+        they are.
+        """
         g, f = self.translators().values()
         rows = []
         for images, there, back in ((x, g, f), (y, f, g)):
@@ -153,7 +164,7 @@ class CycleGAN(FromImages):
                 rows.append(back(images))
         return rows
 
-    def measure(self, x, y):
+    def measure(self, x: tf.Tensor, y: tf.Tensor) -> dict:
         """Cycle L1 of held-out images; of a paired set also the pixel scores of the outputs."""
         g, f = self.translators().values()
         scores = {}
@@ -165,7 +176,7 @@ class CycleGAN(FromImages):
                 scores |= {f"{k}/from_{name}": v for k, v in pixel_scores(made, other).items()}
         return scores
 
-    def models(self):
+    def models(self) -> dict[str, keras.Model]:
         networks = self.averaged([self.G, self.F])
         return ({f"generator_{direction}": net for direction, net in zip(
             self.translators(), networks, strict=True)}

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import ClassVar
+
+import keras
+import tensorflow as tf
+
 from gantrain import nets
+from gantrain.core import Config
 from gantrain.nets import (
     Direction,
     DiscriminatorNets,
@@ -13,6 +20,7 @@ from gantrain.nets import (
     Width,
 )
 from gantrain.optimizers import DiscriminatorAdam, GeneratorAdam, Regularisation
+from gantrain.options import Options
 from gantrain.terms.adversarial import AdversarialOptions
 from gantrain.trainer import Trainer, Translates
 
@@ -23,20 +31,21 @@ JUDGED = (AdversarialOptions, DiscriminatorNets, PatchNets, DiscriminatorAdam)
 class FromImages(Trainer, Translates):
     """Generators from images to images and patch discriminators."""
 
-    options = (Width, WeightInit, Direction, TranslatorNets, ImageLayers, GeneratorAdam,
-               Regularisation)
+    options: ClassVar[tuple[type[Options], ...]] = (
+        Width, WeightInit, Direction, TranslatorNets, ImageLayers, GeneratorAdam, Regularisation)
     takes, same_channels = (2, 2), False
 
     @classmethod
-    def paper(cls, flat):
+    def paper(cls, flat: dict) -> dict:
         """Isola et al. 2017, section 6.1; Zhu et al. 2017, section 7.2."""
         return {"batch_size": 1, "weight_init": "normal"} | pictures(flat)
 
-    def __init__(self, config):
+    def __init__(self, config: Config):
         # `way` is the direction from the first domain to the second.
         self.config, self.way = config, config.of(Direction).direction
 
-    def translator(self, source, target, number=0):
+    def translator(self, source: tuple[int, ...], target: tuple[int, ...],
+                   number: int = 0) -> keras.Model:
         """A generator from images of one shape [H, W, C] to those of another."""
         o, layers = self.config.of(TranslatorNets), self.config.of(ImageLayers)
         return nets.build_translator(
@@ -45,7 +54,7 @@ class FromImages(Trainer, Translates):
             weight_init=self.config.of(WeightInit).weight_init, seed=self.config.run.seed,
             number=number)
 
-    def judge(self, side, channels, number=0):
+    def judge(self, side: int, channels: int, number: int = 0) -> keras.Model:
         """A patch discriminator."""
         d = self.config.of(DiscriminatorNets)
         return nets.build_patch_discriminator(
@@ -54,19 +63,19 @@ class FromImages(Trainer, Translates):
             spectral_norm=d.spectral_norm, weight_init=self.config.of(WeightInit).weight_init,
             seed=self.config.run.seed, number=number)
 
-    def described_by(self, generator, judged=True):
+    def described_by(self, generator: keras.Model, judged: bool = True) -> str:
         """The networks in one line."""
         return nets.described(
             self.config.of(TranslatorNets).generator, generator,
             self.config.of(PatchNets).patch if judged else None, self.config.data.image_size)
 
-    def applied(self, network):
+    def applied(self, network: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
         """images -> images of a trained network, in the run's test mode."""
         return nets.applied(network, self.config.of(TranslatorNets).test_mode,
                             self.config.run.seed)
 
 
-def pictures(flat):
+def pictures(flat: dict) -> dict:
     """Mirrored and cropped pictures, 286 for 256, and a rate that falls over the second half."""
     size = flat["image_size"]
     cropped = size and flat["fit"] != "none"

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import keras
 import tensorflow as tf
 
 from gantrain import latent, nets
-from gantrain.game import Play, pairs
+from gantrain.core import Config
+from gantrain.data.batches import Batch
+from gantrain.data.domain import Domain
+from gantrain.game import Draw, Play, pairs
 from gantrain.measures.adaptation import of_classifiers
 from gantrain.nets import DiscriminatorNets, PairOptions, Sharing, WeightInit, Width
 from gantrain.optimizers import DiscriminatorAdam, GeneratorAdam, Regularisation, averages
+from gantrain.options import Options
 from gantrain.terms import chosen, logged
 from gantrain.terms.adversarial import Adversarial, AdversarialOptions
 from gantrain.terms.labels import LabelHeads, LabelOptions
@@ -26,10 +34,12 @@ class FromNoise(Trainer, Generates):
         adversarial: the game between them.
     """
 
-    options = (Width, WeightInit, AdversarialOptions, DiscriminatorNets, PairOptions,
-               GeneratorAdam, DiscriminatorAdam, Regularisation)
+    options: ClassVar[tuple[type[Options], ...]] = (
+        Width, WeightInit, AdversarialOptions, DiscriminatorNets, PairOptions, GeneratorAdam,
+        DiscriminatorAdam, Regularisation)
 
-    def __init__(self, config, domains, same_init=False, **of_the_pair):
+    def __init__(self, config: Config, domains: Sequence[Domain], same_init: bool = False,
+                 **of_the_pair):
         check_number(config, domains, self.takes)
         n, d = config.of(PairOptions), config.of(DiscriminatorNets)
         self.latent, self.names = n, [d.name for d in domains]
@@ -44,17 +54,17 @@ class FromNoise(Trainer, Generates):
         self.adversarial = Adversarial(config, dict(zip(self.names, self.D, strict=True)))
         self.averages = averages(config, self.G)
 
-    def play(self, batch, draw, update):
+    def play(self, batch: Sequence[Batch], draw: Draw, update: int) -> Play:
         """x_i ~ p_data_i and z ~ p_z of one update, and what the generators make of z."""
         z = self.noise(draw)
         return Play([domain.images[update] for domain in batch],
                     [None if domain.labels is None else domain.labels[update] for domain in batch],
                     z, [nets.generate(g, z, training=True) for g in self.G], draw, update)
 
-    def noise(self, draw):
+    def noise(self, draw: Draw) -> tf.Tensor:
         return latent.prior(self.latent, draw)
 
-    def report(self):
+    def report(self) -> dict:
         """Mean distance between the weights of two generators, as in thesis figure 4.1."""
         if len(self.G) < 2:
             return {}
@@ -63,16 +73,16 @@ class FromNoise(Trainer, Generates):
             for one, other in pairs(self.G)]
         return {"generators/weight_distance": tf.reduce_mean(tf.stack(distances))}
 
-    def logs(self):
+    def logs(self) -> dict[str, list[str]]:
         return self.adversarial.logs()
 
-    def generators(self):
+    def generators(self) -> list[keras.Model]:
         return self.averaged(self.G)
 
-    def samples(self, z):
+    def samples(self, z: tf.Tensor) -> list:
         return [nets.generate(g, z, training=False).image for g in self.generators()]
 
-    def models(self):
+    def models(self) -> dict[str, keras.Model]:
         return ({f"generator_{n}": nets.image_model(g)
                  for n, g in zip(self.names, self.generators(), strict=True)}
                 | {f"discriminator_{n}": d for n, d in zip(self.names, self.D, strict=True)})
@@ -86,31 +96,32 @@ class Coupled(FromNoise, Adapts, Scores):
     """
 
     takes = (2, None)
-    options, terms = (*FromNoise.options, Sharing), (HEADS,)
+    options = (*FromNoise.options, Sharing)
+    terms: ClassVar[Sequence[Mapping[str, Any]]] = (HEADS,)
 
-    def __init__(self, config, domains, consulted):
+    def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         o = config.of(Sharing)
         super().__init__(config, domains, o.same_init, shared_layers=o.shared_layers,
                          d_shared_layers=o.d_shared_layers, alone=config.on(LabelOptions))
         self.alone = consulted.get("source_only")
-        self.labels = chosen(HEADS, config, domains,
-                             {**consulted, "discriminators": self.D})
+        self.labels: list[LabelHeads] = chosen(
+            HEADS, config, domains, {**consulted, "discriminators": self.D})
 
-    def logs(self):
+    def logs(self) -> dict[str, list[str]]:
         logs = super().logs()
         return logs | {"discriminators": logs["discriminators"] + logged(self.labels)}
 
-    def score(self, test):
+    def score(self, test: Callable[[], list[Domain]]) -> dict:
         """How well each domain's classifier does on its test part, and one of the source alone."""
         return of_classifiers(self.classifiers(), test(), self.source, self.alone) if (
             self.labels) else {}
 
     @property
-    def source(self):
+    def source(self) -> int | None:
         return self.labels[0].source if self.labels else None
 
-    def classifiers(self):
+    def classifiers(self) -> list:
         return self.labels[0].classifiers if self.labels else []
 
-    def models(self):
+    def models(self) -> dict[str, keras.Model]:
         return super().models() | (self.labels[0].models() if self.labels else {})

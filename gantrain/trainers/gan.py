@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gantrain.core import Config
+from gantrain.data.batches import Batch
+from gantrain.data.domain import Domain
+from gantrain.game import Draw
 from gantrain.optimizers import sides
 from gantrain.trainers.from_noise import FromNoise
 
@@ -24,11 +31,11 @@ class GAN(FromNoise):
     )
     takes = (1, 1)
 
-    def __init__(self, config, domains, consulted):
+    def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         super().__init__(config, domains)
         self.players = sides(config, self.G, self.D, self.adversarial.clip)
 
-    def train_step(self, batch, draw):
+    def train_step(self, batch: Sequence[Batch], draw: Draw) -> dict:
         for i in range(self.per_step):
             play = self.play(batch, draw, i)
             logs = self.players["discriminators"].descend(

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
+import keras
 import tensorflow as tf
 
+from gantrain.core import Config
+from gantrain.data.batches import Batch
+from gantrain.data.domain import Domain
 from gantrain.data.pairs import require_pairs
 from gantrain.errors import UserError
+from gantrain.game import Draw, Terms
 from gantrain.measures.pixels import distances, pixel_scores
 from gantrain.optimizers import averages, sides
 from gantrain.options import Options, option
@@ -19,7 +26,7 @@ from gantrain.trainers.from_images import JUDGED, FromImages
 
 @dataclass(frozen=True)
 class JudgedOptions(Options):
-    """The game of Pix2Pix"""
+    """The game of Pix2Pix."""
 
     section, switch = "judged", "adversarial_weight"
 
@@ -31,17 +38,18 @@ class JudgedOptions(Options):
 class Judged(Adversarial):
     """The game as a term that may be absent, and D with it."""
 
-    options, also = JudgedOptions, JUDGED
+    options: ClassVar[type[Options]] = JudgedOptions
+    also = JUDGED
 
     @classmethod
-    def consults(cls, config, domains):
+    def consults(cls, config: Config, domains: Sequence[Domain]) -> dict:
         """Nothing: D is trained."""
         return {}
 
 
 @dataclass(frozen=True)
 class Pix2PixOptions(Options):
-    """Pix2Pix"""
+    """Pix2Pix."""
 
     section = "pix2pix"
 
@@ -54,7 +62,7 @@ class Pix2PixOptions(Options):
         0, "end the run when the held-out pixel distance has not fallen for this many samplings, "
         "and keep the best weights (0: off)", low=0)
 
-    def check(self, config):
+    def check(self, config: Config) -> None:
         if not self.l1_loss and not config.on(JudgedOptions):
             raise UserError("--l1_loss 0 and --adversarial_weight 0 leave nothing to learn from; "
                             "give one of them a weight")
@@ -86,14 +94,14 @@ class Pix2Pix(FromImages):
     paired = True
 
     @classmethod
-    def paper(cls, flat):
+    def paper(cls, flat: dict) -> dict:
         """Isola et al. 2017, section 6.1; dropout is the noise of its U-Net."""
         generator = flat["generator"] or "unet"
         return super().paper(flat) | {
             "generator": generator, "dropout": 0.5 if generator.startswith("unet") else 0.0,
             "norm": "batch", "test_mode": "training"}
 
-    def __init__(self, config, domains, consulted):
+    def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         super().__init__(config)
         check_number(config, domains, self.takes)
         require_pairs(domains, config.data.dataset)
@@ -109,7 +117,7 @@ class Pix2Pix(FromImages):
         self.players = sides(config, [self.G], judges, clip)
         self.averages = averages(config, [self.G])
 
-    def train_step(self, batch, draw):
+    def train_step(self, batch: Sequence[Batch], draw: Draw) -> dict:
         pairs = [self.pair(batch, i, draw) for i in range(self.per_step)]
         logs, fake = self.players["generators"].descend_keeping(
             lambda: self.generator_objective(*pairs[0], draw))
@@ -120,13 +128,13 @@ class Pix2Pix(FromImages):
         self.follow(draw)
         return logs
 
-    def pair(self, batch, number, draw):
+    def pair(self, batch: Sequence[Batch], number: int, draw: Draw) -> tuple[tf.Tensor, tf.Tensor]:
         """x [B, H, W, C] and its targets [B, T, H, W, C] of one update."""
         x, y = (domain.images[number] for domain in batch)
         return erase(x, self.o.random_erasing, draw), (
             y if y.shape.rank == 5 else y[:, None])
 
-    def generator_objective(self, x, y, draw):
+    def generator_objective(self, x: tf.Tensor, y: tf.Tensor, draw: Draw) -> tuple[Terms, Any]:
         """adv_G + L1; and what G made of x."""
         terms, fake = {}, self.G(x, training=True)
         if self.D:
@@ -135,7 +143,8 @@ class Pix2Pix(FromImages):
         l1 = tf.reduce_mean(tf.reduce_min(distances(fake, y), axis=1))
         return terms | {"l1": (self.o.l1_loss, l1)}, fake
 
-    def discriminator_objective(self, x, y, fake, draw, update):
+    def discriminator_objective(self, x: tf.Tensor, y: tf.Tensor, fake: tf.Tensor, draw: Draw,
+                                update: int) -> Terms:
         """Half of adv_D, the mean over the targets, + penalty."""
         count = y.shape[1]
         real = self.seen(tf.repeat(x, count, axis=0), tf.concat(tf.unstack(y), axis=0))
@@ -144,30 +153,30 @@ class Pix2Pix(FromImages):
             "D", self.D, real, fake, draw.times(count), update,
             weight=self.adversarial.loss.published / 2)
 
-    def seen(self, x, y):
+    def seen(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         """What D sees of a pair: both images as one, or the second alone."""
         return tf.concat([x, y], axis=-1) if self.game.conditional else y
 
-    def logs(self):
+    def logs(self) -> dict[str, list[str]]:
         logs = self.adversarial.logs() if self.D else {"generators": []}
         return logs | {"generators": [*logs["generators"], "l1"]}
 
-    def described(self):
+    def described(self) -> str:
         return self.described_by(self.G, self.D is not None)
 
-    def translators(self):
+    def translators(self) -> dict[str, Callable]:
         return {self.way: self.applied(self.averaged([self.G])[0])}
 
-    def gallery(self, x, y):
+    def gallery(self, x: tf.Tensor, y: tf.Tensor) -> list:
         """Rows of a sample grid: inputs, outputs, (first) targets."""
         (translate,) = self.translators().values()
         return [x, translate(x), y if y.shape.rank == 4 else y[:, 0]]
 
-    def measure(self, x, y):
+    def measure(self, x: tf.Tensor, y: tf.Tensor) -> dict:
         """Pixel scores of held-out pairs."""
         (translate,) = self.translators().values()
         return pixel_scores(translate(x), y)
 
-    def models(self):
+    def models(self) -> dict[str, keras.Model]:
         generator = self.averaged([self.G])[0]
         return {"generator": generator} | ({"discriminator": self.D} if self.D else {})

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import keras
 import tensorflow as tf
 
+from gantrain.core import Config
+from gantrain.data.batches import Batch
+from gantrain.data.domain import Domain
+from gantrain.game import Draw, Play, Terms
 from gantrain.optimizers import sides
 from gantrain.options import Options, option
 from gantrain.terms import chosen, logged, total, trained
@@ -22,7 +29,7 @@ COUPLINGS = {"feature_loss": FeatureRegulariser, "semantic_loss": SemanticLoss,
 
 @dataclass(frozen=True)
 class CouplingOptions(Options):
-    """Couplings of generators. A weight is the switch: absence means off"""
+    """Couplings of generators. A weight is the switch: absence means off."""
 
     section = "coupling"
 
@@ -57,11 +64,11 @@ class SCoGAN(Coupled):
     terms = ({"semantic_loss": SemanticLoss}, COUPLINGS, *Coupled.terms)
 
     @classmethod
-    def paper(cls, flat):
+    def paper(cls, flat: dict) -> dict:
         """Section 5.1: WGAN-GP."""
         return {"loss": "wasserstein"}
 
-    def __init__(self, config, domains, consulted):
+    def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         super().__init__(config, domains, consulted)
         if self.labels:
             consulted = {**consulted, "classifier": self.labels[0].classifiers}
@@ -70,7 +77,7 @@ class SCoGAN(Coupled):
         self.players = sides(config, self.G + trained(self.couplings),
                              self.D + trained(self.labels), self.adversarial.clip)
 
-    def train_step(self, batch, draw):
+    def train_step(self, batch: Sequence[Batch], draw: Draw) -> dict:
         for i in range(self.per_step):
             play = self.play(batch, draw, i)
             logs = self.players["discriminators"].descend(
@@ -81,19 +88,19 @@ class SCoGAN(Coupled):
         self.follow(draw)
         return logs
 
-    def coupled(self, play):
+    def coupled(self, play: Play) -> Terms:
         """adv_G and the couplings, whose weights may rise from zero over the first steps."""
         rise = tf.minimum(tf.cast(play.draw.step, tf.float32) / self.ramp, 1.0) if self.ramp else 1
         return self.adversarial.of_generators(play) | {
             name: (rise * weight, value)
             for name, (weight, value) in total(self.couplings, play).items()}
 
-    def logs(self):
+    def logs(self) -> dict[str, list[str]]:
         logs = super().logs()
         return logs | {"generators": logs["generators"] + logged(self.couplings)}
 
-    def encoder(self):
+    def encoder(self) -> keras.Model | None:
         return next((c.encoder for c in self.couplings if isinstance(c, LatentCycle)), None)
 
-    def models(self):
+    def models(self) -> dict[str, keras.Model]:
         return super().models() | {net.name: net for net in trained(self.couplings)}

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
 import tensorflow as tf
 
+from gantrain.core import Config
+from gantrain.data.batches import Batch
+from gantrain.data.domain import Domain
 from gantrain.data.pairs import examples, pair_count
 from gantrain.data.palettes import label_palette
 from gantrain.errors import UserError
-from gantrain.game import watch
+from gantrain.game import Draw, Terms, watch
 from gantrain.images import to_float
 from gantrain.measures.fcn import fcn_score
 from gantrain.nets import Direction, ImageLayers, Width
@@ -43,11 +51,11 @@ class Segmenter(Trainer, Shows, Scores):
     takes, paired, same_channels = (2, 2), True, False
 
     @classmethod
-    def paper(cls, flat):
+    def paper(cls, flat: dict) -> dict:
         """Long et al. 2015, section 4.3; its networks have no normalisation."""
         return {"batch_size": 8, "norm": "batch", "dropout": 0.5} | pictures(flat)
 
-    def __init__(self, config, domains, consulted):
+    def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         check_number(config, domains, self.takes)
         data, layers = config.data, config.of(ImageLayers)
         if not pair_count(domains) or any(d.rows.shape[1] > 1 for d in domains):
@@ -61,15 +69,15 @@ class Segmenter(Trainer, Shows, Scores):
                            weight_init="xavier", seed=config.run.seed)
         self.players = reader("segmenter", self.S, config)
 
-    def train_step(self, batch, draw):
+    def train_step(self, batch: Sequence[Batch], draw: Draw) -> dict:
         maps, photos = (domain.images[0] for domain in batch)
         return self.players["segmenter"].descend(lambda: self.objective(maps, photos))
 
-    def objective(self, maps, photos):
+    def objective(self, maps: tf.Tensor, photos: tf.Tensor) -> Terms:
         """Cross-entropy of the pixels, and the share of them that is right."""
         return self.of_logits(maps, self.S(photos, training=True))
 
-    def of_logits(self, maps, logits):
+    def of_logits(self, maps: tf.Tensor, logits: tf.Tensor) -> Terms:
         """The objective of label maps [B, H, W, C] and logits [B, H, W, K]."""
         truth = self.palette.indices(maps)
         scored = tf.cast(truth < len(self.palette.classes), tf.float32)
@@ -79,31 +87,31 @@ class Segmenter(Trainer, Shows, Scores):
         return {"cross_entropy": (1.0, mean_where(entropy, scored)),
                 "pixel_accuracy": watch(mean_where(right, scored))}
 
-    def logs(self):
+    def logs(self) -> dict[str, list[str]]:
         return {"segmenter": ["cross_entropy", "pixel_accuracy"]}
 
-    def described(self):
+    def described(self) -> str:
         strides = [2 ** (fcn_halvings(self.side) - i) for i in (2, 1, 0)]
         return (f"FCN with heads on strides {', '.join(map(str, strides))}, "
                 f"{self.S.count_params():,} weights, {len(self.palette.classes)} classes")
 
     # --- use ----------------------------------------------------------------------------------
 
-    def gallery(self, maps, photos):
+    def gallery(self, maps: tf.Tensor, photos: tf.Tensor) -> list:
         """Rows of a sample grid: photographs, what is read off them, label maps."""
         found = tf.argmax(self.S(photos, training=False), axis=-1, output_type=tf.int32)
         return [photos, self.palette.pictures(found),
                 self.palette.pictures(self.palette.indices(maps))]
 
-    def measure(self, maps, photos):
+    def measure(self, maps: tf.Tensor, photos: tf.Tensor) -> dict:
         """Cross-entropy and accuracy of held-out pairs."""
         return {name: value for name, (_, value) in
                 self.of_logits(maps, self.S(photos, training=False)).items()}
 
-    def models(self):
+    def models(self) -> dict[str, keras.Model]:
         return {"segmenter": self.S}
 
-    def score(self, test):
+    def score(self, test: Callable[[], list[Domain]]) -> dict:
         """The ceiling of the FCN score: that of the real photographs of the test part."""
         domains = test()
         count, step = pair_count(domains), SCORED_AT_ONCE
@@ -113,7 +121,7 @@ class Segmenter(Trainer, Shows, Scores):
         return fcn_score(lambda x: self.S(x, training=False), pairs, self.palette)
 
 
-def mean_where(values, chosen):
+def mean_where(values: np.ndarray, chosen: tf.Tensor) -> tf.Tensor:
     """Mean over images of the mean over those of their pixels where `chosen` is 1 and not 0.
 
     Image by image, so that the mean over replicas is that of the whole batch.

@@ -45,7 +45,7 @@ class Report(NamedTuple):
 
     done: int
     skipped: list[str]
-    left_out: dict[str, int] = {}
+    left_out: dict[str, int]
 
 
 def translate_files(translate, source, output, *, channels, multiple=1, tile=0, batch_size=0,
