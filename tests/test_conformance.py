@@ -163,7 +163,7 @@ def test_compiled_equals_eager(build, trainer):
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize("trainer", TRAINERS)
 def test_half_precision(build, trainer, precision):
-    session = build(FULLEST[trainer], precision=precision, n_critic=1)
+    session = build(FULLEST[trainer], precision=precision)
     before = snapshot(session)
     tf.config.run_functions_eagerly(True)
     # Scaling for float16 looks for its scale in the first updates, and skips those.
