@@ -51,7 +51,7 @@ def _keeps(variant):
 
 CYCLEGAN_STEP = """\
         logs, made = self.players["generators"].descend_keeping(
-            lambda: self.generator_objective(*real[0], draw))
+            lambda: self.generator_objective(real[0][0], real[0][1], draw))
         for i, (x, y) in enumerate(real):
             fake = self.translated(x, y) if i else made
             fake = {name: pool.exchange(fake[name], draw) for name, pool in self.pool.items()}
@@ -309,9 +309,9 @@ MUTATIONS = (
              "squared_norm(input_gradient(discriminator, fake))",
              (PENALTY + "gradient_penalty_looks_between_real_and_fake",)),
     # Players and their optimizers.
-    Mutation("the betas of G exchanged", OPTIMIZERS, "adam(o.g_lr, o.g_beta1, o.g_beta2,",
-             "adam(o.g_lr, o.g_beta2, o.g_beta1,", RATES),
-    Mutation("D has the rate of G", OPTIMIZERS, "adam(o.d_lr,",
+    Mutation("the betas of G exchanged", OPTIMIZERS, "adam(g.g_lr, g.g_beta1, g.g_beta2,",
+             "adam(g.g_lr, g.g_beta2, g.g_beta1,", RATES),
+    Mutation("D has the rate of G", OPTIMIZERS, "adam(d.d_lr,",
              "adam(config.of(GeneratorAdam).g_lr,", RATES),
     Mutation("the rate of D falls over the steps, not over its updates", OPTIMIZERS,
              'steps * config.flat()["n_critic"]', "steps",
