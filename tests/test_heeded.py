@@ -93,7 +93,7 @@ RUNS = {
     # Measured without a judge, which would have to be trained.
     "gan-points": ("gan", MEASURED | dict(dataset="ring", net="toy")),
     "cogan-full": ("cogan", FROM_NOISE | LABELS | dict(net="compact")),
-    "cogan-labels": ("cogan", dict(label_loss=1.0)),
+    "cogan-labels": ("cogan", dict(label_loss=1.0, classifier_steps=1)),
     "cogan-least": ("cogan", {}),
     "scogan-full": ("scogan", FROM_NOISE | SEMANTIC | dict(
         feature_loss=1.0, cycle_loss=1.0, perceptual_loss=(1.0, 1.0), coupling_ramp=2)),
