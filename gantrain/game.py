@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from gantrain import noise
@@ -229,11 +228,11 @@ class Draw:
         self._calls += 1
         return tf.random.experimental.stateless_fold_in(self._base, self._calls)
 
-    def mine(self, values: np.ndarray) -> tf.Tensor:
+    def mine(self, values: tf.Tensor) -> tf.Tensor:
         """This replica's part of values [global batch, ...]."""
         return values[self._first:self._first + self.local]
 
-    def gather(self, values: np.ndarray) -> tf.Tensor:
+    def gather(self, values: tf.Tensor) -> tf.Tensor:
         """The inverse of `mine`: values of all replicas, in the order of the global batch."""
         if self._global == self.local:
             return values

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from gantrain import nets
@@ -169,7 +168,7 @@ class LabelHeads(Term):
                           f"sure_real/{name}": watch(sure)}
         return terms
 
-    def taught(self, images: np.ndarray, teacher: int, others: tf.Tensor, student: int,
+    def taught(self, images: tf.Tensor, teacher: int, others: tf.Tensor, student: int,
                draw: Draw) -> tuple[tf.Tensor, tf.Tensor]:
         """E[m CE(c, C_student(view(others)))] with c and m from C_teacher(images); and E[m].
 

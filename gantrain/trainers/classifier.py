@@ -68,7 +68,7 @@ class Classifier(Trainer, Scores):
                 correct(domain.labels[0], logits, self.multi_label), tf.float32)))
         return terms
 
-    def attacked(self, x: tf.Tensor, labels: np.ndarray | None, draw: Draw) -> tf.Tensor:
+    def attacked(self, x: tf.Tensor, labels: tf.Tensor, draw: Draw) -> tf.Tensor:
         """The images after one adversarial step, whose length rises over the first half."""
         length = self.o.classifier_attack
         if not length:
@@ -93,7 +93,7 @@ class Classifier(Trainer, Scores):
         return {f"accuracy/{d.name}": accuracy(self.C, d) for d in test()}
 
 
-def cross_entropy(labels: np.ndarray | None, logits: tf.Tensor, multi_label: bool) -> tf.Tensor:
+def cross_entropy(labels: tf.Tensor, logits: tf.Tensor, multi_label: bool) -> tf.Tensor:
     """Cross-entropy per image, [B], from int32 classes [B] or 0/1 attributes [B, A].
 
     Classes may be those of pixels, [B, H, W], too. Not by TensorFlow's fused kernel, which
@@ -106,7 +106,7 @@ def cross_entropy(labels: np.ndarray | None, logits: tf.Tensor, multi_label: boo
     return -tf.reduce_sum(chosen * tf.nn.log_softmax(logits), axis=-1)
 
 
-def correct(labels: np.ndarray | None, logits: tf.Tensor, multi_label: bool) -> tf.Tensor:
+def correct(labels: tf.Tensor, logits: tf.Tensor, multi_label: bool) -> tf.Tensor:
     """Whether each prediction [B] (or each attribute [B, A]) equals its label."""
     if multi_label:
         return tf.equal(logits > 0.0, labels > 0)

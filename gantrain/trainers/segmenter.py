@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from gantrain.core import Config
@@ -121,7 +120,7 @@ class Segmenter(Trainer, Shows, Scores):
         return fcn_score(lambda x: self.S(x, training=False), pairs, self.palette)
 
 
-def mean_where(values: np.ndarray, chosen: tf.Tensor) -> tf.Tensor:
+def mean_where(values: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
     """Mean over images of the mean over those of their pixels where `chosen` is 1 and not 0.
 
     Image by image, so that the mean over replicas is that of the whole batch.
