@@ -40,7 +40,7 @@ def words(run_dir, **options):
     """A command line of a tiny coupled run."""
     usual = dict(gan_type="scogan", dataset="tiny", net="plain", width=tiny.WIDTH, batch_size=4,
                  noise_dim=6, n_critic=1, steps=4, log_every=2, run_dir=run_dir)
-    if options.get("semantic_loss"):
+    if options.get("semantic_loss") and "classifier" not in options:
         usual |= dict(classifier_net="plain", classifier_steps=2)
     if options.get("gan_type") == "classifier":
         for name in ("net", "noise_dim", "n_critic"):

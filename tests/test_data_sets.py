@@ -309,7 +309,7 @@ def test_folder_sets(tmp_path):
     one, two = load(f"folder:{tmp_path / 'a'},{tmp_path / 'b'}", data_dir="nowhere", offline=True)
     assert (one.name, two.name) == ("a", "b") and one.shape == two.shape == (128, 128, 3)
     refused(lambda: load("folder:absent", data_dir=tmp_path), "absent")
-    refused(lambda: load("mnist2", data_dir=tmp_path), "--dataset mnist2", "mnist2edge")
+    refused(lambda: load("mnist2", data_dir=tmp_path), "--dataset mnist2", "did you mean mnist")
 
 
 # ------------------------------------------------------------------------------------------- TFDS

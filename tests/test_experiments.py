@@ -15,6 +15,7 @@ from gantrain.experiments.table import SCALES, Arm, Cell, Experiment, Request, R
 from gantrain.main import main
 from gantrain.measures.evaluate import measure
 from gantrain.nets import PairOptions, build_pair
+from gantrain.nets.options import Sharing
 from gantrain.runs.directory import RunDirectory
 from gantrain.stages import prepare
 from gantrain.use.measured import streams as streams_of
@@ -57,8 +58,9 @@ def test_every_pair_of_networks_can_be_built():
         c = make(**options)
         if c.has(PairOptions):
             n = c.of(PairOptions)
+            s = c.of(Sharing) if c.has(Sharing) else Sharing(0, 0)
             wanted.add((n.net, c.data.image_size or find(c.data.dataset).image_size,
-                        n.shared_layers, n.d_shared_layers))
+                        s.shared_layers, s.d_shared_layers))
     for net, size, shared, d_shared in wanted:
         shape = (size, size, 3) if size else (2,)
         build_pair(net, 2, shape, noise_dim=6, width=0.02, shared_layers=shared,

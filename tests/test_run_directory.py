@@ -150,18 +150,20 @@ def test_a_checkpoint_of_other_networks_is_refused_by_the_first_entry(tmp_path, 
         np.testing.assert_array_equal(value, old)
 
 
-NETWORK = (keras.layers.Dense(3), keras.layers.Dropout(0.5, name="drop"),
-           keras.layers.Dense(2, name="head"))
+# Makers of layers: Keras counts those without a name.
+NETWORK = (lambda: keras.layers.Dense(3), lambda: keras.layers.Dropout(0.5, name="drop"),
+           lambda: keras.layers.Dense(2, name="head"))
 
 
 def player(layers):
-    net = keras.Sequential([keras.Input((4,)), *(
-        type(layer).from_config(layer.get_config()) for layer in layers)], name="net")
+    net = keras.Sequential([keras.Input((4,)), *(make() for make in layers)], name="net")
     return Player("p", [net], keras.optimizers.Adam())
 
 
 def test_entries_have_names_that_survive_an_added_layer():
-    first = keras.layers.Dropout(0.1, name="first")
+    def first():
+        return keras.layers.Dropout(0.1, name="first")
+
     small, large = player(NETWORK).state(), player((first, *NETWORK, NETWORK[0])).state()
     assert set(small) < set(large)
     assert {"net/dense/kernel", "net/head/bias", "optimizer/iteration",
