@@ -151,9 +151,9 @@ def test_what_the_heads_are_compared_with_has_the_same_trunk(name):
 @pytest.fixture
 def heads(tmp_path):
     def make(**options):
-        config = tiny.config(tmp_path / "run", gan_type="cogan", net="plain",
-                             **EVERY_TERM | options)
-        judges, _ = build(shared=config.of(nets.PairOptions).d_shared_layers)
+        chosen = {k: v for k, v in (EVERY_TERM | options).items() if v is not None}
+        config = tiny.config(tmp_path / "run", gan_type="cogan", net="plain", **chosen)
+        judges, _ = build(shared=config.of(nets.Sharing).d_shared_layers)
         return LabelHeads(config, tiny.domains(2), {"discriminators": judges})
     return make
 
@@ -213,7 +213,8 @@ def test_what_nobody_is_sure_of_teaches_nothing(heads):
 
 
 def test_without_weights_only_the_source_is_learned(heads):
-    terms = heads(label_transfer=0.0, label_self=0.0)(play(batch(0), [0, 1, 2, 3], batch(1)))
+    own = heads(label_transfer=0.0, label_self=0.0, label_confidence=None)
+    terms = own(play(batch(0), [0, 1, 2, 3], batch(1)))
     assert set(terms) == {"label/a", "label_accuracy/a"}
 
 

@@ -25,6 +25,7 @@ from gantrain.trainer import Shows, Translates
 from gantrain.trainers import TRAINERS
 from gantrain.trainers.cyclegan import CycleGAN
 from gantrain.trainers.scogan import COUPLINGS
+from gantrain.use.held_out import HeldOut
 from gantrain.use.samples import noise, samples
 
 LABELS = dict(label_loss=1.0, label_transfer=0.5, label_self=0.7, label_confidence=0.0,
@@ -404,7 +405,7 @@ def test_accuracy_counts_images_on_their_side_of_the_middle():
 
 
 def test_metrics_lines_are_plain_json(build, tmp_path):
-    build("gan-ring", tmp_path, steps=2).fit()
+    fit(build("gan-ring", tmp_path, steps=2))
     for line in (tmp_path / "metrics.jsonl").read_text().splitlines():
         values = json.loads(line)
         assert all(isinstance(v, (int, float)) for v in values.values())
@@ -660,7 +661,7 @@ def test_the_direction_turns_the_domains_around(tmp_path, kind):
                 for way in ("a2b", "b2a")}
     assert [d.name for d in sessions["a2b"].domains] == ["a", "b"]
     assert [d.name for d in sessions["b2a"].domains] == ["b", "a"]
-    x, _ = sessions["b2a"].held_out(2)
+    x, _ = HeldOut(sessions["b2a"]).examples(2)
     expected = images.to_float(sessions["a2b"].domains[1].pixels(range(2)))
     np.testing.assert_array_equal(x, expected)
     for way, session in sessions.items():

@@ -157,7 +157,7 @@ def test_keep_best_ends_with_the_best_state(tmp_path, monkeypatch):
 def test_every_is_the_short_name_and_keep_best_needs_a_measurement(tmp_path, capsys):
     words = ["--dataset", "tiny", "--run_dir", str(tmp_path / "run")]
     assert main([*words, "--keep_best", "coherence"]) == 2
-    assert "--evaluate_every" in capsys.readouterr().err
+    assert "--every" in capsys.readouterr().err
     _, options = flags.parse("gantrain", {k: v[:2] for k, v in COMMANDS.items()}, "train",
                              ["--every", "5"])
     assert options == {"evaluate_every": 5}

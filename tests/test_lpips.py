@@ -34,7 +34,7 @@ def measures(weights, tmp_path_factory):
 
 @pytest.fixture
 def runtime():
-    return Runtime(Options(), 0)
+    return Runtime(Options())
 
 
 def images(seed, *shape):
