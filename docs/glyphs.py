@@ -40,5 +40,8 @@ def cut(image):
 
 if __name__ == "__main__":
     glyphs = [cut(drawn(typeface, digit)) for typeface in TYPEFACES for digit in "0123456789"]
-    np.savez_compressed(GLYPHS, sheet=np.concatenate([glyph.T for glyph in glyphs]),
-                        widths=np.array([glyph.shape[1] for glyph in glyphs], np.uint8))
+    np.savez_compressed(
+        GLYPHS,
+        sheet=np.concatenate([glyph.T for glyph in glyphs]),
+        widths=np.array([glyph.shape[1] for glyph in glyphs], np.uint8),
+    )

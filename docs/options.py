@@ -79,8 +79,11 @@ def values(field, section) -> str:
     if m["pair"]:
         return f"two numbers; bare flag {m['pair'][0]:g} {m['pair'][1]:g}"
     words = {int: "whole number", float: "number", str: "text"}[kind]
-    bounds = [f"{word} {m[key]}" for key, word in (("above", "above"), ("low", "from"),
-                                                     ("high", "to")) if m[key] is not None]
+    bounds = [
+        f"{word} {m[key]}"
+        for key, word in (("above", "above"), ("low", "from"), ("high", "to"))
+        if m[key] is not None
+    ]
     bare = [f"bare flag {m['const']:g}"] if m["const"] is not None else []
     return "; ".join([" ".join([words, *bounds]), *bare])
 

@@ -68,33 +68,62 @@ def _scogan(options, width, directory):
 
     The classifier is untrained: its arithmetic is that of a trained one.
     """
-    domains = [Domain("pen", *digits.pen_digits(IMAGES, 0), DIGITS).with_channels(3),
-               Domain("street", *digits.street_digits(IMAGES, 1), DIGITS)]
+    domains = [
+        Domain("pen", *digits.pen_digits(IMAGES, 0), DIGITS).with_channels(3),
+        Domain("street", *digits.street_digits(IMAGES, 1), DIGITS),
+    ]
     classifier = nets.build_classifier(CLASSIFIER, domains[0].shape, len(DIGITS), seed=0)
-    config = make(**dict(
-        gan_type="scogan", dataset="pen2street", net=NET, width=width, semantic_loss=10.0,
-        feature_loss=100.0, loss="wasserstein", d_penalty="gp", batch_size=options.batch_size or 64,
-        n_critic=options.n_critic or 5, steps=max(options.steps, 1), run_dir=directory))
+    config = make(
+        **dict(
+            gan_type="scogan",
+            dataset="pen2street",
+            net=NET,
+            width=width,
+            semantic_loss=10.0,
+            feature_loss=100.0,
+            loss="wasserstein",
+            d_penalty="gp",
+            batch_size=options.batch_size or 64,
+            n_critic=options.n_critic or 5,
+            steps=max(options.steps, 1),
+            run_dir=directory,
+        )
+    )
     return build(config, domains, {"classifier": classifier})
 
 
 def _translation(gan_type, generator, size):
     """Maker of a translation run on few pairs of noise."""
+
     def make(options, width, directory):
         pixels = np.random.default_rng(0).integers(0, 256, (2, PAIRS, size, size, 3), np.uint8)
         domains = paired(*(Domain(n, p) for n, p in zip("AB", pixels, strict=True)))
-        config = make(**dict(
-            gan_type=gan_type, dataset="pairs:noise", image_size=size, load_size=size,
-            generator=generator, width=width, batch_size=options.batch_size or 1,
-            n_critic=options.n_critic or 1, steps=max(options.steps, 1), run_dir=directory))
+        config = make(
+            **dict(
+                gan_type=gan_type,
+                dataset="pairs:noise",
+                image_size=size,
+                load_size=size,
+                generator=generator,
+                width=width,
+                batch_size=options.batch_size or 1,
+                n_critic=options.n_critic or 1,
+                steps=max(options.steps, 1),
+                run_dir=directory,
+            )
+        )
         return build(config, domains)
+
     make.__doc__ = f"{gan_type} with {generator}, {size} pixels, batch 1."
     return make
 
 
 # What can be measured; each a function (options, width, run directory) -> `OpenRun`.
-PROGRAMS = {"scogan": _scogan, "pix2pix": _translation("pix2pix", "unet", 256),
-            "cyclegan": _translation("cyclegan", "resnet9", 128)}
+PROGRAMS = {
+    "scogan": _scogan,
+    "pix2pix": _translation("pix2pix", "unet", 256),
+    "cyclegan": _translation("cyclegan", "resnet9", 128),
+}
 
 
 # --- the peak ------------------------------------------------------------------------------------
@@ -112,8 +141,10 @@ def _against_peak(options, program):
     for batch, side, channels in CONVOLUTIONS:
         convolve, cost = _convolution(program.runtime, batch, side, channels)
         speeds[convolve] = _speed(convolve, cost), cost
-        yield (f"3x3 convolution, {batch} x {side} x {side} x {channels}: "
-               f"{speeds[convolve][0]:.0f} GFLOP/s")
+        yield (
+            f"3x3 convolution, {batch} x {side} x {side} x {channels}: "
+            f"{speeds[convolve][0]:.0f} GFLOP/s"
+        )
     multiply, cost = _product(program.runtime)
     yield f"matrix product, {MATRIX} x {MATRIX}: {_speed(multiply, cost):.0f} GFLOP/s"
 
@@ -127,17 +158,23 @@ def _against_peak(options, program):
         shares.append(work / steps[-1] / 1e9 / peaks[-1])
         before = after
     o = program.config.flat()
-    yield (f"step: {options.program}, {o.get('net') or o['generator']} at width {o['width']:g}, "
-           f"{o['image_size']} pixels, batch {o['batch_size']}, n_critic {o['n_critic']}: "
-           f"{np.median(steps):.3g} s "
-           f"(median of {len(steps)}), {work / 1e9:.4g} GFLOP, "
-           f"{work / np.median(steps) / 1e9:.0f} GFLOP/s")
-    yield (f"share of the convolution peak measured between the steps "
-           f"({np.median(peaks):.0f} GFLOP/s): {100 * np.median(shares):.0f} % "
-           f"({100 * min(shares):.0f} to {100 * max(shares):.0f} %)")
+    yield (
+        f"step: {options.program}, {o.get('net') or o['generator']} at width {o['width']:g}, "
+        f"{o['image_size']} pixels, batch {o['batch_size']}, n_critic {o['n_critic']}: "
+        f"{np.median(steps):.3g} s "
+        f"(median of {len(steps)}), {work / 1e9:.4g} GFLOP, "
+        f"{work / np.median(steps) / 1e9:.0f} GFLOP/s"
+    )
+    yield (
+        f"share of the convolution peak measured between the steps "
+        f"({np.median(peaks):.0f} GFLOP/s): {100 * np.median(shares):.0f} % "
+        f"({100 * min(shares):.0f} to {100 * max(shares):.0f} %)"
+    )
     own = alone(program.runtime, step_function)
-    yield (f"the step's own convolutions and products, each run alone: {own:.3g} s, "
-           f"{work / own / 1e9:.0f} GFLOP/s, {100 * own / np.median(steps):.0f} % of the step")
+    yield (
+        f"the step's own convolutions and products, each run alone: {own:.3g} s, "
+        f"{work / own / 1e9:.0f} GFLOP/s, {100 * own / np.median(steps):.0f} % of the step"
+    )
 
 
 def _convolution(runtime, batch, side, channels):
@@ -224,11 +261,17 @@ def alone(runtime: Any, function: Callable) -> float:
 def _kind(op):
     """What decides the speed of an operation: type, input shapes, output shape, attributes."""
     attributes = [a.name for a in op.op_def.attr if a.type != "type"]
-    return (op.type, tuple((arg.name, tuple(t.shape), t.dtype) for arg, t in
-                           zip(op.op_def.input_arg, op.inputs, strict=True)),
-            tuple(op.outputs[0].shape),
-            tuple((name, _hashable(op.get_attr(name))) for name in attributes
-                  if not name.startswith("_")))
+    return (
+        op.type,
+        tuple(
+            (arg.name, tuple(t.shape), t.dtype)
+            for arg, t in zip(op.op_def.input_arg, op.inputs, strict=True)
+        ),
+        tuple(op.outputs[0].shape),
+        tuple(
+            (name, _hashable(op.get_attr(name))) for name in attributes if not name.startswith("_")
+        ),
+    )
 
 
 def _hashable(value):
@@ -239,9 +282,12 @@ def _hashable(value):
 
 def _seconds_alone(runtime, name, inputs, output, attributes):
     """Median seconds of one operation on random inputs; a size it is told is that of its result."""
-    values = {arg: tf.constant(output) if dtype == tf.int32
-              else tf.cast(tf.random.stateless_normal(shape, (0, i)), dtype)
-              for i, (arg, shape, dtype) in enumerate(inputs)}
+    values = {
+        arg: tf.constant(output)
+        if dtype == tf.int32
+        else tf.cast(tf.random.stateless_normal(shape, (0, i)), dtype)
+        for i, (arg, shape, dtype) in enumerate(inputs)
+    }
     operation = getattr(tf.raw_ops, name)
     attributes = {k: list(v) if isinstance(v, tuple) else v for k, v in attributes}
     run = runtime.function(lambda: tf.reshape(operation(**values, **attributes), [-1])[0])
@@ -280,9 +326,13 @@ def _conv_backprop_filter(op):
 
 
 _MULTIPLY_ADDS = {
-    "MatMul": _matmul, "BatchMatMulV2": _batch_matmul, "BatchMatMulV3": _batch_matmul,
-    "Conv2D": _conv, "Conv2DBackpropInput": _conv_backprop_input,
-    "Conv2DBackpropFilter": _conv_backprop_filter}
+    "MatMul": _matmul,
+    "BatchMatMulV2": _batch_matmul,
+    "BatchMatMulV3": _batch_matmul,
+    "Conv2D": _conv,
+    "Conv2DBackpropInput": _conv_backprop_input,
+    "Conv2DBackpropFilter": _conv_backprop_filter,
+}
 
 
 # --- dispatch ------------------------------------------------------------------------------------
@@ -300,9 +350,11 @@ def _against_eager(options, program):
             tf.config.run_functions_eagerly(False)
     # The first pair holds the compilation.
     compiled, eager = np.array(compiled[1:]), np.array(eager[1:])
-    return (f"step at width {NARROW:g}: {1e3 * np.median(compiled):.0f} ms compiled, "
-            f"{1e3 * np.median(eager):.0f} ms eagerly, {np.median(eager / compiled):.1f} times as "
-            f"long (median of {len(eager)})")
+    return (
+        f"step at width {NARROW:g}: {1e3 * np.median(compiled):.0f} ms compiled, "
+        f"{1e3 * np.median(eager):.0f} ms eagerly, {np.median(eager / compiled):.1f} times as "
+        f"long (median of {len(eager)})"
+    )
 
 
 # --- a run ---------------------------------------------------------------------------------------
@@ -326,24 +378,37 @@ def _over_time(options, program):
     run, steps = program.directory, options.steps
     resident, state = _Resident(), program.trainer.state()
     loop.fit(
-        program.iterate, program.batches.host(0),
+        program.iterate,
+        program.batches.host(0),
         program.compiled("report"),
-        [callbacks.Guard(run), callbacks.Scalars(run),
-         callbacks.Progress(steps, 0, stream=io.StringIO()),
-         callbacks.Samples(run, max(steps // 8, 1), watch(program).picture),
-         callbacks.Checkpoints(run, max(steps // 8, 1), 2, state,
-                               lambda: finite(state.values())), resident],
-        start=0, steps=steps, log_every=max(steps // 40, 1), also_log=lambda step: False,
-        batch_images=(program.config.data.batch_size * program.trainer.per_step
-                      * len(program.domains)),
-        stop=loop.Stop())
+        [
+            callbacks.Guard(run),
+            callbacks.Scalars(run),
+            callbacks.Progress(steps, 0, stream=io.StringIO()),
+            callbacks.Samples(run, max(steps // 8, 1), watch(program).picture),
+            callbacks.Checkpoints(
+                run, max(steps // 8, 1), 2, state, lambda: finite(state.values())
+            ),
+            resident,
+        ],
+        start=0,
+        steps=steps,
+        log_every=max(steps // 40, 1),
+        also_log=lambda step: False,
+        batch_images=(
+            program.config.data.batch_size * program.trainer.per_step * len(program.domains)
+        ),
+        stop=loop.Stop(),
+    )
     yield f"input wait: {100 * np.mean(resident.waits):.2f} % of the time of {steps} steps"
     first = int(SETTLED * len(resident.steps))
     at, megabytes = resident.steps[first:], resident.megabytes[first:]
     if len(at) > 1 and all(megabytes):
         slope = 1_000 * np.polyfit(at, megabytes, 1)[0]
-        yield (f"resident memory from step {at[0]} to {at[-1]}: {megabytes[0]:.0f} to "
-               f"{megabytes[-1]:.0f} MB, {slope:+.1f} MB per 1,000 steps")
+        yield (
+            f"resident memory from step {at[0]} to {at[-1]}: {megabytes[0]:.0f} to "
+            f"{megabytes[-1]:.0f} MB, {slope:+.1f} MB per 1,000 steps"
+        )
 
 
 def resident_megabytes() -> float:
@@ -353,4 +418,5 @@ def resident_megabytes() -> float:
     except OSError:
         return 0.0
     import resource
+
     return pages * resource.getpagesize() / 1e6

@@ -98,17 +98,24 @@ class ImageSet:
         """The images of the folder, or of the folders in it, as of classes, if it has none."""
         paths, left_out = parts.listing(self.path)
         if not paths:
-            inside = {p: parts.listing(p) for p in sorted(self.path.iterdir())
-                      if p.is_dir() and not parts.is_litter(p)}
+            inside = {
+                p: parts.listing(p)
+                for p in sorted(self.path.iterdir())
+                if p.is_dir() and not parts.is_litter(p)
+            }
             used = [p.name for p, (found, _) in inside.items() if found]
             paths = [path for found, _ in inside.values() for path in found]
-            left_out = sum((more for found, more in inside.values() if found),
-                           parts.listing(self.path, used)[1])
-            self.remarks.append(f"{self.path}: the images of its folders {', '.join(used)} "
-                                f"together")
+            left_out = sum(
+                (more for found, more in inside.values() if found),
+                parts.listing(self.path, used)[1],
+            )
+            self.remarks.append(
+                f"{self.path}: the images of its folders {', '.join(used)} together"
+            )
         if not paths:
-            raise UserError(f"{self.path}: holds no images; put {' '.join(pictures.EXTENSIONS)} "
-                            f"files there")
+            raise UserError(
+                f"{self.path}: holds no images; put {' '.join(pictures.EXTENSIONS)} files there"
+            )
         if left_out:
             self.remarks.append(f"left out of {self.path}: {parts.described(left_out)}")
         return paths
@@ -154,13 +161,19 @@ class SavedFeatures:
         if held != network.description:
             raise UserError(
                 f"{self.path}: holds features of {', '.join(sorted(self.arrays))}, "
-                + (f"not of {network.name}" if held is None else
-                   f"those of {network.name} by other weights or another version")
-                + "; give the folder of its images")
+                + (
+                    f"not of {network.name}"
+                    if held is None
+                    else f"those of {network.name} by other weights or another version"
+                )
+                + "; give the folder of its images"
+            )
         if self.provenance["image_size"] != image_size:
-            raise UserError(f"{self.path}: holds features at --image_size "
-                            f"{self.provenance['image_size']}; give the same")
-        return self.arrays[network.name][:num or None]
+            raise UserError(
+                f"{self.path}: holds features at --image_size "
+                f"{self.provenance['image_size']}; give the same"
+            )
+        return self.arrays[network.name][: num or None]
 
 
 def _reference(path, image_size):
@@ -171,8 +184,10 @@ def _reference(path, image_size):
                 if _SAVED in archive:
                     return SavedFeatures(path, dict(archive))
                 if {"mu", "sigma"} <= set(archive.files):
-                    raise UserError(f"{path}: holds the statistics of another program's network; "
-                                    f"give the folder of its images, and --save_features")
+                    raise UserError(
+                        f"{path}: holds the statistics of another program's network; "
+                        f"give the folder of its images, and --save_features"
+                    )
         except (OSError, ValueError, EOFError, KeyError):
             pass  # `ImageSet` says what is wrong with it.
     return ImageSet(path, image_size)
@@ -214,8 +229,18 @@ class Comparison:
         skipped: messages that name unreadable files, in the order they were met.
     """
 
-    def __init__(self, reference, images, num=0, seed=MEASURED_SEED, image_size=None,
-                 weights=Weights(), batch_size=BATCH, offline=False, progress=None):
+    def __init__(
+        self,
+        reference,
+        images,
+        num=0,
+        seed=MEASURED_SEED,
+        image_size=None,
+        weights=Weights(),
+        batch_size=BATCH,
+        offline=False,
+        progress=None,
+    ):
         real = _reference(reference, image_size)
         self.sets = real, ImageSet(images, image_size, like=real)
         self.num, self.seed, self.image_size = num, seed, image_size
@@ -243,9 +268,15 @@ class Comparison:
         net = self.lpips_net
         title = frozen.LPIPS_NETS[net.model.name].title
         return FeatureNetwork(
-            title.split()[0].lower(), frozen.pooled(net), _squeezed_to(SIDE), net.description | {
+            title.split()[0].lower(),
+            frozen.pooled(net),
+            _squeezed_to(SIDE),
+            net.description
+            | {
                 "network": f"{title} of LPIPS, mean over space of {net.content[-1]}",
-                "resizer": _resizer(SIDE)})
+                "resizer": _resizer(SIDE),
+            },
+        )
 
     @cached_property
     def inception(self):
@@ -266,14 +297,22 @@ class Comparison:
         model = load_model(path)
         shape = model.input_shape
         if len(shape) != 4 or shape[1] is None or shape[1] != shape[2] or shape[3] not in (1, 3):
-            raise UserError(f"--classifier {path}: takes {shape}; a network of square images of "
-                            f"one size, gray or colour, is needed")
+            raise UserError(
+                f"--classifier {path}: takes {shape}; a network of square images of "
+                f"one size, gray or colour, is needed"
+            )
         scaled = _squeezed_to(shape[1])
         return FeatureNetwork(
-            "classifier", penultimate(model),
+            "classifier",
+            penultimate(model),
             lambda pixels: pictures.to_channels(scaled(pixels), shape[3]),
-            {"network": model.name, "weights": path.name, "sha256": sha256(path),
-             "resizer": _resizer(shape[1])})
+            {
+                "network": model.name,
+                "weights": path.name,
+                "sha256": sha256(path),
+                "resizer": _resizer(shape[1]),
+            },
+        )
 
     # --- streams
 
@@ -282,7 +321,7 @@ class Comparison:
 
         Sets of equal size are looked at in the same one, so that a folder equals itself.
         """
-        return np.random.default_rng(self.seed).permutation(count)[:self.num or None]
+        return np.random.default_rng(self.seed).permutation(count)[: self.num or None]
 
     def _read(self, order, read):
         """Yields what `read` gives of every number, damaged files apart, some read ahead."""
@@ -307,9 +346,11 @@ class Comparison:
         size = min(self.batch_size, len(order))
         program = self.runtime.function(network.features)
         found = self._read(order, lambda n: network.fit(part.images[n]))
-        stream = (pixels if pixels.dtype == np.float32 else np.asarray(pictures.to_float(pixels))
-                  for pixels in map(np.stack, _batched(found, size)))
-        return frechet.collect(lambda batch: program(filled(batch, size))[:len(batch)], stream)
+        stream = (
+            pixels if pixels.dtype == np.float32 else np.asarray(pictures.to_float(pixels))
+            for pixels in map(np.stack, _batched(found, size))
+        )
+        return frechet.collect(lambda batch: program(filled(batch, size))[: len(batch)], stream)
 
     @cached_property
     def pairs(self):
@@ -323,8 +364,9 @@ class Comparison:
         if any(part.names is None for part in self.sets):
             return []
         for endings in (("", ""), ("_A", "_B")):
-            one, other = (_numbers(part, ending)
-                          for part, ending in zip(self.sets, endings, strict=True))
+            one, other = (
+                _numbers(part, ending) for part, ending in zip(self.sets, endings, strict=True)
+            )
             found = [(name, number, other[name]) for name, number in one.items() if name in other]
             if found:
                 return found
@@ -350,14 +392,17 @@ class Comparison:
                 if a.shape != b.shape:
                     raise UserError(
                         f"the images {name} are {a.shape[1]} x {a.shape[0]} and {b.shape[1]} x "
-                        f"{b.shape[0]} pixels; --image_size scales both")
+                        f"{b.shape[0]} pixels; --image_size scales both"
+                    )
                 yield a, b
 
         # Images that follow each other and have one size go together.
         for _, group in itertools.groupby(sized(), lambda pair: pair[0].shape):
             for batch in _batched(group, self.batch_size):
-                yield tuple(np.asarray(pictures.to_float(np.stack(part)))
-                            for part in zip(*batch, strict=True))
+                yield tuple(
+                    np.asarray(pictures.to_float(np.stack(part)))
+                    for part in zip(*batch, strict=True)
+                )
 
 
 def _squeezed_to(side):
@@ -426,8 +471,9 @@ def _lpips(c):
     lpips = LPIPS(c.lpips_net)
     c.networks["lpips"] = lpips.description
     both = itertools.tee(c.paired())
-    found = mean_distance(lpips, (a for a, _ in both[0]), (b for _, b in both[1]),
-                          c.runtime.function(lpips.distance))
+    found = mean_distance(
+        lpips, (a for a, _ in both[0]), (b for _, b in both[1]), c.runtime.function(lpips.distance)
+    )
     c.counts["lpips"] = int(found["count"])
     return {"lpips": found["mean"], "lpips_std": found["std"]}
 
@@ -438,6 +484,7 @@ def _lpips_lacks(c):
 
 def _set_distances(attribute):
     """Frechet and kernel distance, precision and recall on the features of a network."""
+
     def measure(c):
         network = getattr(c, attribute)
         real, made = (c.features_of(which, network) for which in range(2))
@@ -446,18 +493,23 @@ def _set_distances(attribute):
         c.features[network.name] = real
         c.counts |= {f"{network.name}/reference": len(real), f"{network.name}/images": len(made)}
         if min(len(real), len(made)) <= real.shape[1]:
-            c.note(f"{network.name}_frechet is far too high with fewer images than its "
-                   f"{real.shape[1]} features; compare it at equal numbers only, or read "
-                   f"{network.name}_kernel")
+            c.note(
+                f"{network.name}_frechet is far too high with fewer images than its "
+                f"{real.shape[1]} features; compare it at equal numbers only, or read "
+                f"{network.name}_kernel"
+            )
         return values
+
     return measure
 
 
 def _inception_lacks(c):
     if c.weights.inception or cached(INCEPTION).exists() or not c.offline:
         return ""
-    return ("it needs --inception_weights FILE; asked for by name, and without --offline, it "
-            "downloads them")
+    return (
+        "it needs --inception_weights FILE; asked for by name, and without --offline, it "
+        "downloads them"
+    )
 
 
 def _lpips_features_lack(c):
@@ -471,13 +523,24 @@ def _classifier_lacks(c):
 COMPARISONS = {
     "pixels": Measure("L1, PSNR and SSIM of images of equal names", _pixels, _pairs_lack),
     "lpips": Measure("LPIPS of images of equal names", _lpips, _lpips_lacks, "lpips_net"),
-    "inception": Measure("Frechet and kernel distance, precision, recall on Inception features",
-                         _set_distances("inception"), _inception_lacks, "inception"),
-    "lpips_features": Measure("the same on features of LPIPS's network, as alexnet_frechet",
-                              _set_distances("lpips_features"), _lpips_features_lack,
-                              "lpips_features"),
-    "classifier": Measure("the same on features of --classifier", _set_distances("classifier"),
-                          _classifier_lacks, "classifier"),
+    "inception": Measure(
+        "Frechet and kernel distance, precision, recall on Inception features",
+        _set_distances("inception"),
+        _inception_lacks,
+        "inception",
+    ),
+    "lpips_features": Measure(
+        "the same on features of LPIPS's network, as alexnet_frechet",
+        _set_distances("lpips_features"),
+        _lpips_features_lack,
+        "lpips_features",
+    ),
+    "classifier": Measure(
+        "the same on features of --classifier",
+        _set_distances("classifier"),
+        _classifier_lacks,
+        "classifier",
+    ),
 }
 
 
@@ -531,22 +594,41 @@ def compare(reference, images, metrics=None, save_features=None, command=None, *
         except UserError as error:
             leave_out(name, error)
     if not values:
-        raise UserError("nothing can be measured: "
-                        + "; ".join(f"{name}: {reason}" for name, reason in left_out.items()))
+        raise UserError(
+            "nothing can be measured: "
+            + "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
+        )
     depends = {
-        "reference": c.sets[0].described(), "images": c.sets[1].described(), "num": c.num,
-        "seed": c.seed, "image_size": c.image_size, "levels": c.sets[0].levels, "command": command,
-        "environment": environment(c.runtime.device), "networks": c.networks}
+        "reference": c.sets[0].described(),
+        "images": c.sets[1].described(),
+        "num": c.num,
+        "seed": c.seed,
+        "image_size": c.image_size,
+        "levels": c.sets[0].levels,
+        "command": command,
+        "environment": environment(c.runtime.device),
+        "networks": c.networks,
+    }
     if save_features:
         _save(save_features, c.features, depends)
-    return finite(depends | {
-        "metrics": [n for n in fitting if n not in left_out], "counts": c.counts, "values": values,
-        "notes": c.notes, "left_out": left_out, "skipped": list(c.skipped)})
+    return finite(
+        depends
+        | {
+            "metrics": [n for n in fitting if n not in left_out],
+            "counts": c.counts,
+            "values": values,
+            "notes": c.notes,
+            "left_out": left_out,
+            "skipped": list(c.skipped),
+        }
+    )
 
 
 def _save(path, features, provenance):
     if not features:
-        raise UserError("--save_features: no metric that makes features was measured; give "
-                        "--inception_weights, --lpips_weights or --classifier")
+        raise UserError(
+            "--save_features: no metric that makes features was measured; give "
+            "--inception_weights, --lpips_weights or --classifier"
+        )
     with replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, **features, **{_SAVED: json.dumps(provenance)})

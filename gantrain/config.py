@@ -39,10 +39,14 @@ def records_of(gan_type: str) -> tuple[type[Options], ...]:
 
 def gan_type_of(words: list[str]) -> str:
     """The trainer that a command line means: by --gan_type, by its preset, else the default."""
-    typed = {flag: value for flag, value in itertools.pairwise(words)
-             if flag in ("--gan_type", "--preset")}
-    typed |= dict(word.split("=", 1) for word in words if word.startswith(("--gan_type=",
-                                                                           "--preset=")))
+    typed = {
+        flag: value
+        for flag, value in itertools.pairwise(words)
+        if flag in ("--gan_type", "--preset")
+    }
+    typed |= dict(
+        word.split("=", 1) for word in words if word.startswith(("--gan_type=", "--preset="))
+    )
     preset = PRESETS.get(typed.get("--preset", ""))
     return typed.get("--gan_type") or (preset and preset.options.get("gan_type")) or Run.gan_type
 
@@ -127,8 +131,9 @@ def heeded(config: Config) -> set[str]:
     switches = {options.switch for options, _ in _components(kind) if options.switch}
     for options, also in _components(kind):
         records += [options, *also] if config.on(options) else []
-    return switches | {f.name for record in records for f in dataclasses.fields(record)
-                       if _is_read(f, flat)}
+    return switches | {
+        f.name for record in records for f in dataclasses.fields(record) if _is_read(f, flat)
+    }
 
 
 def _is_read(field: dataclasses.Field, flat: dict) -> bool:
@@ -151,24 +156,32 @@ def refuse_unheeded(explicit: dict, config: Config) -> None:
             raise UserError(unknown("option", name, every_option()))
         users = [other for other in TRAINERS if name in default_config(other).flat()]
         if kind not in users:
-            raise UserError(f"--{name} is an option of --gan_type {' or '.join(users)}, and this "
-                            f"is {kind}; change the one or drop the other")
+            raise UserError(
+                f"--{name} is an option of --gan_type {' or '.join(users)}, and this "
+                f"is {kind}; change the one or drop the other"
+            )
         (own,) = (record for record in config.records if name in record.__dataclass_fields__)
         field = own.__dataclass_fields__[name]
         instead = replacing(field, flat)
         if instead:
             raise UserError(f"--{name} is not read beside --{instead[0]}; drop one of them")
-        switches = [options.switch for options, also in _components(TRAINERS[kind])
-                    if options.switch and type(own) in (options, *also)
-                    and not config.on(options)] or needed(field)
+        switches = [
+            options.switch
+            for options, also in _components(TRAINERS[kind])
+            if options.switch and type(own) in (options, *also) and not config.on(options)
+        ] or needed(field)
         flags = [f"--{every_option()[switch].metadata['alias'] or switch}" for switch in switches]
         raise UserError(f"--{name} is used by {' or '.join(flags)}; add it, or drop --{name}")
 
 
 def every_option() -> dict[str, dataclasses.Field]:
     """The options of all trainers by name."""
-    return {f.name: f for kind in TRAINERS for record in records_of(kind)
-            for f in dataclasses.fields(record)}
+    return {
+        f.name: f
+        for kind in TRAINERS
+        for record in records_of(kind)
+        for f in dataclasses.fields(record)
+    }
 
 
 def resolve(config: Config) -> Config:
@@ -186,8 +199,9 @@ def decided(config: Config) -> Config:
     The trainer's paper is asked before each record; what one decides another may build on.
     """
     kind = TRAINERS[config.run.gan_type]
-    config = config.filled({"run_dir": run_name(config),
-                            "image_size": find(config.data.dataset).image_size})
+    config = config.filled(
+        {"run_dir": run_name(config), "image_size": find(config.data.dataset).image_size}
+    )
     before = None
     while config != before:
         before = config
@@ -203,10 +217,19 @@ def run_name(config: Config) -> str:
     The same command names the same directory, so that running it again resumes it.
     """
     flat, run, data = config.flat(), config.run, config.data
-    couplings = [f.metadata["short"] for f in config.fields()
-                 if f.metadata["short"] and flat[f.name] != f.default]
-    parts = [run.gan_type, data.dataset, data.domains or "", run.preset or "", "".join(couplings),
-             f"seed{run.seed}"]
+    couplings = [
+        f.metadata["short"]
+        for f in config.fields()
+        if f.metadata["short"] and flat[f.name] != f.default
+    ]
+    parts = [
+        run.gan_type,
+        data.dataset,
+        data.domains or "",
+        run.preset or "",
+        "".join(couplings),
+        f"seed{run.seed}",
+    ]
     return "runs/" + "-".join(file_name(part) for part in parts if part)
 
 
@@ -215,16 +238,21 @@ def differences(stored: Config, wanted: Config) -> list[str]:
     mine, theirs = stored.flat(), wanted.flat()
     # The length of a run decides its learning rates where these fall towards its end.
     fixed = {"steps"} if mine["lr_decay"] else set()
-    return [f"--{f.name} {mine[f.name]} -> {theirs[f.name]}" for f in stored.fields()
-            if (f.name in fixed or not f.metadata["resumable"]) and mine[f.name] != theirs[f.name]]
+    return [
+        f"--{f.name} {mine[f.name]} -> {theirs[f.name]}"
+        for f in stored.fields()
+        if (f.name in fixed or not f.metadata["resumable"]) and mine[f.name] != theirs[f.name]
+    ]
 
 
 def refuse_changes(stored: Config, wanted: Config, where: str | PathLike) -> None:
     """Raises UserError if a resumed run would differ from the one that was started."""
     found = differences(stored, wanted)
     if found:
-        raise UserError(f"--run_dir {where}: holds a run with other options ({'; '.join(found)}); "
-                        f"choose another --run_dir, or start anew with --no-resume")
+        raise UserError(
+            f"--run_dir {where}: holds a run with other options ({'; '.join(found)}); "
+            f"choose another --run_dir, or start anew with --no-resume"
+        )
 
 
 # --- config.json ---------------------------------------------------------------------------------
@@ -242,10 +270,15 @@ def read_config(path: str | PathLike) -> Config:
         stored = json.loads(Path(path).read_text())
         version = stored.pop("version", 0)
         if version > VERSION:
-            raise ValueError(f"is of version {version}, and this program reads up to {VERSION}; "
-                             f"install a newer gantrain")
-        flat = {RENAMED.get(k, k): tuple(v) if isinstance(v, list) else v
-                for section in stored.values() for k, v in section.items()}
+            raise ValueError(
+                f"is of version {version}, and this program reads up to {VERSION}; "
+                f"install a newer gantrain"
+            )
+        flat = {
+            RENAMED.get(k, k): tuple(v) if isinstance(v, list) else v
+            for section in stored.values()
+            for k, v in section.items()
+        }
         config = default_config(str(flat.get("gan_type", Run.gan_type)))
         known = every_option()
         strangers = sorted(name for name in flat if name is not None and name not in known)

@@ -26,14 +26,23 @@ from gantrain.terms.view import ClassifierSteps
 JUDGE = dict(load_size=None, devices=1, xla=False, precision="float32")
 # Another architecture, another seed and one domain each than the classifier of the semantic loss:
 # what fools that need not fool these. They see whole images, whatever crops a run takes.
-EVALUATION = JUDGE | dict(classifier_net="evaluation", classifier_augment="shift", steps=1_500,
-                          seed=20_201, batch_size=64, c_lr=1.5e-3, lr_decay=0.67)
+EVALUATION = JUDGE | dict(
+    classifier_net="evaluation",
+    classifier_augment="shift",
+    steps=1_500,
+    seed=20_201,
+    batch_size=64,
+    c_lr=1.5e-3,
+    lr_decay=0.67,
+)
 # Four minutes at 128 pixels on one core.
-SEGMENTER = JUDGE | dict(steps=1_000, seed=20_202, width=0.25, batch_size=8, c_lr=1e-3,
-                         lr_decay=0.5)
+SEGMENTER = JUDGE | dict(
+    steps=1_000, seed=20_202, width=0.25, batch_size=8, c_lr=1e-3, lr_decay=0.5
+)
 # What decides which images a pruned set has is no choice of a run either (thesis section 2.7).
-PRUNING = JUDGE | dict(classifier_net="digit", steps=2_000, seed=20_203, batch_size=64, c_lr=1.5e-3,
-                       lr_decay=0.67)
+PRUNING = JUDGE | dict(
+    classifier_net="digit", steps=2_000, seed=20_203, batch_size=64, c_lr=1.5e-3, lr_decay=0.67
+)
 
 
 @dataclass(frozen=True)
@@ -107,9 +116,15 @@ def own_classifier(config: Config, domains: Sequence[Domain], **options) -> Trai
         domains: what it learns from.
         options: of the classifier's run.
     """
-    own = dict(load_size=config.data.load_size, batch_size=config.data.batch_size,
-               devices=config.runtime.devices, seed=config.run.seed, c_lr=1.5e-3, lr_decay=0.67,
-               steps=config.of(ClassifierSteps).classifier_steps)
+    own = dict(
+        load_size=config.data.load_size,
+        batch_size=config.data.batch_size,
+        devices=config.runtime.devices,
+        seed=config.run.seed,
+        c_lr=1.5e-3,
+        lr_decay=0.67,
+        steps=config.of(ClassifierSteps).classifier_steps,
+    )
     return classifier(domains, own | options)
 
 
@@ -120,8 +135,10 @@ def evaluation_classifiers(domains: Sequence[Domain]) -> dict[str, Trained]:
         UserError: a domain has no labels.
     """
     if any(d.labels is None for d in domains):
-        raise UserError("joint coherence needs labelled domains; drop --evaluate_every or take "
-                        "another --dataset")
+        raise UserError(
+            "joint coherence needs labelled domains; drop --evaluate_every or take "
+            "another --dataset"
+        )
     return {d.name: classifier([d], EVALUATION) for d in domains}
 
 
@@ -130,8 +147,9 @@ def pruning_classifier(domains: Sequence[Domain]) -> Trained:
     return classifier(domains, PRUNING, whole=True)
 
 
-def segmenter(config: Config, domains: Sequence[Domain], direction: str,
-              given: str | None = None) -> Trained:
+def segmenter(
+    config: Config, domains: Sequence[Domain], direction: str, given: str | None = None
+) -> Trained:
     """The judge of the FCN score, which learns from the real training pairs alone.
 
     It is trained on crops of its own, whatever the run's are.
@@ -149,9 +167,14 @@ def segmenter(config: Config, domains: Sequence[Domain], direction: str,
     """
     palette = label_palette(domains[0], config.data.dataset, config.data.data_dir)
     # The last word is of how label maps are scaled: a judge of other maps is another judge.
-    return Trained("segmenter", [config.data.dataset], domains,
-                   SEGMENTER | dict(direction=direction), given,
-                   (palette.classes, palette.colours.tolist(), "majority"))
+    return Trained(
+        "segmenter",
+        [config.data.dataset],
+        domains,
+        SEGMENTER | dict(direction=direction),
+        given,
+        (palette.classes, palette.colours.tolist(), "majority"),
+    )
 
 
 def check_segmenter(model: keras.Model, given: str | None, photos: Domain, classes: int) -> None:
@@ -161,12 +184,14 @@ def check_segmenter(model: keras.Model, given: str | None, photos: Domain, class
     fits = fits and made[-1] == classes
     if fits:
         sides = (*taken[1:3], *made[1:3])
-        fits = all(side in (None, own) for side, own in zip(sides, photos.shape[:2] * 2,
-                                                            strict=True))
+        fits = all(
+            side in (None, own) for side, own in zip(sides, photos.shape[:2] * 2, strict=True)
+        )
     if not fits:
         raise UserError(
             f"--fcn_weights {given}: takes {taken[1:]} and gives {made[1:]}, but the photographs "
-            f"are {photos.shape} and the palette has {classes} classes")
+            f"are {photos.shape} and the palette has {classes} classes"
+        )
 
 
 def model_path(path: str | os.PathLike, kind: str = "classifier") -> Path:
@@ -179,8 +204,10 @@ def model_path(path: str | os.PathLike, kind: str = "classifier") -> Path:
     if path.is_dir():
         path = path / "models" / f"{kind}.keras"
     if not path.exists():
-        raise UserError(f"{path}: not there; give a .keras file or the run directory of a finished "
-                        f"--gan_type {kind}")
+        raise UserError(
+            f"{path}: not there; give a .keras file or the run directory of a finished "
+            f"--gan_type {kind}"
+        )
     return path
 
 
@@ -192,4 +219,3 @@ def load_model(path: str | os.PathLike, kind: str = "classifier") -> keras.Model
     except (OSError, ValueError, TypeError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path}: not a readable .keras model ({reason})") from None
-

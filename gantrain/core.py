@@ -19,8 +19,10 @@ class Run(Options):
     gan_type: str = option("scogan", "what to train")
     preset: str | None = option(None, "named set of options; explicit flags win over it")
     run_dir: str | None = option(
-        None, "directory of this run; default runs/<gan_type>-<dataset>...-seed<seed>",
-        resumable=True)
+        None,
+        "directory of this run; default runs/<gan_type>-<dataset>...-seed<seed>",
+        resumable=True,
+    )
     steps: int = option(25_000, "generator updates", low=1, resumable=True)
     seed: int = option(0, "seed of weights, data order, noise and samples", low=0, high=2**31 - 1)
     log_every: int = option(100, "steps between two lines of metrics.jsonl", low=1, resumable=True)
@@ -28,15 +30,22 @@ class Run(Options):
     checkpoint_every: int = option(1_000, "steps between two checkpoints", low=1, resumable=True)
     keep: int = option(2, "checkpoints kept; older ones are deleted", low=1, resumable=True)
     time_limit: float = option(
-        0.0, "minutes after which the run saves and exits with code 75 (0: none)", low=0.0,
-        resumable=True)
+        0.0,
+        "minutes after which the run saves and exits with code 75 (0: none)",
+        low=0.0,
+        resumable=True,
+    )
     tensorboard: bool = option(False, "also write TensorBoard events", resumable=True)
     resume: bool = option(
-        True, "continue the run in run_dir; --no-resume moves it aside and starts anew",
-        resumable=True)
+        True,
+        "continue the run in run_dir; --no-resume moves it aside and starts anew",
+        resumable=True,
+    )
     dry_run: bool = option(
-        False, "print what the run needs, build it and run one step; train and write nothing",
-        resumable=True)
+        False,
+        "print what the run needs, build it and run one step; train and write nothing",
+        resumable=True,
+    )
 
 
 @dataclass(frozen=True)
@@ -46,29 +55,47 @@ class Data(Options):
     section = "data"
 
     dataset: str = option(
-        "pen2street", "name of a data set, folder:PATH[,PATH...], pairs:PATH, or gray2color: or "
-        "edge2photo: with a folder or a set of one domain; see `gantrain list --what datasets`")
-    place: str | None = option(None, "where a --dataset of folders lies now, written alike, if not "
-                               "where the run began", resumable=True)
+        "pen2street",
+        "name of a data set, folder:PATH[,PATH...], pairs:PATH, or gray2color: or "
+        "edge2photo: with a folder or a set of one domain; see `gantrain list --what datasets`",
+    )
+    place: str | None = option(
+        None,
+        "where a --dataset of folders lies now, written alike, if not where the run began",
+        resumable=True,
+    )
     domains: str | None = option(None, "train only these domains of the set, comma separated")
-    data_dir: str = option("data", "folder that holds <name>/ with the original files",
-                           resumable=True)
+    data_dir: str = option(
+        "data", "folder that holds <name>/ with the original files", resumable=True
+    )
     offline: bool = option(False, "never touch the network", resumable=True)
-    image_size: int | None = option(None, "side of the square images that networks see", low=8,
-                                    high=2048)
+    image_size: int | None = option(
+        None, "side of the square images that networks see", low=8, high=2048
+    )
     load_size: int | None = option(
-        None, "training images are scaled to this size and cropped to --image_size at random; "
-        "default: --image_size, no crop; for pix2pix, cyclegan and segmenter 143/128 of it", low=8,
-        high=4096)
+        None,
+        "training images are scaled to this size and cropped to --image_size at random; "
+        "default: --image_size, no crop; for pix2pix, cyclegan and segmenter 143/128 of it",
+        low=8,
+        high=4096,
+    )
     fit: str = option(
-        "squeeze", "how images are scaled: squeeze (both axes to the size), short_side (aspect "
+        "squeeze",
+        "how images are scaled: squeeze (both axes to the size), short_side (aspect "
         "kept, the shorter side to --load_size, cropped), none (pixels as they are, cropped)",
-        choices=("squeeze", "short_side", "none"))
+        choices=("squeeze", "short_side", "none"),
+    )
     flip: bool | None = option(
-        None, "mirror training images at random, both halves of a pair alike; default on for "
-        "pix2pix, cyclegan and segmenter, else off")
-    batch_size: int | None = option(None, "images per domain and update, over all devices; default "
-                                    "64, for pix2pix and cyclegan 1, for segmenter 8", low=1)
+        None,
+        "mirror training images at random, both halves of a pair alike; default on for "
+        "pix2pix, cyclegan and segmenter, else off",
+    )
+    batch_size: int | None = option(
+        None,
+        "images per domain and update, over all devices; default "
+        "64, for pix2pix and cyclegan 1, for segmenter 8",
+        low=1,
+    )
 
     @classmethod
     def defaults(cls, flat: dict) -> dict:
@@ -82,8 +109,11 @@ class LpipsWeights(Options):
     section = "lpips"
 
     lpips_weights: str | None = option(
-        None, "LPIPS weights (.npz, official .pth files), for --perceptual_loss and for "
-        "--evaluate_metrics lpips", resumable=True)
+        None,
+        "LPIPS weights (.npz, official .pth files), for --perceptual_loss and for "
+        "--evaluate_metrics lpips",
+        resumable=True,
+    )
 
 
 @dataclass(frozen=True)
@@ -92,12 +122,17 @@ class Runtime(Options):
 
     section = "runtime"
 
-    precision: str = option("float32", "arithmetic of the layers; weights and heads stay float32",
-                            choices=("float32", "mixed_bfloat16", "mixed_float16"))
-    xla: bool | None = option(None, "compile the step with XLA; default: on a single GPU only",
-                              resumable=True)
-    devices: int = option(0, "replicas (0: all visible GPUs, or one CPU); the batch is divided",
-                          low=0, high=64)
+    precision: str = option(
+        "float32",
+        "arithmetic of the layers; weights and heads stay float32",
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+    )
+    xla: bool | None = option(
+        None, "compile the step with XLA; default: on a single GPU only", resumable=True
+    )
+    devices: int = option(
+        0, "replicas (0: all visible GPUs, or one CPU); the batch is divided", low=0, high=64
+    )
     deterministic: bool = option(False, "use deterministic kernels only (slower on GPU)")
     gpu_mem_mb: int = option(0, "limit of GPU memory (0: grow as needed)", low=0, resumable=True)
 

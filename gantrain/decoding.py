@@ -127,6 +127,7 @@ def palette_indices(source: Any, name: str) -> np.ndarray | None:
     Raises:
       UserError: the file cannot be read or is no whole image of a supported kind.
     """
+
     def read(stream):
         start = stream.read(32)
         stream.seek(0)
@@ -164,8 +165,10 @@ def _guarded(function, name):
     except Exception as error:  # Which one depends on the library and on the byte that is wrong.
         if isinstance(error, MemoryError):
             raise UserError(f"{name}: too large for the memory of this machine") from None
-        raise UserError(f"{name}: not a readable image (damaged, or none of "
-                        f"{' '.join(EXTENSIONS)}); replace or remove the file") from None
+        raise UserError(
+            f"{name}: not a readable image (damaged, or none of "
+            f"{' '.join(EXTENSIONS)}); replace or remove the file"
+        ) from None
 
 
 def _open(stream, name):
@@ -193,15 +196,19 @@ def _recognised(stream, start, name):
             _refuse_giants(image.width, image.height, name)
             return image
     if start[4:12] in _HEIC:
-        raise UserError(f"{name}: HEIC is read where the package pillow-heif is installed; install "
-                        f"it, or convert the file to .png or .jpg")
+        raise UserError(
+            f"{name}: HEIC is read where the package pillow-heif is installed; install "
+            f"it, or convert the file to .png or .jpg"
+        )
     raise ValueError("unknown format")
 
 
 def _refuse_giants(width, height, name):
     if width * height > MOST_PIXELS:
-        raise UserError(f"{name}: too large, {width} x {height} are too many pixels (at most "
-                        f"{MOST_PIXELS:,}); scale it down or cut it into tiles")
+        raise UserError(
+            f"{name}: too large, {width} x {height} are too many pixels (at most "
+            f"{MOST_PIXELS:,}); scale it down or cut it into tiles"
+        )
 
 
 def _open_pillow(image, stream, start, name):
@@ -211,8 +218,10 @@ def _open_pillow(image, stream, start, name):
     wide_gray = image.mode.startswith("I;16") or (image.format == "PPM" and image.mode == "I")
     mode = "L" if wide_gray else _MODES.get(image.mode)
     if mode is None:
-        raise UserError(f"{name}: holds {image.mode} samples; convert it to gray or RGB of 8 or 16 "
-                        f"bits per channel")
+        raise UserError(
+            f"{name}: holds {image.mode} samples; convert it to gray or RGB of 8 or 16 "
+            f"bits per channel"
+        )
     if wide_png:
         mode = {2: "RGB", 4: "LA", 6: "RGBA"}[start[25]]
     alpha = mode.endswith("A") or "transparency" in image.info
@@ -277,7 +286,7 @@ def _maximum(tile):
 
 def _wide_pnm(tile, size, data):
     """Colour of a PNM with more than 8 bits, uint16 [H, W, 3]; its greatest value becomes 65535."""
-    count, body = 3 * size[0] * size[1], data[tile[2]:]
+    count, body = 3 * size[0] * size[1], data[tile[2] :]
     if tile[0] == "ppm_plain":
         samples = np.array(re.sub(rb"#[^\r\n]*", b"", body).split()[:count], np.float64)
     else:
@@ -302,7 +311,7 @@ def _in_srgb(samples, profile, cmyk):
     samples = to_eight_bits(samples) if samples.dtype == np.uint16 else samples
     colour = Image.frombytes(kind, samples.shape[1::-1], samples[..., :count].tobytes())
     colour = colour.convert("RGB") if transform is None else transform.apply(colour)
-    colour = np.asarray(colour)[..., :1 if kind == "L" else 3]
+    colour = np.asarray(colour)[..., : 1 if kind == "L" else 3]
     return np.concatenate([colour, samples[..., count:]], axis=-1)
 
 
@@ -330,7 +339,7 @@ def _check_png(data):
     while name != b"IEND":
         length, name = struct.unpack_from(">I4s", data, place)
         (checksum,) = struct.unpack_from(">I", data, place + 8 + length)
-        if zlib.crc32(data[place + 4:place + 8 + length]) != checksum:
+        if zlib.crc32(data[place + 4 : place + 8 + length]) != checksum:
             raise ValueError("checksum")
         place += 12 + length
 
@@ -348,14 +357,16 @@ def _jpeg(image, data):
     decoded again with more data before the marker: one that is whole does not need it. The scans
     of a progressive file have to give every coefficient to its last bit.
     """
+
     def decoded(data):
         if image.mode == "CMYK":
             again = Image.OPEN["JPEG"][0](io.BytesIO(data), None)
             return np.asarray(again)
         flags = cv2.IMREAD_COLOR if image.mode == "RGB" else cv2.IMREAD_GRAYSCALE
         made = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
-        return (made[..., None] if made.ndim == 2
-                else cv2.cvtColor(made, cv2.COLOR_BGR2RGB, dst=made))
+        return (
+            made[..., None] if made.ndim == 2 else cv2.cvtColor(made, cv2.COLOR_BGR2RGB, dst=made)
+        )
 
     scans = list(_scans(data))
     samples = decoded(data)
@@ -383,7 +394,7 @@ def _scans(data):
             place += 1
             continue
         (length,) = struct.unpack_from(">H", data, place + 2)
-        body, marker = data[place + 4:place + 2 + length], data[place + 1]
+        body, marker = data[place + 4 : place + 2 + length], data[place + 1]
         place += 2 + length
         if marker == 0xDA:
             end = _SCAN_END.search(data, place)
@@ -402,27 +413,36 @@ def _open_tiff(stream, name):
     if not len(ends) or min(page.databytecounts) < 1 or max(ends) > stream.seek(0, 2):
         raise ValueError("strips are missing")
     stream.seek(0)
-    layout = (f"a TIFF of {page.samplesperpixel} x {page.bitspersample} bits, photometric "
-              f"interpretation {int(page.photometric)}, compression {int(page.compression)}")
+    layout = (
+        f"a TIFF of {page.samplesperpixel} x {page.bitspersample} bits, photometric "
+        f"interpretation {int(page.photometric)}, compression {int(page.compression)}"
+    )
     deep = page.dtype in (np.uint16, np.float16, np.float32, np.float64)
     plain = page.photometric in (0, 1, 2)
     if not (deep and plain):
         try:
-            if page.samplesperpixel > 6 or (page.photometric != 5 and page.dtype not in (
-                    np.bool_, np.uint8)):
+            if page.samplesperpixel > 6 or (
+                page.photometric != 5 and page.dtype not in (np.bool_, np.uint8)
+            ):
                 raise ValueError("beyond Pillow, or a guess of it")
             image = Image.OPEN["TIFF"][0](stream, None)
             return _open_pillow(image, stream, b"", name)
         except (SyntaxError, ValueError):
             if not (plain and page.dtype == np.uint8 and page.bitspersample == 8):
-                raise UserError(f"{name}: {layout} holds {page.dtype} samples in a way that is "
-                                f"not read; convert it to gray or RGB of 8 or 16 bits") from None
+                raise UserError(
+                    f"{name}: {layout} holds {page.dtype} samples in a way that is "
+                    f"not read; convert it to gray or RGB of 8 or 16 bits"
+                ) from None
     colours = 3 if page.photometric == 2 else 1
     extra = [int(kind) for kind in page.extrasamples]
     if not extra and page.samplesperpixel == colours + 1:
         extra = [2]  # as OpenCV writes alpha
-    if page.axes not in ("YX", "YXS", "SYX") or colours + len(extra) != page.samplesperpixel or (
-            page.dtype.itemsize * 8 != page.bitspersample) or (colours == 1 and len(extra) > 1):
+    if (
+        page.axes not in ("YX", "YXS", "SYX")
+        or colours + len(extra) != page.samplesperpixel
+        or (page.dtype.itemsize * 8 != page.bitspersample)
+        or (colours == 1 and len(extra) > 1)
+    ):
         raise UserError(f"{name}: {layout} is not read; convert it to gray or RGB of 8 or 16 bits")
     alpha = next((number for number, kind in enumerate(extra) if kind in (1, 2)), None)
     orientation = int(page.tags.valueof(_ORIENTATION, default=1))
@@ -448,7 +468,7 @@ def _open_tiff(stream, name):
             colour = _in_srgb(colour, profile, cmyk=False)
         return _upright(colour, orientation)
 
-    height, width = (page.imagelength, page.imagewidth)[::-1 if orientation > 4 else 1]
+    height, width = (page.imagelength, page.imagewidth)[:: -1 if orientation > 4 else 1]
     bits = 32 if page.dtype.kind == "f" else 8 * page.dtype.itemsize
     return Header(height, width, colours, alpha is not None, bits), load
 
@@ -463,9 +483,11 @@ def _tiff_samples(page, stream, layout, name):
     if page.photometric in (1, 2) and page.samplesperpixel in (1, 3, 4) and page.axes != "SYX":
         samples = cv2.imdecode(np.frombuffer(_all(stream), np.uint8), cv2.IMREAD_UNCHANGED)
         if samples is not None and samples.dtype == page.dtype and samples.size == page.size:
-            return samples if samples.ndim == 2 else samples[..., [2, 1, 0, 3][:samples.shape[2]]]
-    raise UserError(f"{name}: {layout} needs the package imagecodecs; install it, or save the file "
-                    f"without compression")
+            return samples if samples.ndim == 2 else samples[..., [2, 1, 0, 3][: samples.shape[2]]]
+    raise UserError(
+        f"{name}: {layout} needs the package imagecodecs; install it, or save the file "
+        f"without compression"
+    )
 
 
 def _upright(samples, orientation):

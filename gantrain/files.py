@@ -37,8 +37,10 @@ def replacing(path: str | PathLike) -> Iterator[Path]:
             os.fsync(written.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror or error}); free space or "
-                        f"choose another place, then run the command again") from error
+        raise UserError(
+            f"{path}: cannot be written ({error.strerror or error}); free space or "
+            f"choose another place, then run the command again"
+        ) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

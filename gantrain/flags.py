@@ -29,6 +29,7 @@ def _number(kind):
         except ValueError:
             what = "a whole number" if kind is int else "a number"
             raise argparse.ArgumentTypeError(f"{text!r} is not {what}") from None
+
     return parse
 
 
@@ -40,8 +41,7 @@ def _add(group, record, f, with_choices, names):
     if f.default not in (None, False, "", 0, 0.0, (0.0, 0.0)):
         text += f" [{f.default}]"
     flags = [f"--{name}" for name in (f.name, m["alias"]) if name]
-    common = dict(dest=f.name, default=argparse.SUPPRESS,
-                  help=text.replace("%", "%%"))
+    common = dict(dest=f.name, default=argparse.SUPPRESS, help=text.replace("%", "%%"))
     if kind is bool:
         group.add_argument(*flags, action=argparse.BooleanOptionalAction, **common)
     elif m["pair"]:
@@ -49,12 +49,14 @@ def _add(group, record, f, with_choices, names):
     else:
         kind = _number(kind) if kind in (int, float) else kind
         bare = dict(nargs="?", const=m["const"]) if m["const"] is not None else {}
-        group.add_argument(*flags, type=kind, metavar=f.name.upper().split("_")[-1], **bare,
-                           **common)
+        group.add_argument(
+            *flags, type=kind, metavar=f.name.upper().split("_")[-1], **bare, **common
+        )
 
 
-def parse(program: str, commands: Mapping[str, tuple[str, Any]], default: str,
-          argv: Sequence[str]) -> tuple[str, dict[str, Any]]:
+def parse(
+    program: str, commands: Mapping[str, tuple[str, Any]], default: str, argv: Sequence[str]
+) -> tuple[str, dict[str, Any]]:
     """Parses a command line.
 
     Args:
@@ -75,16 +77,22 @@ def parse(program: str, commands: Mapping[str, tuple[str, Any]], default: str,
         argv = [default, *argv]
     if argv[0] not in commands and not argv[0].startswith("-"):
         raise UserError(unknown("command", argv[0], commands))
-    top = Parser(prog=program, description=f"No COMMAND means {default}; "
-                 f"`{program} COMMAND --help` lists its flags.")
+    top = Parser(
+        prog=program,
+        description=f"No COMMAND means {default}; `{program} COMMAND --help` lists its flags.",
+    )
     top.add_argument("--version", action="version", version=f"{program} {__version__}")
     subparsers = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     fields = {}
     for name, (text, of) in commands.items():
         bare = " ".join(n.upper() for n in getattr(of, "positional", ()))
-        sub = subparsers.add_parser(name, help=text, description=text,
-                                    usage=f"%(prog)s {bare} [options]" if bare else None,
-                                    formatter_class=argparse.RawDescriptionHelpFormatter)
+        sub = subparsers.add_parser(
+            name,
+            help=text,
+            description=text,
+            usage=f"%(prog)s {bare} [options]" if bare else None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         if name == argv[0]:
             records, sub.epilog = _records(of, argv[1:])
             names = of.choices() if hasattr(of, "choices") else {}

@@ -68,9 +68,15 @@ class Player:
         clip: bound of the weights after every update (WGAN; Arjovsky et al. 2017), or None.
     """
 
-    def __init__(self, name: str, networks: Iterable[keras.Model],
-                 optimizer: keras.optimizers.Optimizer, *, weight_decay: float = 0.0,
-                 clip: float | None = None):
+    def __init__(
+        self,
+        name: str,
+        networks: Iterable[keras.Model],
+        optimizer: keras.optimizers.Optimizer,
+        *,
+        weight_decay: float = 0.0,
+        clip: float | None = None,
+    ):
         self.name, self.networks, self.optimizer = name, list(networks), optimizer
         self.weight_decay, self.clip = weight_decay, clip
         self.weights = unique(w for net in self.networks for w in net.trainable_variables)
@@ -104,10 +110,19 @@ class Player:
             tape.watch([w.value for w in self.weights])
             terms, kept = objective()
             if self.weight_decay:
-                terms["l2"] = self.weight_decay, tf.add_n(
-                    [tf.reduce_sum(tf.square(tf.cast(w, tf.float32))) for w in self.kernels])
-            loss = tf.add_n([weight * tf.cast(value, tf.float32)
-                             for weight, value in terms.values() if not is_zero(weight)])
+                terms["l2"] = (
+                    self.weight_decay,
+                    tf.add_n(
+                        [tf.reduce_sum(tf.square(tf.cast(w, tf.float32))) for w in self.kernels]
+                    ),
+                )
+            loss = tf.add_n(
+                [
+                    weight * tf.cast(value, tf.float32)
+                    for weight, value in terms.values()
+                    if not is_zero(weight)
+                ]
+            )
             replicas = tf.distribute.get_strategy().num_replicas_in_sync
             scaled = self.optimizer.scale_loss(loss / replicas)
         gradients = tape.gradient(scaled, [w.value for w in self.weights])
@@ -124,8 +139,7 @@ class Player:
             norm = tf.where(tf.math.is_finite(norm), norm, 0.0)
         self.optimizer.apply(gradients, self.weights)
         if self.clip is not None:
-            assign(self.weights, [tf.clip_by_value(w, -self.clip, self.clip)
-                                  for w in self.weights])
+            assign(self.weights, [tf.clip_by_value(w, -self.clip, self.clip) for w in self.weights])
         logs = {name: tf.cast(value, tf.float32) for name, (_, value) in terms.items()}
         logs |= {"loss": loss, "grad_norm": norm}
         logs = {f"{self.name}/{name}": value for name, value in logs.items()}
@@ -196,12 +210,19 @@ class Draw:
         replica, replicas: which slice of the batch this is.
     """
 
-    def __init__(self, seed: int, step: tf.Tensor, batch_size: int, replica: int | tf.Tensor = 0,
-                 replicas: int = 1):
+    def __init__(
+        self,
+        seed: int,
+        step: tf.Tensor,
+        batch_size: int,
+        replica: int | tf.Tensor = 0,
+        replicas: int = 1,
+    ):
         self.step, self.local = step, batch_size // replicas
         self._global, self._first = batch_size, tf.cast(replica, tf.int32) * self.local
         self._base = tf.random.experimental.stateless_fold_in(
-            tf.constant([seed, 0x67616E], tf.int32), tf.cast(step, tf.int32))
+            tf.constant([seed, 0x67616E], tf.int32), tf.cast(step, tf.int32)
+        )
         self._calls = self._asides = 0
 
     def aside(self) -> Draw:
@@ -213,7 +234,8 @@ class Draw:
         other = copy.copy(self)
         # The calls of this Draw are numbered from one, so zero leads to numbers nobody else has.
         other._base = tf.random.experimental.stateless_fold_in(
-            tf.random.experimental.stateless_fold_in(self._base, 0), self._asides)
+            tf.random.experimental.stateless_fold_in(self._base, 0), self._asides
+        )
         other._calls = other._asides = 0
         return other
 
@@ -230,7 +252,7 @@ class Draw:
 
     def mine(self, values: tf.Tensor) -> tf.Tensor:
         """This replica's part of values [global batch, ...]."""
-        return values[self._first:self._first + self.local]
+        return values[self._first : self._first + self.local]
 
     def gather(self, values: tf.Tensor) -> tf.Tensor:
         """The inverse of `mine`: values of all replicas, in the order of the global batch."""
@@ -263,7 +285,8 @@ def assign(variables: Sequence[Variable], values: Sequence[tf.Tensor]) -> None:
             variable.assign(value)
         return
     tf.distribute.get_replica_context().merge_call(
-        _assign_everywhere, args=([v.value for v in variables], values))
+        _assign_everywhere, args=([v.value for v in variables], values)
+    )
 
 
 def _assign_everywhere(strategy, variables, values):
@@ -320,9 +343,12 @@ def moments(variables: Iterable, weights: Sequence) -> dict:
     kinds = {}
     for v in variables:
         kinds.setdefault(v.name.rpartition("_")[2], []).append(v)
-    return {id(v): (w, kind) for kind, group in kinds.items()
-            if [v.name for v in group] == [f"{w.path.replace('/', '_')}_{kind}" for w in weights]
-            for v, w in zip(group, weights, strict=True)}
+    return {
+        id(v): (w, kind)
+        for kind, group in kinds.items()
+        if [v.name for v in group] == [f"{w.path.replace('/', '_')}_{kind}" for w in weights]
+        for v, w in zip(group, weights, strict=True)
+    }
 
 
 def is_zero(weight: Any) -> bool:
@@ -333,4 +359,4 @@ def is_zero(weight: Any) -> bool:
 def pairs(items: Iterable[Item]) -> list[tuple[Item, Item]]:
     """All unordered pairs: couplings of k domains are means over these."""
     items = list(items)
-    return [(a, b) for i, a in enumerate(items) for b in items[i + 1:]]
+    return [(a, b) for i, a in enumerate(items) for b in items[i + 1 :]]

@@ -58,8 +58,13 @@ class Pixels(NamedTuple):
     levels: Levels | None = None
 
 
-def decode(data: bytes | str | PathLike, name: str, channels: int | None = None,
-           size: int | None = None, levels: Levels | None = None) -> np.ndarray:
+def decode(
+    data: bytes | str | PathLike,
+    name: str,
+    channels: int | None = None,
+    size: int | None = None,
+    levels: Levels | None = None,
+) -> np.ndarray:
     """Decode one encoded image, transparency blended on white and the EXIF orientation applied.
 
     Colours are brought to sRGB where a profile is embedded and `levels` is None.
@@ -85,14 +90,19 @@ def decode(data: bytes | str | PathLike, name: str, channels: int | None = None,
     return pixels if size is None else resize(pixels, size)
 
 
-def read_image(path: str | Path, channels: int | None = None, size: int | None = None,
-               levels: Levels | None = None) -> np.ndarray:
+def read_image(
+    path: str | Path,
+    channels: int | None = None,
+    size: int | None = None,
+    levels: Levels | None = None,
+) -> np.ndarray:
     """Read one image file; the arguments, the result and the errors are those of `decode`."""
     return decode(path, str(path), channels, size, levels)
 
 
-def read_pixels(path: str | PathLike, channels: int | None = None,
-                levels: Levels | None = None) -> Pixels:
+def read_pixels(
+    path: str | PathLike, channels: int | None = None, levels: Levels | None = None
+) -> Pixels:
     """Read one image file as `decode` does, but keep its 16 bits and its alpha.
 
     Args:
@@ -150,8 +160,10 @@ def scale(pixels: np.ndarray, height: int, width: int, nearest: bool = False) ->
     if (height, width) == (old_height, old_width):
         return pixels
     if nearest:
-        rows, columns = ((2 * np.arange(new) + 1) * old // (2 * new)
-                         for new, old in ((height, old_height), (width, old_width)))
+        rows, columns = (
+            (2 * np.arange(new) + 1) * old // (2 * new)
+            for new, old in ((height, old_height), (width, old_width))
+        )
         return np.ascontiguousarray(pixels[..., rows[:, None], columns, :])
     flat = pixels.reshape(-1, old_height, old_width, channels)
     scaled = np.empty((len(flat), height, width, channels), pixels.dtype)
@@ -239,9 +251,12 @@ def write_png(path: str | PathLike, pixels: np.ndarray) -> None:
 def can_hold(suffix: str, pixels: Pixels) -> bool:
     """Whether `write_pixels` can write a file with this suffix that loses no alpha and no bits."""
     suffix, floats = suffix.lower(), pixels.levels is not None and pixels.levels.kind == "float32"
-    return (suffix in _WRITTEN and (pixels.alpha is None or suffix not in _OPAQUE)
-            and (pixels.bits == 8 or suffix in _SIXTEEN_BITS)
-            and (not floats or suffix in (".tif", ".tiff")))
+    return (
+        suffix in _WRITTEN
+        and (pixels.alpha is None or suffix not in _OPAQUE)
+        and (pixels.bits == 8 or suffix in _SIXTEEN_BITS)
+        and (not floats or suffix in (".tif", ".tiff"))
+    )
 
 
 def sure_suffix(pixels: Pixels) -> str:
@@ -253,7 +268,8 @@ def described(pixels: Pixels) -> str:
     """What a file has to hold, in words: "16 bits, alpha"."""
     floats = pixels.levels is not None and pixels.levels.kind == "float32"
     return ("floats" if floats else f"{pixels.bits} bits") + (
-        "" if pixels.alpha is None else ", alpha")
+        "" if pixels.alpha is None else ", alpha"
+    )
 
 
 def write_pixels(path: str | PathLike, pixels: Pixels) -> None:
@@ -267,8 +283,9 @@ def write_pixels(path: str | PathLike, pixels: Pixels) -> None:
     """
     path = Path(path)
     if not can_hold(path.suffix, pixels):
-        raise UserError(f"{path}: this format cannot hold {described(pixels)}; use "
-                        f"{sure_suffix(pixels)}")
+        raise UserError(
+            f"{path}: this format cannot hold {described(pixels)}; use {sure_suffix(pixels)}"
+        )
     kind = np.uint16 if pixels.bits == 16 else np.uint8
     if pixels.levels is None:
         samples = _to_levels(pixels.colour, kind)
@@ -292,9 +309,14 @@ def _write(path, suffix, samples):
         # tifffile declares what the fourth sample is.
         extra = ["unassalpha"] if samples.shape[-1] == 4 else None
         file = io.BytesIO()
-        tifffile.imwrite(file, samples.squeeze(-1) if samples.shape[-1] == 1 else samples,
-                         photometric="minisblack" if samples.shape[-1] == 1 else "rgb",
-                         extrasamples=extra, compression="zlib", metadata=None)
+        tifffile.imwrite(
+            file,
+            samples.squeeze(-1) if samples.shape[-1] == 1 else samples,
+            photometric="minisblack" if samples.shape[-1] == 1 else "rgb",
+            extrasamples=extra,
+            compression="zlib",
+            metadata=None,
+        )
         data = file.getvalue()
     else:
         if samples.shape[-1] > 1:
@@ -315,12 +337,16 @@ def _composited(source, name, levels):
     floats = colour.dtype.kind == "f"
     if levels is not None:
         if floats != (levels.kind == "float32"):
-            raise UserError(f"{name}: holds {colour.dtype} samples where the set holds "
-                            f"{levels.kind}; convert it")
+            raise UserError(
+                f"{name}: holds {colour.dtype} samples where the set holds "
+                f"{levels.kind}; convert it"
+            )
         colour = in_levels(colour, name, levels)
     elif floats:
-        raise UserError(f"{name}: holds {colour.dtype} samples, of no known range; convert it to 8 "
-                        f"or 16 bits per channel")
+        raise UserError(
+            f"{name}: holds {colour.dtype} samples, of no known range; convert it to 8 "
+            f"or 16 bits per channel"
+        )
     if alpha is not None:
         if floats:
             alpha = np.rint(65535 * np.clip(np.nan_to_num(alpha), 0, 1)).astype(np.uint16)

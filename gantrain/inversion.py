@@ -83,9 +83,19 @@ class Inverter:
         lpips: (images, images) -> float32 [B], a second term of the loss with its weight, or None.
     """
 
-    def __init__(self, generator: Callable, prior: PairOptions, compile: Callable, *,
-                 steps: int = STEPS, rate: float = RATE, restarts: int = RESTARTS,
-                 candidates: int = CANDIDATES, seed: int = 0, lpips: Callable | None = None):
+    def __init__(
+        self,
+        generator: Callable,
+        prior: PairOptions,
+        compile: Callable,
+        *,
+        steps: int = STEPS,
+        rate: float = RATE,
+        restarts: int = RESTARTS,
+        candidates: int = CANDIDATES,
+        seed: int = 0,
+        lpips: Callable | None = None,
+    ):
         self.generator, self.prior, self.lpips = generator, prior, lpips
         self.steps, self.rate, self.restarts = steps, rate, restarts
         groups = max(prior.noise_categories, 1)
@@ -112,8 +122,12 @@ class Inverter:
         size = -(-len(x) // number)
         order = np.minimum(np.arange(number * size), len(x) - 1).reshape(number, size)
         parts = [self._invert(tf.gather(x, rows), tf.gather(starts, rows)) for rows in order]
-        return Inverted(*(np.concatenate([np.asarray(v) for v in values])[:len(x)]
-                          for values in zip(*parts, strict=True)))
+        return Inverted(
+            *(
+                np.concatenate([np.asarray(v) for v in values])[: len(x)]
+                for values in zip(*parts, strict=True)
+            )
+        )
 
     def _starts(self, x, start):
         """Where the paths of every image begin, [B, restarts, size of z]."""
@@ -124,10 +138,12 @@ class Inverter:
         if self.restarts > len(starts):
             # The same number of each category in every part.
             most = max(1, PIXELS // (x.shape[1] * x.shape[2] * len(self.candidates)))
-            parts = [self._compare(x, self.candidates[:, i:i + most])
-                     for i in range(0, self.candidates.shape[1], most)]
+            parts = [
+                self._compare(x, self.candidates[:, i : i + most])
+                for i in range(0, self.candidates.shape[1], most)
+            ]
             chosen = self._choose(tf.concat(parts, axis=2))
-            starts.append(chosen[:, :self.restarts - len(starts)])
+            starts.append(chosen[:, : self.restarts - len(starts)])
         return tf.concat(starts, axis=1)
 
     def _invert(self, x, starts):
@@ -188,7 +204,8 @@ class Inverter:
 
         zeros, worst = tf.zeros_like(noise), tf.fill((batch * paths,), np.float32(np.inf))
         _, last, _, _, best, lowest = tf.while_loop(
-            lambda t, *state: t < steps, step, (0.0, noise, zeros, zeros, noise, worst))
+            lambda t, *state: t < steps, step, (0.0, noise, zeros, zeros, noise, worst)
+        )
         loss = losses(last)
         best = tf.where((loss < lowest)[:, None], last, best)
         z = tf.concat([category, best], axis=1)
@@ -203,8 +220,15 @@ def squared_error(made: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.square(made - x), axis=list(range(1, x.shape.rank)))
 
 
-def invert(generator: Callable, x: tf.Tensor, prior: PairOptions, compile: Callable, *,
-           start: tf.Tensor | None = None, **options) -> Inverted:
+def invert(
+    generator: Callable,
+    x: tf.Tensor,
+    prior: PairOptions,
+    compile: Callable,
+    *,
+    start: tf.Tensor | None = None,
+    **options,
+) -> Inverted:
     """z of one batch of images: `Inverter` for a single call.
 
     Args:
@@ -217,9 +241,16 @@ def invert(generator: Callable, x: tf.Tensor, prior: PairOptions, compile: Calla
     return Inverter(generator, prior, compile, **options)(x, start)
 
 
-def cross_domain(generators: Sequence[Callable], source: int, stream: Iterable, prior: PairOptions,
-                 compile: Callable, *, encoder: Callable | None = None,
-                 **options) -> Iterator[Crossed]:
+def cross_domain(
+    generators: Sequence[Callable],
+    source: int,
+    stream: Iterable,
+    prior: PairOptions,
+    compile: Callable,
+    *,
+    encoder: Callable | None = None,
+    **options,
+) -> Iterator[Crossed]:
     """Images of one domain in all domains, batch by batch: G_1(z*) ... G_k(z*).
 
     Args:

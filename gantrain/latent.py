@@ -27,8 +27,11 @@ def prior(options: PairOptions, draw: Draw) -> tf.Tensor:
     Returns:
         float32 [B, noise_categories + noise_dim].
     """
-    noise = (draw.normal(options.noise_dim) if options.noise_type == "normal"
-             else draw.uniform(options.noise_dim, low=-1.0, high=1.0))
+    noise = (
+        draw.normal(options.noise_dim)
+        if options.noise_type == "normal"
+        else draw.uniform(options.noise_dim, low=-1.0, high=1.0)
+    )
     if not options.noise_categories:
         return noise
     category = tf.cast(draw.uniform(high=float(options.noise_categories)), tf.int32)
@@ -49,13 +52,17 @@ def every_category(options: PairOptions, draw: Draw) -> tf.Tensor:
     if not options.noise_categories:
         return noise[None]
     blocks = CATEGORY * tf.eye(options.noise_categories)
-    return tf.stack([tf.concat([tf.repeat(block[None], len(noise), axis=0), noise], axis=1)
-                     for block in tf.unstack(blocks)])
+    return tf.stack(
+        [
+            tf.concat([tf.repeat(block[None], len(noise), axis=0), noise], axis=1)
+            for block in tf.unstack(blocks)
+        ]
+    )
 
 
 def split(options: PairOptions, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """z [..., size of z] as (one-hot category [..., noise_categories], noise)."""
-    return z[..., :options.noise_categories], z[..., options.noise_categories:]
+    return z[..., : options.noise_categories], z[..., options.noise_categories :]
 
 
 def inside(options: PairOptions, noise: tf.Tensor) -> tf.Tensor:

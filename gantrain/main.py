@@ -26,19 +26,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     program = os.path.basename(sys.argv[0]) or "gantrain"
     try:
         with quiet_start():
-            name, options = flags.parse(program, {k: v[:2] for k, v in COMMANDS.items()}, "train",
-                                        sys.argv[1:] if argv is None else argv)
+            name, options = flags.parse(
+                program,
+                {k: v[:2] for k, v in COMMANDS.items()},
+                "train",
+                sys.argv[1:] if argv is None else argv,
+            )
             import tensorflow  # noqa: F401
         return COMMANDS[name][2](options)
     except UserError as error:
         return _say(error, EXIT_USER)
     except KeyboardInterrupt:
-        return _say("interrupted; the last checkpoint is whole, the same command goes on from it",
-                    EXIT_INTERRUPTED)
+        return _say(
+            "interrupted; the last checkpoint is whole, the same command goes on from it",
+            EXIT_INTERRUPTED,
+        )
     except Exception as error:
         # Imported late: these live beside TensorFlow, which --help does not need.
         from gantrain.runs.callbacks import Diverged
         from gantrain.runs.loop import Interrupted
+
         if isinstance(error, Diverged):
             return _say(error, EXIT_DIVERGED)
         if isinstance(error, Interrupted):

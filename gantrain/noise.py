@@ -25,8 +25,13 @@ def uniform(shape: Sequence[int] | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """
     words = tf.random.stateless_uniform(shape, seed, None, None, tf.uint32, alg="philox")
     # Through int32: a GPU has no kernel that makes floats of unsigned words.
-    return tf.cast(tf.bitcast(tf.bitwise.right_shift(words, tf.constant(8, tf.uint32)),
-                              tf.int32), tf.float32) * 2.0**-24
+    return (
+        tf.cast(
+            tf.bitcast(tf.bitwise.right_shift(words, tf.constant(8, tf.uint32)), tf.int32),
+            tf.float32,
+        )
+        * 2.0**-24
+    )
 
 
 def normal(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:

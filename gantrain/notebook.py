@@ -82,8 +82,9 @@ def open_run(run_dir: str | os.PathLike) -> OpenRun:
     return stages.open_run(run_dir)
 
 
-def sample(run: OpenRun | str | os.PathLike, count: int = 40,
-           seed: int | None = None) -> list[np.ndarray]:
+def sample(
+    run: OpenRun | str | os.PathLike, count: int = 40, seed: int | None = None
+) -> list[np.ndarray]:
     """Images of the same latent vectors in every domain.
 
     Args:
@@ -101,8 +102,9 @@ def sample(run: OpenRun | str | os.PathLike, count: int = 40,
     return samples.samples(opened, samples.noise(opened, count, seed))
 
 
-def picture(run: OpenRun | str | os.PathLike, made: Sequence[np.ndarray],
-            columns: int = 10) -> np.ndarray:
+def picture(
+    run: OpenRun | str | os.PathLike, made: Sequence[np.ndarray], columns: int = 10
+) -> np.ndarray:
     """Samples as one picture, in the layout of the run's grids.
 
     Args:
@@ -116,8 +118,12 @@ def picture(run: OpenRun | str | os.PathLike, made: Sequence[np.ndarray],
     return samples.picture(_opened(run), made, columns)
 
 
-def translate(run: OpenRun | str | os.PathLike, pictures: Sequence[np.ndarray],
-              direction: str | None = None, **inversion) -> list[np.ndarray]:
+def translate(
+    run: OpenRun | str | os.PathLike,
+    pictures: Sequence[np.ndarray],
+    direction: str | None = None,
+    **inversion,
+) -> list[np.ndarray]:
     """Images of one domain as images of another, each of its own size.
 
     Args:
@@ -136,8 +142,10 @@ def translate(run: OpenRun | str | os.PathLike, pictures: Sequence[np.ndarray],
     """
     way = translator(_opened(run), direction, **inversion)
     if inversion and way.errors is None:
-        raise UserError(f"{', '.join(inversion)}: of runs that translate by latent inversion; "
-                        f"this one does not, drop it")
+        raise UserError(
+            f"{', '.join(inversion)}: of runs that translate by latent inversion; "
+            f"this one does not, drop it"
+        )
 
     def prepared(pixels):
         if pixels.dtype in (np.uint8, np.uint16):
@@ -145,15 +153,29 @@ def translate(run: OpenRun | str | os.PathLike, pictures: Sequence[np.ndarray],
         pixels = images.to_channels(pixels.astype(np.float32), way.channels)
         return way.palette.exact(pixels, *pixels.shape[:2]) if way.palette else pixels
 
-    return list(translate_images(
-        way.apply, (prepared(np.asarray(pixels)) for pixels in pictures), multiple=way.multiple,
-        tile=way.tile, batch_size=way.batch_size))
+    return list(
+        translate_images(
+            way.apply,
+            (prepared(np.asarray(pixels)) for pixels in pictures),
+            multiple=way.multiple,
+            tile=way.tile,
+            batch_size=way.batch_size,
+        )
+    )
 
 
-def evaluate(run_dir: str | os.PathLike, metrics: Sequence[str] | None = None,
-             num: int = MEASURED, seed: int = MEASURED_SEED, *, data_dir: str | None = None,
-             dataset: str | None = None, lpips_weights: str | None = None,
-             inception_weights: str | None = None, fcn_weights: str | None = None) -> dict:
+def evaluate(
+    run_dir: str | os.PathLike,
+    metrics: Sequence[str] | None = None,
+    num: int = MEASURED,
+    seed: int = MEASURED_SEED,
+    *,
+    data_dir: str | None = None,
+    dataset: str | None = None,
+    lpips_weights: str | None = None,
+    inception_weights: str | None = None,
+    fcn_weights: str | None = None,
+) -> dict:
     """Measures a run; the values and what they depend on are kept in its `metrics.json`.
 
     Args:
@@ -173,8 +195,12 @@ def evaluate(run_dir: str | os.PathLike, metrics: Sequence[str] | None = None,
     """
     run = stages.open_run(run_dir, with_data=True, data_dir=data_dir, dataset=dataset)
     weights = Weights(lpips_weights, inception_weights, fcn_weights)
-    return measures.evaluate(run, streams(run, num, seed, weights, stages.train),
-                             list(metrics) if metrics else None, again=True)
+    return measures.evaluate(
+        run,
+        streams(run, num, seed, weights, stages.train),
+        list(metrics) if metrics else None,
+        again=True,
+    )
 
 
 def read_log(run_dir: str | os.PathLike) -> list[dict]:

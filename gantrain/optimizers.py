@@ -19,11 +19,16 @@ class Regularisation(Options):
 
     section = "regularisation"
 
-    weight_decay: float = option(0.0, "weight of the sum of squared kernels, a term of every loss",
-                                 low=0.0)
+    weight_decay: float = option(
+        0.0, "weight of the sum of squared kernels, a term of every loss", low=0.0
+    )
     lr_decay: float | None = option(
-        None, "share of the steps, at the end, over which learning rates fall linearly to zero; "
-        "default 0.5 for pix2pix, cyclegan and segmenter, else 0", low=0.0, high=1.0)
+        None,
+        "share of the steps, at the end, over which learning rates fall linearly to zero; "
+        "default 0.5 for pix2pix, cyclegan and segmenter, else 0",
+        low=0.0,
+        high=1.0,
+    )
 
     @classmethod
     def defaults(cls, flat: dict) -> dict:
@@ -39,8 +44,12 @@ class GeneratorAdam(Options):
     g_lr: float | None = option(None, "learning rate of the generators", above=0.0)
     g_beta1: float | None = option(None, "Adam beta 1 of the generators", low=0.0, high=0.9999)
     g_beta2: float | None = option(None, "Adam beta 2 of the generators", low=0.0, high=0.999999)
-    ema: float = option(0.0, "decay of the moving average of generator weights used for samples "
-                        "(0: off)", low=0.0, high=0.99999)
+    ema: float = option(
+        0.0,
+        "decay of the moving average of generator weights used for samples (0: off)",
+        low=0.0,
+        high=0.99999,
+    )
 
     @classmethod
     def defaults(cls, flat: dict) -> dict:
@@ -55,8 +64,9 @@ class DiscriminatorAdam(Options):
 
     d_lr: float | None = option(None, "learning rate of the discriminators", above=0.0)
     d_beta1: float | None = option(None, "Adam beta 1 of the discriminators", low=0.0, high=0.9999)
-    d_beta2: float | None = option(None, "Adam beta 2 of the discriminators", low=0.0,
-                                   high=0.999999)
+    d_beta2: float | None = option(
+        None, "Adam beta 2 of the discriminators", low=0.0, high=0.999999
+    )
 
     @classmethod
     def defaults(cls, flat: dict) -> dict:
@@ -79,8 +89,12 @@ class ReaderAdam(Options):
     c_lr: float = option(1e-3, "learning rate of a classifier or segmenter", above=0.0)
 
 
-def sides(config: Config, generators: Sequence[keras.Model], discriminators: Sequence[keras.Model],
-          clip: float | None = None) -> dict[str, Player]:
+def sides(
+    config: Config,
+    generators: Sequence[keras.Model],
+    discriminators: Sequence[keras.Model],
+    clip: float | None = None,
+) -> dict[str, Player]:
     """Both players of the game by name; without discriminators only one.
 
     Args:
@@ -93,12 +107,19 @@ def sides(config: Config, generators: Sequence[keras.Model], discriminators: Seq
     if discriminators:
         d, updates = config.of(DiscriminatorAdam), steps * config.flat()["n_critic"]
         made["discriminators"] = Player(
-            "discriminators", discriminators,
-            adam(d.d_lr, d.d_beta1, d.d_beta2, config, updates), weight_decay=decay, clip=clip)
+            "discriminators",
+            discriminators,
+            adam(d.d_lr, d.d_beta1, d.d_beta2, config, updates),
+            weight_decay=decay,
+            clip=clip,
+        )
     g = config.of(GeneratorAdam)
     made["generators"] = Player(
-        "generators", generators, adam(g.g_lr, g.g_beta1, g.g_beta2, config, steps),
-        weight_decay=decay)
+        "generators",
+        generators,
+        adam(g.g_lr, g.g_beta1, g.g_beta2, config, steps),
+        weight_decay=decay,
+    )
     return made
 
 
@@ -111,12 +132,19 @@ def averages(config: Config, generators: Sequence[keras.Model]) -> list[Average]
 def reader(name: str, network: keras.Model, config: Config) -> dict[str, Player]:
     """The one player of a classifier or segmenter, by name."""
     rate = config.of(ReaderAdam).c_lr
-    return {name: Player(name, [network], adam(rate, 0.9, 0.999, config, config.run.steps),
-                         weight_decay=config.of(Regularisation).weight_decay)}
+    return {
+        name: Player(
+            name,
+            [network],
+            adam(rate, 0.9, 0.999, config, config.run.steps),
+            weight_decay=config.of(Regularisation).weight_decay,
+        )
+    }
 
 
-def adam(rate: float, beta1: float, beta2: float, config: Config,
-         updates: int) -> keras.optimizers.Optimizer:
+def adam(
+    rate: float, beta1: float, beta2: float, config: Config, updates: int
+) -> keras.optimizers.Optimizer:
     """Adam whose learning rate may fall linearly to zero at the end of a run of `updates`.
 
     Half precision needs a scaled loss; bfloat16 has the range of float32 and needs none.

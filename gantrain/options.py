@@ -21,11 +21,23 @@ from typing import Any, ClassVar, TypeVar
 from gantrain.errors import UserError
 
 
-def option(default: Any, help: str, *, low: float | None = None, high: float | None = None,
-           above: float | None = None, choices: Any = None, several: bool = False,
-           const: float | None = None, pair: tuple[float, float] | None = None,
-           resumable: bool = False, short: str | None = None, alias: str | None = None,
-           needs: Any = (), unless: Sequence[str] = ()) -> Any:
+def option(
+    default: Any,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    choices: Any = None,
+    several: bool = False,
+    const: float | None = None,
+    pair: tuple[float, float] | None = None,
+    resumable: bool = False,
+    short: str | None = None,
+    alias: str | None = None,
+    needs: Any = (),
+    unless: Sequence[str] = (),
+) -> Any:
     """One field of a record.
 
     Args:
@@ -43,9 +55,24 @@ def option(default: Any, help: str, *, low: float | None = None, high: float | N
             for this one to be read.
         unless: names of other options any of which, once on, takes this one's place.
     """
-    return dataclasses.field(default=default, metadata=dict(
-        help=help, low=low, high=high, above=above, choices=choices, several=several, const=const,
-        pair=pair, resumable=resumable, short=short, alias=alias, needs=needs, unless=unless))
+    return dataclasses.field(
+        default=default,
+        metadata=dict(
+            help=help,
+            low=low,
+            high=high,
+            above=above,
+            choices=choices,
+            several=several,
+            const=const,
+            pair=pair,
+            resumable=resumable,
+            short=short,
+            alias=alias,
+            needs=needs,
+            unless=unless,
+        ),
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,8 +137,11 @@ class Records:
 
     def flat(self) -> dict:
         """Every option by its flag name."""
-        return {f.name: getattr(record, f.name) for record in self.records
-                for f in dataclasses.fields(record)}
+        return {
+            f.name: getattr(record, f.name)
+            for record in self.records
+            for f in dataclasses.fields(record)
+        }
 
     def fields(self) -> list[dataclasses.Field]:
         """The options of all records, in the order of writing."""
@@ -125,8 +155,9 @@ class Records:
         """
         records = []
         for record in self.records:
-            own = {f.name: changes.pop(f.name) for f in dataclasses.fields(record)
-                   if f.name in changes}
+            own = {
+                f.name: changes.pop(f.name) for f in dataclasses.fields(record) if f.name in changes
+            }
             records.append(dataclasses.replace(record, **own) if own else record)
         if changes:
             raise UserError(unknown("option", sorted(changes)[0], self.flat()))
@@ -135,8 +166,9 @@ class Records:
     def filled(self: Chosen, values: dict) -> Chosen:
         """A copy in which options that are None take these values; others are left."""
         flat = self.flat()
-        return self.with_options(**{k: v for k, v in values.items()
-                                    if k in flat and flat[k] is None and v is not None})
+        return self.with_options(
+            **{k: v for k, v in values.items() if k in flat and flat[k] is None and v is not None}
+        )
 
     def __eq__(self, other) -> bool:
         return isinstance(other, Records) and self.records == other.records
@@ -176,8 +208,9 @@ def choices_of(field: dataclasses.Field) -> list[str] | None:
     return sorted(choices()) if callable(choices) else list(choices)
 
 
-def validate_field(field: dataclasses.Field, value: Any,
-                   allowed: Iterable[str] | None = None) -> None:
+def validate_field(
+    field: dataclasses.Field, value: Any, allowed: Iterable[str] | None = None
+) -> None:
     """Checks one option against its bounds and its choices, or those given. Raises UserError."""
     if value is None:
         return

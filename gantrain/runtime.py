@@ -48,15 +48,19 @@ def limit_memory(limit_mb: int) -> None:
         try:
             if limit_mb:
                 tf.config.set_logical_device_configuration(
-                    gpu, [tf.config.LogicalDeviceConfiguration(memory_limit=limit_mb)])
+                    gpu, [tf.config.LogicalDeviceConfiguration(memory_limit=limit_mb)]
+                )
             else:
                 tf.config.experimental.set_memory_growth(gpu, True)
         except (RuntimeError, ValueError):
             if not _limited(gpu, limit_mb):
                 asked = f"--gpu_mem_mb {limit_mb}" if limit_mb else "growth as needed"
-                warnings.warn(f"{gpu.name}: this process has used it already, so that the limit of "
-                              f"its memory is as it was, not {asked}; start a new process for that",
-                              RuntimeWarning, stacklevel=3)
+                warnings.warn(
+                    f"{gpu.name}: this process has used it already, so that the limit of "
+                    f"its memory is as it was, not {asked}; start a new process for that",
+                    RuntimeWarning,
+                    stacklevel=3,
+                )
 
 
 def _limited(gpu, limit_mb):
@@ -86,8 +90,9 @@ class Runtime:
         if wanted > len(names):
             raise UserError(f"--devices {wanted}: only {len(names)} {kind} device(s) visible")
         self.replicas = wanted
-        self.strategy = (_mirrored(tuple(names[:wanted])) if wanted > 1
-                         else tf.distribute.get_strategy())
+        self.strategy = (
+            _mirrored(tuple(names[:wanted])) if wanted > 1 else tf.distribute.get_strategy()
+        )
         # XLA cannot compile a replica's optimizer update, and on a CPU it gains nothing here.
         self.xla = (bool(gpus) and wanted == 1) if options.xla is None else options.xla
         if self.xla and wanted > 1:
@@ -105,15 +110,16 @@ class Runtime:
         @tf.function(autograph=False)
         def distributed(step, host):
             logs = self.strategy.run(iteration, args=(step, host))
-            return {name: self.strategy.reduce(tf.distribute.ReduceOp.MEAN, value, axis=None)
-                    for name, value in logs.items()}
+            return {
+                name: self.strategy.reduce(tf.distribute.ReduceOp.MEAN, value, axis=None)
+                for name, value in logs.items()
+            }
 
         return distributed
 
     def fuse(self, function: Callable) -> Callable:
         """The part of an iteration that XLA may compile; plain otherwise."""
-        return (tf.function(function, jit_compile=True, autograph=False) if self.xla
-                else function)
+        return tf.function(function, jit_compile=True, autograph=False) if self.xla else function
 
     def function(self, function: Callable) -> Callable:
         """A compiled function outside the training step (samples, reports)."""
@@ -138,28 +144,62 @@ def _mirrored(names):
 
 # What touches pixels or numbers, as its distributions are called; the first that is there is named.
 PACKAGES = (
-    ("gantrain",), ("tensorflow", "tensorflow-cpu"), ("keras",), ("numpy",), ("scipy",),
-    ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless",
-     "opencv-contrib-python"), ("pillow",), ("pillow-heif",), ("tifffile",), ("h5py",),
-    ("tensorflow-datasets",), ("ml_dtypes",), ("matplotlib",))
+    ("gantrain",),
+    ("tensorflow", "tensorflow-cpu"),
+    ("keras",),
+    ("numpy",),
+    ("scipy",),
+    (
+        "opencv-python-headless",
+        "opencv-python",
+        "opencv-contrib-python-headless",
+        "opencv-contrib-python",
+    ),
+    ("pillow",),
+    ("pillow-heif",),
+    ("tifffile",),
+    ("h5py",),
+    ("tensorflow-datasets",),
+    ("ml_dtypes",),
+    ("matplotlib",),
+)
 # What schedulers call a job, its place in an array and its repetition.
-JOB = ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_RESTART_COUNT",
-       "PBS_JOBID", "PBS_ARRAY_INDEX", "LSB_JOBID", "LSB_JOBINDEX", "JOB_ID", "SGE_TASK_ID")
+JOB = (
+    "SLURM_JOB_ID",
+    "SLURM_ARRAY_JOB_ID",
+    "SLURM_ARRAY_TASK_ID",
+    "SLURM_RESTART_COUNT",
+    "PBS_JOBID",
+    "PBS_ARRAY_INDEX",
+    "LSB_JOBID",
+    "LSB_JOBINDEX",
+    "JOB_ID",
+    "SGE_TASK_ID",
+)
 
 
 def environment(device: str) -> dict:
     """What a result depends on besides the config: versions, machine, job, command, git commit."""
-    gpus = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
-            for gpu in tf.config.list_physical_devices("GPU")]
+    gpus = [
+        tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]
     build = tf.sysconfig.get_build_info() if gpus else {}
     return {
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "command": shlex.join(sys.argv), "device": device, "gpus": gpus,
-        "cuda": build.get("cuda_version"), "cudnn": build.get("cudnn_version"),
-        "host": platform.node(), "job": {k: os.environ[k] for k in JOB if k in os.environ},
-        "platform": platform.platform(), "cores": os.cpu_count(),
+        "command": shlex.join(sys.argv),
+        "device": device,
+        "gpus": gpus,
+        "cuda": build.get("cuda_version"),
+        "cudnn": build.get("cudnn_version"),
+        "host": platform.node(),
+        "job": {k: os.environ[k] for k in JOB if k in os.environ},
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
         "commit": _commit(Path(__file__).resolve().parent),
-        "python": platform.python_version(), **_versions()}
+        "python": platform.python_version(),
+        **_versions(),
+    }
 
 
 def _versions():
@@ -182,8 +222,14 @@ def _commit(package):
     plain = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
 
     def git(*words):
-        return subprocess.run(["git", "-C", str(package), *words], capture_output=True, text=True,
-                              timeout=10, env=plain, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", "-C", str(package), *words],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            env=plain,
+            check=True,
+        ).stdout.strip()
 
     try:
         root = Path(git("rev-parse", "--show-toplevel")).resolve()

@@ -22,8 +22,7 @@ from gantrain.use.measured import asked
 from gantrain.use.watch import watch
 
 
-def train(config: Config, domains: list[Domain] | None = None,
-          stop: Stop | None = None) -> OpenRun:
+def train(config: Config, domains: list[Domain] | None = None, stop: Stop | None = None) -> OpenRun:
     """Trains what a config needs and then the run, from its newest checkpoint if there is one.
 
     Args:
@@ -43,28 +42,29 @@ def train(config: Config, domains: list[Domain] | None = None,
     return run
 
 
-def prepare(config: Config, domains: list[Domain] | None = None,
-            stop: Stop | None = None) -> OpenRun:
+def prepare(
+    config: Config, domains: list[Domain] | None = None, stop: Stop | None = None
+) -> OpenRun:
     """Executes the plan of a run and builds it, ready for `fit`. Args as `train`."""
     limit_memory(config.runtime.gpu_mem_mb)
     chosen = plan(config, domains, asked)
-    networks = {name: consult(need, partial(train, stop=stop))
-                for name, need in chosen.needs.items()}
+    networks = {
+        name: consult(need, partial(train, stop=stop)) for name, need in chosen.needs.items()
+    }
     return _built(config, _pruned(chosen, networks), networks)
 
 
-def rehearse(config: Config,
-             domains: list[Domain] | None = None) -> tuple[Plan, OpenRun]:
+def rehearse(config: Config, domains: list[Domain] | None = None) -> tuple[Plan, OpenRun]:
     """The plan of a run, and the run on untrained stand-ins for what the plan would train."""
     limit_memory(config.runtime.gpu_mem_mb)
     chosen = plan(config, domains, asked)
-    networks = {name: consult(need) if need.there else stand_in(need)
-                for name, need in chosen.needs.items()}
+    networks = {
+        name: consult(need) if need.there else stand_in(need) for name, need in chosen.needs.items()
+    }
     return chosen, _built(config, chosen.domains, networks)
 
 
-def open_run(run_dir: str | os.PathLike, with_data: bool = False,
-             **places: str | None) -> OpenRun:
+def open_run(run_dir: str | os.PathLike, with_data: bool = False, **places: str | None) -> OpenRun:
     """The run of a directory at its newest checkpoint, or at its best where one is kept.
 
     Networks that the couplings consulted are not needed to look at a run.
@@ -81,7 +81,8 @@ def open_run(run_dir: str | os.PathLike, with_data: bool = False,
     directory = RunDirectory(run_dir)
     # Where a run was trained says nothing about where it is looked at.
     config = moved(directory.config(), {k: v for k, v in places.items() if v}).with_options(
-        run_dir=str(directory.path), devices=1)
+        run_dir=str(directory.path), devices=1
+    )
     limit_memory(config.runtime.gpu_mem_mb)
     run = build(config, _training_part(config) if with_data else directory.domains())
     best = directory.best if directory.best.exists() else None
@@ -112,5 +113,7 @@ def _pruned(chosen, networks):
 def _training_part(config) -> list:
     """The domains that a run is trained on, pruned where the set asks for it."""
     chosen = plan(config)
-    return _pruned(chosen, {name: consult(need, train) for name, need in chosen.needs.items()
-                            if name == "pruning"})
+    return _pruned(
+        chosen,
+        {name: consult(need, train) for name, need in chosen.needs.items() if name == "pruning"},
+    )

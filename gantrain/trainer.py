@@ -203,7 +203,12 @@ def check_number(config: Config, domains: Sequence, takes: tuple[int, int | None
     names = ", ".join(d.name for d in domains)
     few = {1: "one domain", 2: "two domains"}
     said = few[most] if most else f"{few[least].split()[0]} or more domains"
-    remedy = (f"choose with --domains {','.join(d.name for d in domains[:most])}"
-              if len(domains) > least else "take a --dataset that has them")
-    raise UserError(f"--gan_type {config.run.gan_type} takes {said}, and --dataset "
-                    f"{config.data.dataset} gives {len(domains)} ({names}); {remedy}")
+    remedy = (
+        f"choose with --domains {','.join(d.name for d in domains[:most])}"
+        if len(domains) > least
+        else "take a --dataset that has them"
+    )
+    raise UserError(
+        f"--gan_type {config.run.gan_type} takes {said}, and --dataset "
+        f"{config.data.dataset} gives {len(domains)} ({names}); {remedy}"
+    )

@@ -20,14 +20,19 @@ from gantrain.trainer import Generates, Shows
 def switched_on(*couplings):
     """Options that switch couplings on with the weight of their bare flag."""
     fields = every_option()
-    return {name: fields[name].metadata["pair"] or fields[name].metadata["const"]
-            for name in couplings}
+    return {
+        name: fields[name].metadata["pair"] or fields[name].metadata["const"] for name in couplings
+    }
 
 
 def terms_of(trainer):
     """The terms that a trainer plays, from whichever attributes hold them."""
-    return [term for value in vars(trainer).values() for term in tf.nest.flatten(value)
-            if isinstance(term, Term)]
+    return [
+        term
+        for value in vars(trainer).values()
+        for term in tf.nest.flatten(value)
+        if isinstance(term, Term)
+    ]
 
 
 def weights_in_reach(trainer):
@@ -52,8 +57,11 @@ class Played:
     def __init__(self, session):
         self.session, self.trainer = session, session.trainer
         self.moves, self.terms = {}, {}
-        self.first = [tiny.values(net.trainable_variables) for average in self.trainer.averages
-                      for net in average.sources]
+        self.first = [
+            tiny.values(net.trainable_variables)
+            for average in self.trainer.averages
+            for net in average.sources
+        ]
         descend, reach = Player.descend_keeping, weights_in_reach(session.trainer)
 
         def watched(player, objective):
@@ -66,8 +74,12 @@ class Played:
 
             made = descend(player, noted)
             self.moves.setdefault(player.name, []).append(
-                {key for old, (key, w) in zip(before, reach.items(), strict=True)
-                 if not np.array_equal(old, w)})
+                {
+                    key
+                    for old, (key, w) in zip(before, reach.items(), strict=True)
+                    if not np.array_equal(old, w)
+                }
+            )
             return made
 
         tf.config.run_functions_eagerly(True)
@@ -114,8 +126,11 @@ def each_player_moves_exactly_its_own_weights(played):
         for moved in moves:
             assert moved <= own, f"{name} moved weights of another player"
         # The gradient of a difference of means is zero in the bias of the last layer.
-        idle = [w.path for w in players[name].weights
-                if id(w) not in set().union(*moves) and not w.path.endswith("bias")]
+        idle = [
+            w.path
+            for w in players[name].weights
+            if id(w) not in set().union(*moves) and not w.path.endswith("bias")
+        ]
         assert not idle, f"{name} left its own weights where they were"
 
 
@@ -127,11 +142,15 @@ def every_player_updates_as_often_as_its_box_says(played):
 
 def averages_follow_the_generators_that_have_moved(played):
     """After the first step an average is 1/10 of the first weights and 9/10 of the moved ones."""
-    pairs = [(source, shadow) for average in played.trainer.averages
-             for source, shadow in zip(average.sources, average.networks, strict=True)]
+    pairs = [
+        (source, shadow)
+        for average in played.trainer.averages
+        for source, shadow in zip(average.sources, average.networks, strict=True)
+    ]
     for old, (source, shadow) in zip(played.first, pairs, strict=True):
-        for a, b, c in zip(old, source.trainable_variables, shadow.trainable_variables,
-                           strict=True):
+        for a, b, c in zip(
+            old, source.trainable_variables, shadow.trainable_variables, strict=True
+        ):
             np.testing.assert_allclose(c, 0.1 * a + 0.9 * np.asarray(b), rtol=1e-5, atol=1e-7)
 
 

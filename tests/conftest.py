@@ -17,7 +17,8 @@ from gantrain.data.palettes import PALETTES
 
 # Logical devices have to be set up before TensorFlow first uses any.
 tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
 
 
 @pytest.fixture(autouse=True)
@@ -39,9 +40,13 @@ def quick_judges(request, monkeypatch):
 def tiny_registries():
     """The tiny networks and data sets, by name, beside those of the program."""
     with pytest.MonkeyPatch.context() as patch:
-        for table, extra in ((nets.NETS, tiny.NETS), (nets.CLASSIFIERS, tiny.CLASSIFIERS),
-                             (nets.TRANSLATORS, tiny.TRANSLATORS),
-                             (DATASETS, tiny.DATASETS), (PALETTES, tiny.PALETTES)):
+        for table, extra in (
+            (nets.NETS, tiny.NETS),
+            (nets.CLASSIFIERS, tiny.CLASSIFIERS),
+            (nets.TRANSLATORS, tiny.TRANSLATORS),
+            (DATASETS, tiny.DATASETS),
+            (PALETTES, tiny.PALETTES),
+        ):
             for name, entry in extra.items():
                 patch.setitem(table, name, entry)
         yield

@@ -35,7 +35,11 @@ def survives(mutation, root):
     try:
         ran = subprocess.run(
             [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mutation.tests],
-            cwd=root, env=os.environ | {"PYTHONPATH": str(root)}, capture_output=True, text=True)
+            cwd=root,
+            env=os.environ | {"PYTHONPATH": str(root)},
+            capture_output=True,
+            text=True,
+        )
     finally:
         path.write_text(text)
     if ran.returncode == 1:
@@ -57,8 +61,11 @@ def run(mutations, say=print):
         for mutation in mutations:
             reason = misfit(mutation, folder)
             output = "" if reason else survives(mutation, folder)
-            say(f"{'MISFIT' if reason else 'survived' if output else 'died':9s}{mutation.name}"
-                + (f": {reason}" if reason else ""), flush=True)
+            say(
+                f"{'MISFIT' if reason else 'survived' if output else 'died':9s}{mutation.name}"
+                + (f": {reason}" if reason else ""),
+                flush=True,
+            )
             if reason or output:
                 bad.append(mutation.name)
                 say(output, flush=True)
@@ -68,6 +75,7 @@ def run(mutations, say=print):
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent))
     from mutations import MUTATIONS
+
     wanted = sys.argv[1:]
     chosen = [m for m in MUTATIONS if not wanted or any(word in m.name for word in wanted)]
     sys.exit(1 if run(chosen) or not chosen else 0)

@@ -117,20 +117,30 @@ PAIR = PairTable(
     summary="tests: one row, whose weights the stub sets",
     generator=(Row("dense", CHANNELS, 32, activation="tanh"),),
     discriminator=(Row("pool", kernel=16, stride=16), Row("flatten"), Row("dense", 1)),
-    image_size=None, shared=(0, 0), noise_dim=6,
+    image_size=None,
+    shared=(0, 0),
+    noise_dim=6,
     at=lambda side: PairTable(
-        "tests", (Row("dense", CHANNELS, side, activation="tanh"),),
+        "tests",
+        (Row("dense", CHANNELS, side, activation="tanh"),),
         (Row("pool", kernel=side // 2, stride=side // 2), Row("flatten"), Row("dense", 1)),
-        side, (0, 0)))
+        side,
+        (0, 0),
+    ),
+)
 POINTS = PairTable(
     summary="tests: two rows, whose weights the stub sets",
     generator=(Row("dense", 4, activation="tanh"), Row("dense", CHANNELS)),
     discriminator=(Row("dense", 4, activation="tanh"), Row("dense", 1)),
-    image_size=0, shared=(0, 0))
+    image_size=0,
+    shared=(0, 0),
+)
 
 
-PALETTE = Palette(("wall", "window", "door"), np.array(
-    [[0, 0, 255], [255, 0, 0], [0, 255, 0], [0, 0, 0]], np.uint8))
+PALETTE = Palette(
+    ("wall", "window", "door"),
+    np.array([[0, 0, 255], [255, 0, 0], [0, 255, 0], [0, 0, 0]], np.uint8),
+)
 PHOTO = np.array([[200, 60, 60], [60, 170, 90], [110, 90, 210], [128, 128, 128]])
 
 
@@ -157,9 +167,11 @@ def _set_translator(network, run, direction):
     conv.set_weights([kernel[None, None], bias])
 
 
-TRANSLATOR = TranslatorTable("tests: one row, whose weights the stub sets", 1,
-                        lambda halvings, upsample, dropout: (
-                            Row("conv", CHANNELS, 1, activation="tanh"),))
+TRANSLATOR = TranslatorTable(
+    "tests: one row, whose weights the stub sets",
+    1,
+    lambda halvings, upsample, dropout: (Row("conv", CHANNELS, 1, activation="tanh"),),
+)
 
 
 # --- judges --------------------------------------------------------------------------------------
@@ -185,21 +197,26 @@ def logits(judge, images, run=""):
 
 
 def _judge(name, shape):
-    model = keras.Sequential([
-        keras.Input(shape), layers.AveragePooling2D(shape[0] // 2), layers.Flatten(),
-        layers.Dense(len(CLASSES))])
+    model = keras.Sequential(
+        [
+            keras.Input(shape),
+            layers.AveragePooling2D(shape[0] // 2),
+            layers.Flatten(),
+            layers.Dense(len(CLASSES)),
+        ]
+    )
     model.layers[-1].set_weights(linear(name))
     return keras.Model(model.inputs, model.outputs)
 
 
 def read(images):
     """Classes [N, H, W] that the stub segmenter reads off photographs: the nearest colour's."""
-    colours = to_float(PHOTO[:len(PALETTE.classes)])
+    colours = to_float(PHOTO[: len(PALETTE.classes)])
     return (2 * images @ colours.T - (colours**2).sum(1)).argmax(-1)
 
 
 def _segmenter(channels):
-    colours = to_float(PHOTO[:len(PALETTE.classes)])
+    colours = to_float(PHOTO[: len(PALETTE.classes)])
     image = keras.Input((None, None, channels))
     conv = layers.Conv2D(len(colours), 1)
     model = keras.Model(image, conv(image))
@@ -222,7 +239,7 @@ def write_lpips(path):
         channels = size
     # Channels 1 + v and 1 - v of every colour v of the pixel in the middle of the window; they
     # undo the network's own shift and scale of its input.
-    shift, scale = np.array([-.030, -.088, -.188]), np.array([.458, .448, .450])
+    shift, scale = np.array([-0.030, -0.088, -0.188]), np.array([0.458, 0.448, 0.450])
     for number in range(6):
         colour, sign = number // 2, 1 - 2 * (number % 2)
         arrays["conv1/kernel"][5, 5, colour, number] = sign * scale[colour]
@@ -233,6 +250,7 @@ def write_lpips(path):
 
 def lpips(one, other):
     """LPIPS [N] of images in [-1, 1] by the weights of `write_lpips`."""
+
     def unit(images):
         # The middles of windows of 11 pixels that move by 4 and begin 2 outside.
         places = np.arange((images.shape[1] + 4 - 11) // 4 + 1) * 4 + 3
@@ -240,7 +258,7 @@ def lpips(one, other):
         v = np.stack([1 + v, 1 - v], -1).reshape(*v.shape[:-1], 6)
         return v / np.linalg.norm(v, axis=-1, keepdims=True)
 
-    return ((unit(one) - unit(other))**2 @ LINEAR).mean((1, 2))
+    return ((unit(one) - unit(other)) ** 2 @ LINEAR).mean((1, 2))
 
 
 MIXED, STRIDE = rng("inception").normal(0, 1, (3, 5)), 23
@@ -290,8 +308,11 @@ def plans(split, side):
     r = rng("plans", split)
     classes = r.integers(0, len(PALETTE.colours), (PAIRS[split], 4, 4))
     photo = np.clip(PHOTO[classes] + r.integers(-90, 91, (*classes.shape, 3)), 0, 255)
-    return (enlarged(PALETTE.colours[classes], side), enlarged(photo.astype(np.uint8), side),
-            enlarged(classes[..., None], side)[..., 0])
+    return (
+        enlarged(PALETTE.colours[classes], side),
+        enlarged(photo.astype(np.uint8), side),
+        enlarged(classes[..., None], side)[..., 0],
+    )
 
 
 def _labelled(*names):
@@ -327,15 +348,21 @@ def grid(images_per_domain, columns):
         canvas = np.full((rows * columns, side, side, 3), 255.0)
         canvas[:count] = np.round((images + 1) * 127.5)
         canvas = canvas.reshape(rows, columns, side, side, 3).swapaxes(1, 2)
-        parts += [canvas.reshape(rows * side, columns * side, 3),
-                  np.full((2, columns * side, 3), 255.0)]
+        parts += [
+            canvas.reshape(rows * side, columns * side, 3),
+            np.full((2, columns * side, 3), 255.0),
+        ]
     return np.concatenate(parts[:-1])
 
 
 # --- trainers whose training is done -------------------------------------------------------------
 
-LOGGED = ("discriminators/adv/ring", "generators/weight_distance",
-          "generators/perceptual_content", "generators/perceptual_style")
+LOGGED = (
+    "discriminators/adv/ring",
+    "generators/weight_distance",
+    "generators/perceptual_content",
+    "generators/perceptual_style",
+)
 
 
 def logged(run, key, step):
@@ -373,8 +400,10 @@ def _finished(kind, prepare, spoil=lambda trainer: None):
                 prepare(self, domains, False)
                 return
             name = Path(config.run.run_dir).name
-            lines = [{"step": step} | {key: logged(name, key, step) for key in LOGGED}
-                     for step in range(1, steps + 1)]
+            lines = [
+                {"step": step} | {key: logged(name, key, step) for key in LOGGED}
+                for step in range(1, steps + 1)
+            ]
             run.path.mkdir(parents=True, exist_ok=True)
             run.metrics_path.write_text("".join(json.dumps(line) + "\n" for line in lines))
             if steps > 1:
@@ -426,15 +455,25 @@ def _of_images(trainer, domains, first):
 
 
 def _classifier(trainer, domains, first):
-    judged.append(Judged(trainer.config.flat(), tuple(d.name for d in domains),
-                         tuple(_described(layer) for layer in trainer.C.layers)))
+    judged.append(
+        Judged(
+            trainer.config.flat(),
+            tuple(d.name for d in domains),
+            tuple(_described(layer) for layer in trainer.C.layers),
+        )
+    )
     net = trainer.o.classifier_net
     trainer.C = _judge("/".join([net, *(d.name for d in domains)]), domains[0].shape)
 
 
 def _segments(trainer, domains, first):
-    judged.append(Judged(trainer.config.flat(), tuple(d.name for d in domains),
-                         tuple(_described(layer) for layer in trainer.S.layers)))
+    judged.append(
+        Judged(
+            trainer.config.flat(),
+            tuple(d.name for d in domains),
+            tuple(_described(layer) for layer in trainer.S.layers),
+        )
+    )
     trainer.S = _segmenter(domains[1].shape[-1])
 
 
@@ -462,8 +501,9 @@ def install(patch):
         patch.setitem(table, name, entry)
     # What is drawn is looked at as it is drawn; rendering takes a third of the time.
     patch.setattr(Figure, "savefig", lambda figure, path, **how: Path(path).write_bytes(b"drawn"))
-    patch.setattr(inception_module, "INCEPTION",
-                  inception_module.INCEPTION._replace(build=inception_network))
+    patch.setattr(
+        inception_module, "INCEPTION", inception_module.INCEPTION._replace(build=inception_network)
+    )
 
 
 # --- measures in NumPy ---------------------------------------------------------------------------
@@ -473,7 +513,7 @@ def frechet(real, made):
     """|m_x - m_y|^2 + tr(S_x + S_y - 2 (S_x S_y)^(1/2))."""
     s, t = np.cov(real.T), np.cov(made.T)
     root = np.sqrt(np.maximum(scipy.linalg.eigvals(s @ t).real, 0.0)).sum()
-    return ((real.mean(0) - made.mean(0))**2).sum() + np.trace(s) + np.trace(t) - 2 * root
+    return ((real.mean(0) - made.mean(0)) ** 2).sum() + np.trace(s) + np.trace(t) - 2 * root
 
 
 def kernel(real, made, seed):
@@ -484,7 +524,7 @@ def kernel(real, made, seed):
         x, y = (v[random.choice(len(v), size, replace=False)] for v in (real, made))
 
         def k(a, b):
-            return (a @ b.T / a.shape[1] + 1)**3
+            return (a @ b.T / a.shape[1] + 1) ** 3
 
         off = ~np.eye(size, dtype=bool)
         values.append(k(x, x)[off].mean() + k(y, y)[off].mean() - 2 * k(x, y).mean())
@@ -493,6 +533,7 @@ def kernel(real, made, seed):
 
 def inside(points, of):
     """Share of points that lie within some ball around `of` up to its third neighbour."""
+
     def distance(a, b):
         return np.linalg.norm(a[:, None] - b[None], axis=-1)
 
@@ -508,8 +549,10 @@ def entropy(labels, classes):
 
 def wilson(share, count, z=1.959963984540054):
     """95 % interval of a share."""
-    middle, half = share + z**2 / (2 * count), z * np.sqrt(
-        share * (1 - share) / count + z**2 / (4 * count**2))
+    middle, half = (
+        share + z**2 / (2 * count),
+        z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2)),
+    )
     return tuple(np.clip((middle + np.array([-half, half])) / (1 + z**2 / count), 0, 1))
 
 

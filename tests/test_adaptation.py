@@ -35,15 +35,19 @@ def test_accuracy_by_hand():
     """Three of four right in the target, all in the source, one of four by the source alone."""
     wanted = np.array([0, 1, 2, 2])
     got = adaptation(
-        [one_hot(wanted), one_hot([0, 1, 2, 1])], [wanted, wanted], ["a", "b"],
-        source_only=[one_hot(wanted), one_hot([1, 1, 1, 1])])
+        [one_hot(wanted), one_hot([0, 1, 2, 1])],
+        [wanted, wanted],
+        ["a", "b"],
+        source_only=[one_hot(wanted), one_hot([1, 1, 1, 1])],
+    )
     assert got["adaptation/source_accuracy/a"] == 1.0
     assert got["adaptation/accuracy/b"] == 0.75
     assert got["adaptation/source_only/b"] == 0.25
     assert got["adaptation/chance/b"] == 0.5
     shares = np.array([1, 2, 1]) / 4
-    assert got["adaptation/entropy/b"] == pytest.approx(-(shares * np.log(shares)).sum()
-                                                        / np.log(10))
+    assert got["adaptation/entropy/b"] == pytest.approx(
+        -(shares * np.log(shares)).sum() / np.log(10)
+    )
     for name, right in (("", 3), ("source_only_", 1)):
         interval = binomtest(right, 4).proportion_ci(method="wilson")
         assert got[f"adaptation/{name}low/b"] == pytest.approx(interval.low)
@@ -53,8 +57,12 @@ def test_accuracy_by_hand():
 
 def test_the_source_may_be_any_domain():
     wanted = np.arange(10)
-    got = adaptation([one_hot(wanted), one_hot(wanted[::-1]), one_hot(wanted)], [wanted] * 3,
-                     ["a", "b", "c"], source=1)
+    got = adaptation(
+        [one_hot(wanted), one_hot(wanted[::-1]), one_hot(wanted)],
+        [wanted] * 3,
+        ["a", "b", "c"],
+        source=1,
+    )
     assert got["adaptation/source_accuracy/b"] == 0.0
     assert got["adaptation/accuracy/a"] == got["adaptation/accuracy/c"] == 1.0
     assert not [name for name in got if "source_only" in name]
@@ -63,12 +71,16 @@ def test_the_source_may_be_any_domain():
 def test_a_constant_guess_and_shuffled_labels_get_chance():
     rng = np.random.default_rng(0)
     wanted = rng.integers(0, 10, 5_000)
-    constant = adaptation([one_hot(wanted), one_hot(np.full(5_000, np.bincount(wanted).argmax()))],
-                          [wanted] * 2, ["a", "b"])
+    constant = adaptation(
+        [one_hot(wanted), one_hot(np.full(5_000, np.bincount(wanted).argmax()))],
+        [wanted] * 2,
+        ["a", "b"],
+    )
     assert constant["adaptation/accuracy/b"] == constant["adaptation/chance/b"]
     assert constant["adaptation/entropy/b"] == 0.0
-    shuffled = adaptation([one_hot(wanted), one_hot(rng.permutation(wanted))], [wanted] * 2,
-                          ["a", "b"])
+    shuffled = adaptation(
+        [one_hot(wanted), one_hot(rng.permutation(wanted))], [wanted] * 2, ["a", "b"]
+    )
     assert shuffled["adaptation/low/b"] < 0.1 < shuffled["adaptation/high/b"]
     assert shuffled["adaptation/entropy/b"] > 0.99
 
@@ -88,8 +100,16 @@ def test_the_protocol_names_split_labels_and_selection():
 
 
 def build(name="plain", shared=0, alone=True):
-    _, judges = nets.build_pair(name, 2, (32, 32, 3), noise_dim=6, width=tiny.WIDTH,
-                                d_shared_layers=shared, alone=alone, seed=0)
+    _, judges = nets.build_pair(
+        name,
+        2,
+        (32, 32, 3),
+        noise_dim=6,
+        width=tiny.WIDTH,
+        d_shared_layers=shared,
+        alone=alone,
+        seed=0,
+    )
     return judges, nets.build_heads(judges, 10, seed=0)
 
 
@@ -155,6 +175,7 @@ def heads(tmp_path):
         config = tiny.config(tmp_path / "run", gan_type="cogan", net="plain", **chosen)
         judges, _ = build(shared=config.of(nets.Sharing).d_shared_layers)
         return LabelHeads(config, tiny.domains(2), {"discriminators": judges})
+
     return make
 
 
@@ -162,8 +183,14 @@ def play(real, labels, fake, source=0):
     """One update in which only the source has labels."""
     given = [None, None]
     given[source] = tf.constant(labels, tf.int32)
-    return Play(real, given, None, [nets.Generated(x, ()) for x in fake],
-                Draw(0, tf.constant(0, tf.int64), 4), 0)
+    return Play(
+        real,
+        given,
+        None,
+        [nets.Generated(x, ()) for x in fake],
+        Draw(0, tf.constant(0, tf.int64), 4),
+        0,
+    )
 
 
 def batch(seed):
@@ -236,8 +263,9 @@ def test_the_teacher_is_held_constant(heads):
 
 
 def trained(tmp_path, domains, steps=2, **options):
-    config = tiny.config(tmp_path, **dict(net="plain", n_critic=1, steps=steps) | EVERY_TERM
-                         | options)
+    config = tiny.config(
+        tmp_path, **dict(net="plain", n_critic=1, steps=steps) | EVERY_TERM | options
+    )
     session = prepare(config, domains=domains)
     tf.config.run_functions_eagerly(True)  # compiling seven sessions would take most of the time
     logs = [{k: float(v) for k, v in session.iterate(step).items()} for step in range(steps)]
@@ -249,10 +277,14 @@ def scrambled(domain):
     return dataclasses.replace(domain, labels=labels.astype(np.int32))
 
 
-@pytest.mark.parametrize("options", [
-    dict(gan_type="cogan"),
-    dict(gan_type="scogan", semantic_loss=1.0, semantic_form="agreement", d_shared_layers=1),
-], ids=["cogan", "scogan"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        dict(gan_type="cogan"),
+        dict(gan_type="scogan", semantic_loss=1.0, semantic_form="agreement", d_shared_layers=1),
+    ],
+    ids=["cogan", "scogan"],
+)
 def test_no_label_of_a_target_has_a_part_in_the_training(tmp_path, options):
     a, b = tiny.domains(2)
     logs, weights = trained(tmp_path / "1", [a, b], **options)
@@ -285,14 +317,27 @@ def test_the_semantic_loss_consults_the_heads(tmp_path):
 def test_a_run_ends_with_its_score_and_its_classifiers(tmp_path, monkeypatch):
     rows = (*NETS["plain"].discriminator[:-1], CLASSIFIERS["plain"].rows[-1])
     monkeypatch.setitem(CLASSIFIERS, "plain_trunk", nets.ClassifierTable("tests: a trunk", rows))
-    config = tiny.config(tmp_path / "run", gan_type="cogan", net="plain", steps=2,
-                         classifier_steps=2, label_augment="shift", **EVERY_TERM)
+    config = tiny.config(
+        tmp_path / "run",
+        gan_type="cogan",
+        net="plain",
+        steps=2,
+        classifier_steps=2,
+        label_augment="shift",
+        **EVERY_TERM,
+    )
     session = prepare(config)
     summary = fit(session)
-    assert 0 <= summary["adaptation/low/b"] <= summary["adaptation/accuracy/b"] <= (
-        summary["adaptation/high/b"]) <= 1
-    found = keras.saving.load_model(tmp_path / "run" / "models" / "classifier_b.keras",
-                                    compile=False)
+    assert (
+        0
+        <= summary["adaptation/low/b"]
+        <= summary["adaptation/accuracy/b"]
+        <= (summary["adaptation/high/b"])
+        <= 1
+    )
+    found = keras.saving.load_model(
+        tmp_path / "run" / "models" / "classifier_b.keras", compile=False
+    )
     (_, b) = DATASETS["tiny"].load(None)
     predicted = np.argmax(found(b.images.astype(np.float32) / 127.5 - 1), 1)
     assert summary["adaptation/accuracy/b"] == pytest.approx(np.mean(predicted == b.labels))
@@ -311,21 +356,38 @@ def test_a_run_ends_with_its_score_and_its_classifiers(tmp_path, monkeypatch):
 def test_refusals(tmp_path):
     def run(**options):
         domains = options.pop("domains_given", None)
-        return prepare(tiny.config(tmp_path, **dict(gan_type="cogan", net="plain", label_loss=1.0)
-                                   | options), domains=domains)
+        return prepare(
+            tiny.config(tmp_path, **dict(gan_type="cogan", net="plain", label_loss=1.0) | options),
+            domains=domains,
+        )
 
     refused(lambda: run(source="c"), "--source c", "a, b")
-    refused(lambda: run(domains_given=tiny.domains(2, labels=None)), "--label_loss", "no labels",
-            "--source")
+    refused(
+        lambda: run(domains_given=tiny.domains(2, labels=None)),
+        "--label_loss",
+        "no labels",
+        "--source",
+    )
     refused(lambda: run(dataset="tiny_attributes"), "--label_loss", "attributes")
     refused(lambda: run(gan_type="gan", dataset="tiny"), "--label_loss", "cogan or scogan")
-    for name, value in (("source", "a"), ("label_transfer", 1.0), ("label_self", 1.0),
-                        ("label_augment", "shift"), ("target_augment", "shift")):
+    for name, value in (
+        ("source", "a"),
+        ("label_transfer", 1.0),
+        ("label_self", 1.0),
+        ("label_augment", "shift"),
+        ("target_augment", "shift"),
+    ):
         refused(lambda n=name, v=value: run(label_loss=0.0, **{n: v}), f"--{name}", "--label_loss")
-    refused(lambda: run(gan_type="scogan", semantic_loss=1.0, classifier="x.keras"), "--classifier",
-            "--label_loss")
-    refused(lambda: run(dataset="mnist2svhn_prune", domains_given=tiny.domains(2)),
-            "mnist2svhn_prune", "take mnist2svhn")
+    refused(
+        lambda: run(gan_type="scogan", semantic_loss=1.0, classifier="x.keras"),
+        "--classifier",
+        "--label_loss",
+    )
+    refused(
+        lambda: run(dataset="mnist2svhn_prune", domains_given=tiny.domains(2)),
+        "mnist2svhn_prune",
+        "take mnist2svhn",
+    )
 
 
 def test_labels_follow_the_batch(tmp_path):

@@ -21,22 +21,29 @@ from gantrain.stages import prepare
 PAGE = Path(gantrain.__file__).resolve().parents[1] / "docs" / "notebook.md"
 NAMES = set(gantrain.__all__)
 # What makes the page's runs small.
-SHORT = {"steps=2_000,": "", "run_dir=": "steps=2, batch_size=4, n_critic=1, run_dir=",
-         "semantic_loss=1.0,": "semantic_loss=1.0, classifier_steps=2, classifier_net='plain',"}
+SHORT = {
+    "steps=2_000,": "",
+    "run_dir=": "steps=2, batch_size=4, n_critic=1, run_dir=",
+    "semantic_loss=1.0,": "semantic_loss=1.0, classifier_steps=2, classifier_net='plain',",
+}
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """The folder and the names that the page leaves behind, on few steps and random images."""
     import matplotlib
+
     matplotlib.use("agg")
     photos, drawings = (tiny.domain(n).images for n in ("photos", "drawings"))
     names = {"photos": photos, "drawings": drawings}
     folder = tmp_path_factory.mktemp("notebook")
     tf.config.run_functions_eagerly(True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(DATASETS, "pen2street", Dataset(
-            "tests", lambda request: [tiny.domain("pen"), tiny.domain("street")]))
+        patch.setitem(
+            DATASETS,
+            "pen2street",
+            Dataset("tests", lambda request: [tiny.domain("pen"), tiny.domain("street")]),
+        )
         patch.setitem(consulted.EVALUATION, "steps", 2)
         patch.chdir(folder)
         blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
@@ -73,8 +80,10 @@ def test_translated_pictures_keep_their_size_and_take_bytes(page):
     assert [m.shape for m in names["made"]] == [(32, 32, 3)] * 2
     pixels = np.rint((names["pen"][0] + 1) * 127.5).astype(np.uint8)
     short = dict(steps=3, restarts=1)
-    of_bytes, of_floats = (gantrain.translate(names["run"], [given], "a2b", **short)[0]
-                           for given in (pixels, pixels / np.float32(127.5) - 1))
+    of_bytes, of_floats = (
+        gantrain.translate(names["run"], [given], "a2b", **short)[0]
+        for given in (pixels, pixels / np.float32(127.5) - 1)
+    )
     np.testing.assert_allclose(of_bytes, of_floats, atol=1e-3)
     (larger,) = gantrain.translate(names["run"], [np.zeros((40, 48, 1))], "street2pen", **short)
     assert larger.shape == (40, 48, 3)
@@ -104,8 +113,9 @@ def test_two_runs_in_one_process_do_not_disturb_each_other(tmp_path):
     tf.config.run_functions_eagerly(True)
     logs = []
     for precision in ("float32", "mixed_bfloat16", "float32"):
-        run = prepare(tiny.config(tmp_path, gan_type="cogan", precision=precision),
-                      domains=tiny.domains(2))
+        run = prepare(
+            tiny.config(tmp_path, gan_type="cogan", precision=precision), domains=tiny.domains(2)
+        )
         logs.append({k: float(v) for k, v in run.iterate(0).items()})
     assert logs[0] == logs[2] != logs[1]
 
@@ -121,9 +131,11 @@ def test_a_notebook_sees_an_ordinary_exception():
 
 def test_importing_and_looking_load_no_tensorflow():
     """Neither the package, nor its names, nor the errors a program catches."""
-    code = ("import sys, gantrain; dir(gantrain); gantrain.UserError, gantrain.__version__; "
-            "print([m for m in ('tensorflow', 'keras', 'numpy', 'gantrain.notebook') "
-            "if m in sys.modules])")
+    code = (
+        "import sys, gantrain; dir(gantrain); gantrain.UserError, gantrain.__version__; "
+        "print([m for m in ('tensorflow', 'keras', 'numpy', 'gantrain.notebook') "
+        "if m in sys.modules])"
+    )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "[]"
 

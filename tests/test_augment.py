@@ -46,8 +46,12 @@ def test_the_gradient_passes(name):
 def test_compiled_equals_eager(name, channels):
     images = ramp()[..., :channels]
     compiled = tf.function(lambda step: augment(images, name, draw(step=step)))
-    np.testing.assert_allclose(compiled(tf.constant(3, tf.int64)),
-                               augment(images, name, draw(step=3)), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        compiled(tf.constant(3, tf.int64)),
+        augment(images, name, draw(step=3)),
+        rtol=1e-5,
+        atol=1e-6,
+    )
 
 
 def test_none_is_none():
@@ -67,7 +71,8 @@ def offsets(moved, fill):
                 clipped = clipped[:, np.clip(columns, 0, SIDE - 1), 0]
                 if fill == "zero":
                     inside = ((rows >= 0) & (rows < SIDE))[:, None] & (
-                        (columns >= 0) & (columns < SIDE))
+                        (columns >= 0) & (columns < SIDE)
+                    )
                     clipped = clipped * inside
                 if np.array_equal(image, clipped):
                     explained.append((dy, dx))
@@ -140,7 +145,7 @@ def test_random_erasing_follows_zhong():
     corners = set()
     for one, mask in zip(made[touched], changed[touched], strict=True):
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        assert mask[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1].all()
+        assert mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
         assert len(rows) * len(columns) == mask.sum()
         assert 0.01 <= mask.mean() <= 0.43
         inside = len(rows) < side and len(columns) < side

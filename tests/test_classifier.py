@@ -39,7 +39,9 @@ def test_attributes():
     value = cross_entropy(tf.constant(labels), tf.constant(LOGITS, tf.float32), True)
     np.testing.assert_allclose(value, expected, rtol=1e-5)
     assert correct(tf.constant(labels), tf.constant(LOGITS), True).numpy().tolist() == [
-        [True, True, False], [True, True, True]]
+        [True, True, False],
+        [True, True, True],
+    ]
 
 
 def by_brightness(images, training=False):
@@ -60,8 +62,10 @@ def test_scores_of_many_images():
 
 
 def build(**options):
-    return prepare(tiny.config("unused", **(dict(gan_type="classifier", classifier_net="plain")
-                                            | options)), domains=tiny.domains(2))
+    return prepare(
+        tiny.config("unused", **(dict(gan_type="classifier", classifier_net="plain") | options)),
+        domains=tiny.domains(2),
+    )
 
 
 def test_the_attack_grows_over_the_first_half():
@@ -79,13 +83,14 @@ def test_the_attack_grows_over_the_first_half():
 
 def test_domains_without_labels_are_refused():
     with pytest.raises(UserError, match="domain a has no labels"):
-        prepare(tiny.config("unused", gan_type="classifier"),
-                domains=tiny.domains(2, labels=None))
+        prepare(tiny.config("unused", gan_type="classifier"), domains=tiny.domains(2, labels=None))
 
 
 def test_attributes_train_too():
-    session = prepare(tiny.config("unused", gan_type="classifier", classifier_net="plain"),
-                      domains=tiny.domains(2, labels=("Smiling", "Young")))
+    session = prepare(
+        tiny.config("unused", gan_type="classifier", classifier_net="plain"),
+        domains=tiny.domains(2, labels=("Smiling", "Young")),
+    )
     tf.config.run_functions_eagerly(True)
     logs = session.iterate(0)
     assert session.trainer.C.output_shape == (None, 2)
@@ -107,20 +112,38 @@ def test_a_classifier_lies_beside_the_run_under_a_name_of_its_own():
     assert directory() == directory()
 
 
-@pytest.mark.parametrize("change", [
-    dict(classifier_steps=7), dict(batch_size=8), dict(image_size=64), dict(dataset="tiny3"),
-    dict(own=dict(classifier_net="digit", seed=1)), dict(count=25), dict(content="1a2b"),
-    dict(load_size=40), dict(fit="none"),
-    dict(own=dict(classifier_net="digit", seed=0, classifier_noise=0.5)),
-    dict(own=dict(classifier_net="digit", seed=0, classifier_attack=1.0)),
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        dict(classifier_steps=7),
+        dict(batch_size=8),
+        dict(image_size=64),
+        dict(dataset="tiny3"),
+        dict(own=dict(classifier_net="digit", seed=1)),
+        dict(count=25),
+        dict(content="1a2b"),
+        dict(load_size=40),
+        dict(fit="none"),
+        dict(own=dict(classifier_net="digit", seed=0, classifier_noise=0.5)),
+        dict(own=dict(classifier_net="digit", seed=0, classifier_attack=1.0)),
+    ],
+)
 def test_whatever_changes_the_classifier_changes_its_name(change):
     assert directory(**change) != directory()
 
 
-@pytest.mark.parametrize("same", [
-    dict(seed=5), dict(g_lr=0.5), dict(steps=9), dict(data_dir="elsewhere"), dict(offline=True),
-    dict(feature_loss=1.0), dict(n_critic=1), dict(precision="mixed_bfloat16"),
-])
+@pytest.mark.parametrize(
+    "same",
+    [
+        dict(seed=5),
+        dict(g_lr=0.5),
+        dict(steps=9),
+        dict(data_dir="elsewhere"),
+        dict(offline=True),
+        dict(feature_loss=1.0),
+        dict(n_critic=1),
+        dict(precision="mixed_bfloat16"),
+    ],
+)
 def test_what_does_not_change_it_finds_it_again(same):
     assert directory(**same) == directory()

@@ -38,8 +38,18 @@ def short_evaluation():
 
 def words(run_dir, **options):
     """A command line of a tiny coupled run."""
-    usual = dict(gan_type="scogan", dataset="tiny", net="plain", width=tiny.WIDTH, batch_size=4,
-                 noise_dim=6, n_critic=1, steps=4, log_every=2, run_dir=run_dir)
+    usual = dict(
+        gan_type="scogan",
+        dataset="tiny",
+        net="plain",
+        width=tiny.WIDTH,
+        batch_size=4,
+        noise_dim=6,
+        n_critic=1,
+        steps=4,
+        log_every=2,
+        run_dir=run_dir,
+    )
     if options.get("semantic_loss") and "classifier" not in options:
         usual |= dict(classifier_net="plain", classifier_steps=2)
     if options.get("gan_type") == "classifier":
@@ -53,6 +63,7 @@ def coupled(tmp_path_factory):
     """The directory of a finished run with a semantic loss, and what it said."""
     import contextlib
     import io
+
     path = tmp_path_factory.mktemp("coupled") / "run"
     tf.config.run_functions_eagerly(True)
     with contextlib.redirect_stdout(io.StringIO()) as said:
@@ -90,22 +101,35 @@ def test_training_says_what_it_does(coupled):
 def test_evaluations_join_the_log(coupled):
     path, _ = coupled
     for line in RunDirectory(path).metrics():
-        assert {"joint/coherence", "joint/coherence_low", "joint/chance", "joint/entropy/a",
-                "joint/entropy/b", "joint/confidence/a", "joint/accuracy/b"} <= set(line)
+        assert {
+            "joint/coherence",
+            "joint/coherence_low",
+            "joint/chance",
+            "joint/entropy/a",
+            "joint/entropy/b",
+            "joint/confidence/a",
+            "joint/accuracy/b",
+        } <= set(line)
         assert 0 <= line["joint/coherence"] <= 1
         # Which judges said so.
         assert {n: len(d) for n, d in line["networks"].items()} == {
-            "evaluation_classifiers/a": 12, "evaluation_classifiers/b": 12}
-        assert all(digits in (path / "report.html").read_text()
-                   for digits in line["networks"].values())
+            "evaluation_classifiers/a": 12,
+            "evaluation_classifiers/b": 12,
+        }
+        assert all(
+            digits in (path / "report.html").read_text() for digits in line["networks"].values()
+        )
 
 
 def test_classifiers_are_kept_and_reused(coupled, tmp_path, capsys):
     path, _ = coupled
     kept = sorted((path.parent / "classifiers").iterdir())
     # One for the semantic loss, and one of another architecture and seed for each domain.
-    assert [p.name.rpartition("_")[0] for p in kept] == ["a_b_plain", "a_evaluation",
-                                                         "b_evaluation"]
+    assert [p.name.rpartition("_")[0] for p in kept] == [
+        "a_b_plain",
+        "a_evaluation",
+        "b_evaluation",
+    ]
     seeds = [RunDirectory(p).config().run.seed for p in kept]
     assert seeds[0] == 0 and seeds[1] == seeds[2] != 0
     assert main(words(path.parent / "second", semantic_loss=2, feature_loss=1)) == 0
@@ -153,17 +177,33 @@ def test_sample(coupled, tmp_path, capsys):
 
 def test_interpolate_starts_and_ends_at_samples(coupled, tmp_path):
     path, _ = coupled
-    assert main(["interpolate", "--run_dir", str(path), "--rows", "2", "--columns", "5", "--seed",
-                 "3", "--output", str(tmp_path / "path.png")]) == 0
+    assert (
+        main(
+            [
+                "interpolate",
+                "--run_dir",
+                str(path),
+                "--rows",
+                "2",
+                "--columns",
+                "5",
+                "--seed",
+                "3",
+                "--output",
+                str(tmp_path / "path.png"),
+            ]
+        )
+        == 0
+    )
     strips = pixels(tmp_path / "path.png")
     assert strips.shape == (130, 5 * 32, 3)
     session = open_run(path)
     ends = picture(session, samples(session, noise(session, 4, seed=3)), columns=1)
     # Domain a: rows 0 and 1 start at samples 0 and 1 and end at samples 2 and 3.
     for row, (start, end) in enumerate(((0, 2), (1, 3))):
-        strip = strips[32 * row:32 * row + 32].astype(int)
-        assert np.abs(strip[:, :32] - ends[32 * start:32 * start + 32]).max() <= 1
-        assert np.abs(strip[:, -32:] - ends[32 * end:32 * end + 32]).max() <= 1
+        strip = strips[32 * row : 32 * row + 32].astype(int)
+        assert np.abs(strip[:, :32] - ends[32 * start : 32 * start + 32]).max() <= 1
+        assert np.abs(strip[:, -32:] - ends[32 * end : 32 * end + 32]).max() <= 1
 
 
 def test_samples_need_neither_the_data_nor_the_classifiers(coupled, tmp_path, monkeypatch):
@@ -174,10 +214,25 @@ def test_samples_need_neither_the_data_nor_the_classifiers(coupled, tmp_path, mo
 
 
 def test_samples_of_points_are_a_plot(tmp_path):
-    assert main(["--gan_type", "gan", "--dataset", "ring", "--steps", "1", "--run_dir",
-                 str(tmp_path / "run")]) == 0
-    assert main(["sample", "--run_dir", str(tmp_path / "run"), "--output",
-                 str(tmp_path / "s.png")]) == 0
+    assert (
+        main(
+            [
+                "--gan_type",
+                "gan",
+                "--dataset",
+                "ring",
+                "--steps",
+                "1",
+                "--run_dir",
+                str(tmp_path / "run"),
+            ]
+        )
+        == 0
+    )
+    assert (
+        main(["sample", "--run_dir", str(tmp_path / "run"), "--output", str(tmp_path / "s.png")])
+        == 0
+    )
     assert pixels(tmp_path / "s.png").shape[0] > 100
 
 
@@ -188,8 +243,18 @@ def test_evaluate(coupled, capsys):
     stored = json.loads((path / "metrics.json").read_text())
     step = RunDirectory(path).checkpoints()[-1].stem
     assert (stored["num"], stored["seed"], stored["step"]) == (50, 12345, int(step))
-    names = {"coherence", "coherence_low", "coherence_high", "chance", "entropy/a", "entropy/b",
-             "confidence/a", "confidence/b", "accuracy/a", "accuracy/b"}
+    names = {
+        "coherence",
+        "coherence_low",
+        "coherence_high",
+        "chance",
+        "entropy/a",
+        "entropy/b",
+        "confidence/a",
+        "confidence/b",
+        "accuracy/a",
+        "accuracy/b",
+    }
     assert set(stored["values"]) == {f"joint/{name}" for name in names}
     assert stored["command"].endswith("--num 50") and stored["environment"]["tensorflow"]
     assert stored["counts"] == {"joint/coherence": 50}
@@ -209,8 +274,9 @@ def test_evaluate(coupled, capsys):
 @pytest.mark.parametrize("dataset, names", [("tiny3", "abc"), ("tiny_attributes", "ab")])
 def test_evaluate_any_number_of_domains_and_attributes(dataset, names, tmp_path):
     path = tmp_path / "run"
-    assert main(words(path, dataset=dataset, semantic_loss=1, semantic_form="agreement",
-                      steps=1)) == 0
+    assert (
+        main(words(path, dataset=dataset, semantic_loss=1, semantic_form="agreement", steps=1)) == 0
+    )
     assert main(["evaluate", "--run_dir", str(path), "--num", "30"]) == 0
     stored = json.loads((path / "metrics.json").read_text())["values"]
     for name in names:
@@ -244,33 +310,42 @@ def test_check_says_what_is_missing(tmp_path, capsys):
 # ----------------------------------------------------------------------------------------- mistakes
 
 
-@pytest.mark.parametrize("argv, parts", [
-    (["--stpes", "3"], ["--stpes", "train --help"]),
-    (["sampel"], ["sampel"]),
-    (["--dataset", "mnst"], ["--dataset mnst"]),
-    (["--gan_type", "cogn"], ["--gan_type cogn", "did you mean cogan?"]),
-    (["--preset", "nothing"], ["--preset nothing", "quick"]),
-    (["sample"], ["--run_dir"]),
-    (["interpolate"], ["--run_dir"]),
-    (["evaluate"], ["--run_dir"]),
-    (["check"], ["--dataset"]),
-    (["prepare"], ["--dataset"]),
-    (["--gan_type", "gan", "--dataset", "tiny"], ["--gan_type gan takes one domain",
-                                                  "--domains a"]),
-    (["--gan_type", "cogan", "--dataset", "tiny", "--domains", "a"], ["two or more"]),
-    (["--dataset", "tiny", "--domains", "a,c"], ["--domains c", "a, b"]),
-    (["--dataset", "ring", "--image_size", "32"], ["--image_size", "ring"]),
-    (["--dataset", "tiny", "--net", "cogan128"], ["cogan128", "--image_size 128"]),
-    (["--dataset", "tiny", "--shared_layers", "9"], ["--shared_layers 9"]),
-    (["--dataset", "mnist", "--offline"], ["mnist"]),
-    (["--dataset", "folder:nowhere"], ["nowhere"]),
-    (["--dataset", "tiny", "--semantic_loss", "--classifier", "nowhere.keras"],
-     ["nowhere.keras", "not there"]),
-    (["--dataset", "tiny", "--perceptual_loss", "--lpips_weights", "nowhere.npz"],
-     ["nowhere.npz"]),
-    (["--dataset", "tiny", "--perceptual_loss", "--offline"], ["--vgg_weights"]),
-    (["--dataset", "tiny", "--devices", "64"], ["--devices 64"]),
-])
+@pytest.mark.parametrize(
+    "argv, parts",
+    [
+        (["--stpes", "3"], ["--stpes", "train --help"]),
+        (["sampel"], ["sampel"]),
+        (["--dataset", "mnst"], ["--dataset mnst"]),
+        (["--gan_type", "cogn"], ["--gan_type cogn", "did you mean cogan?"]),
+        (["--preset", "nothing"], ["--preset nothing", "quick"]),
+        (["sample"], ["--run_dir"]),
+        (["interpolate"], ["--run_dir"]),
+        (["evaluate"], ["--run_dir"]),
+        (["check"], ["--dataset"]),
+        (["prepare"], ["--dataset"]),
+        (
+            ["--gan_type", "gan", "--dataset", "tiny"],
+            ["--gan_type gan takes one domain", "--domains a"],
+        ),
+        (["--gan_type", "cogan", "--dataset", "tiny", "--domains", "a"], ["two or more"]),
+        (["--dataset", "tiny", "--domains", "a,c"], ["--domains c", "a, b"]),
+        (["--dataset", "ring", "--image_size", "32"], ["--image_size", "ring"]),
+        (["--dataset", "tiny", "--net", "cogan128"], ["cogan128", "--image_size 128"]),
+        (["--dataset", "tiny", "--shared_layers", "9"], ["--shared_layers 9"]),
+        (["--dataset", "mnist", "--offline"], ["mnist"]),
+        (["--dataset", "folder:nowhere"], ["nowhere"]),
+        (
+            ["--dataset", "tiny", "--semantic_loss", "--classifier", "nowhere.keras"],
+            ["nowhere.keras", "not there"],
+        ),
+        (
+            ["--dataset", "tiny", "--perceptual_loss", "--lpips_weights", "nowhere.npz"],
+            ["nowhere.npz"],
+        ),
+        (["--dataset", "tiny", "--perceptual_loss", "--offline"], ["--vgg_weights"]),
+        (["--dataset", "tiny", "--devices", "64"], ["--devices 64"]),
+    ],
+)
 def test_a_mistake_is_one_line_that_names_the_remedy(argv, parts, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
@@ -279,22 +354,40 @@ def test_a_mistake_is_one_line_that_names_the_remedy(argv, parts, tmp_path, monk
 
 
 def test_a_semantic_loss_without_labels_is_refused_with_the_reason(tmp_path, capsys):
-    refused(capsys, words(tmp_path / "run", dataset="tiny_unlabelled", semantic_loss=1),
-            "--semantic_loss needs class labels", "domain a", "--feature_loss")
-    refused(capsys, words(tmp_path / "run", dataset="tiny_unlabelled", evaluate_every=2),
-            "labelled domains", "--evaluate_every")
+    refused(
+        capsys,
+        words(tmp_path / "run", dataset="tiny_unlabelled", semantic_loss=1),
+        "--semantic_loss needs class labels",
+        "domain a",
+        "--feature_loss",
+    )
+    refused(
+        capsys,
+        words(tmp_path / "run", dataset="tiny_unlabelled", evaluate_every=2),
+        "labelled domains",
+        "--evaluate_every",
+    )
 
 
 def test_a_classifier_of_other_images_is_refused(tmp_path, capsys):
     nets.build_classifier("plain", (16, 16, 3), 10, seed=0).save(tmp_path / "c.keras")
-    refused(capsys, words(tmp_path / "run", semantic_loss=1, classifier=tmp_path / "c.keras"),
-            "--classifier", "(16, 16, 3)", "(32, 32, 3)")
+    refused(
+        capsys,
+        words(tmp_path / "run", semantic_loss=1, classifier=tmp_path / "c.keras"),
+        "--classifier",
+        "(16, 16, 3)",
+        "(32, 32, 3)",
+    )
 
 
 def test_a_broken_classifier_file_is_refused(tmp_path, capsys):
     (tmp_path / "c.keras").write_bytes(b"no model")
-    refused(capsys, words(tmp_path / "run", semantic_loss=1, classifier=tmp_path / "c.keras"),
-            "c.keras", "not a readable .keras model")
+    refused(
+        capsys,
+        words(tmp_path / "run", semantic_loss=1, classifier=tmp_path / "c.keras"),
+        "c.keras",
+        "not a readable .keras model",
+    )
 
 
 @pytest.mark.parametrize("command", ["sample", "interpolate", "evaluate"])
@@ -319,8 +412,12 @@ def test_evaluating_what_cannot_be_judged(tmp_path, capsys):
 def test_a_picture_that_cannot_be_written(coupled, tmp_path, capsys):
     path, _ = coupled
     (tmp_path / "file").write_text("no folder")
-    refused(capsys, ["sample", "--run_dir", path, "--output", tmp_path / "file" / "s.png"],
-            "s.png", "cannot be written")
+    refused(
+        capsys,
+        ["sample", "--run_dir", path, "--output", tmp_path / "file" / "s.png"],
+        "s.png",
+        "cannot be written",
+    )
 
 
 def test_a_damaged_checkpoint_says_how_to_go_on(tmp_path, capsys):
@@ -356,13 +453,18 @@ def test_an_interrupt_outside_the_loop_is_75(monkeypatch, capsys):
 # -------------------------------------------------------------------------------- as a real process
 
 
-@pytest.mark.parametrize("argv, code, out, err", [
-    (["--help"], 0, "interpolate", None),
-    (["sample", "--columms", "3"], 2, None, "--columms"),
-])
+@pytest.mark.parametrize(
+    "argv, code, out, err",
+    [(["--help"], 0, "interpolate", None), (["sample", "--columms", "3"], 2, None, "--columms")],
+)
 def test_the_program_itself(argv, code, out, err, tmp_path):
-    done = subprocess.run([sys.executable, str(ROOT / "main.py"), *argv], cwd=tmp_path,
-                          capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "main.py"), *argv],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == code
     assert (out or "") in done.stdout and (err or "") in done.stderr
     # Nothing but the one line, or nothing at all: TensorFlow's own start is kept quiet.
@@ -379,9 +481,33 @@ def translators(tmp_path_factory):
     runs = {}
     for kind in ("pix2pix", "cyclegan"):
         path = tmp_path_factory.mktemp("translation") / kind
-        assert main(["--gan_type", kind, "--dataset", "tiny_pairs", "--generator", "plain",
-                     "--patch", "1", "--image_size", "32", "--load_size", "32", "--steps", "2",
-                     "--batch_size", "2", "--sample_every", "2", "--run_dir", str(path)]) == 0
+        assert (
+            main(
+                [
+                    "--gan_type",
+                    kind,
+                    "--dataset",
+                    "tiny_pairs",
+                    "--generator",
+                    "plain",
+                    "--patch",
+                    "1",
+                    "--image_size",
+                    "32",
+                    "--load_size",
+                    "32",
+                    "--steps",
+                    "2",
+                    "--batch_size",
+                    "2",
+                    "--sample_every",
+                    "2",
+                    "--run_dir",
+                    str(path),
+                ]
+            )
+            == 0
+        )
         runs[kind] = path
     return runs
 
@@ -424,32 +550,68 @@ def test_translate_says_what_it_lacks(translators, coupled, tmp_path, capsys):
     refused(capsys, [*run, *out], "--input is needed")
     refused(capsys, [*run, "--input", photo], "--output is needed")
     refused(capsys, [*run, "--input", tmp_path / "nothing", *out], "--input", "nothing")
-    refused(capsys, [*run, "--input", photo, *out, "--direction", "b2a"], "--direction b2a",
-            "a2b only")
-    refused(capsys, ["translate", "--run_dir", coupled[0], "--input", photo, *out, "--direction",
-                     "a2z"], "--direction a2z", "a2b", "b2a")
+    refused(
+        capsys, [*run, "--input", photo, *out, "--direction", "b2a"], "--direction b2a", "a2b only"
+    )
+    refused(
+        capsys,
+        ["translate", "--run_dir", coupled[0], "--input", photo, *out, "--direction", "a2z"],
+        "--direction a2z",
+        "a2b",
+        "b2a",
+    )
     refused(capsys, ["sample", "--run_dir", translators["pix2pix"]], "makes no images")
 
 
 def test_options_of_another_trainer_are_refused(tmp_path, capsys):
-    refused(capsys, ["--l1_loss", "5", "--run_dir", tmp_path], "--l1_loss is an option of",
-            "pix2pix", "this is scogan")
-    refused(capsys, ["--gan_type", "cyclegan", "--semantic_loss", "--run_dir", tmp_path],
-            "--semantic_loss is an option of --gan_type scogan")
-    refused(capsys, ["--gan_type", "pix2pix", "--noise_dim", "9", "--run_dir", tmp_path],
-            "--noise_dim is an option of --gan_type gan or cogan or scogan")
-    refused(capsys, ["--gan_type", "pix2pix", "--l1_loss", "0", "--adversarial_weight", "0"],
-            "nothing to learn from")
+    refused(
+        capsys,
+        ["--l1_loss", "5", "--run_dir", tmp_path],
+        "--l1_loss is an option of",
+        "pix2pix",
+        "this is scogan",
+    )
+    refused(
+        capsys,
+        ["--gan_type", "cyclegan", "--semantic_loss", "--run_dir", tmp_path],
+        "--semantic_loss is an option of --gan_type scogan",
+    )
+    refused(
+        capsys,
+        ["--gan_type", "pix2pix", "--noise_dim", "9", "--run_dir", tmp_path],
+        "--noise_dim is an option of --gan_type gan or cogan or scogan",
+    )
+    refused(
+        capsys,
+        ["--gan_type", "pix2pix", "--l1_loss", "0", "--adversarial_weight", "0"],
+        "nothing to learn from",
+    )
 
 
 def test_stylize_from_the_command_line(tmp_path, lpips_file, capsys):
     rng = np.random.default_rng(0)
     for name in ("content", "style"):
-        cv2.imwrite(str(tmp_path / f"{name}.png"),
-                    rng.integers(0, 256, (40, 48, 3), dtype=np.uint8))
+        cv2.imwrite(
+            str(tmp_path / f"{name}.png"), rng.integers(0, 256, (40, 48, 3), dtype=np.uint8)
+        )
     command = ["stylize", "--content", tmp_path / "content.png", "--style", tmp_path / "style.png"]
-    assert main([str(w) for w in [*command, "--output", tmp_path / "made.png", "--steps", "2",
-                                  "--lpips_weights", lpips_file]]) == 0
+    assert (
+        main(
+            [
+                str(w)
+                for w in [
+                    *command,
+                    "--output",
+                    tmp_path / "made.png",
+                    "--steps",
+                    "2",
+                    "--lpips_weights",
+                    lpips_file,
+                ]
+            ]
+        )
+        == 0
+    )
     assert "step 2/2  loss" in capsys.readouterr().out
     assert pixels(tmp_path / "made.png").shape == (40, 48, 3)
     refused(capsys, command[:3], "--style is needed")

@@ -80,13 +80,13 @@ def test_attributes_are_counted_each():
     assert result["chance"] == pytest.approx(np.mean([0.5, 0.5, 0.5]))
     # In bits: an attribute that half of the images have has one bit, one that all have none.
     assert result["entropy/a"] == pytest.approx((1 + 0 + 0) / 3)
-    assert result["confidence/a"] == pytest.approx(
-        np.mean(1 / (1 + np.exp(-np.abs(a)))))
+    assert result["confidence/a"] == pytest.approx(np.mean(1 / (1 + np.exp(-np.abs(a)))))
     assert result["coherence_low"], result["coherence_high"] == wilson(4, 6)
 
 
-@pytest.mark.parametrize("successes, trials", [
-    (0, 10), (10, 10), (1, 2), (3, 7), (500, 1000), (1999, 2000), (1, 2000)])
+@pytest.mark.parametrize(
+    "successes, trials", [(0, 10), (10, 10), (1, 2), (3, 7), (500, 1000), (1999, 2000), (1, 2000)]
+)
 def test_wilson_interval(successes, trials):
     expected = binomtest(successes, trials).proportion_ci(method="wilson")
     assert wilson(successes, trials) == pytest.approx((expected.low, expected.high), abs=1e-9)
@@ -108,8 +108,10 @@ def test_of_one_class_nothing_is_uncertain():
 
 def test_domains_of_other_labels_are_refused():
     both = [logits([0, 1], classes=3), logits([0, 1], classes=2)]
-    for measure in (lambda: joint_coherence(both, ["p", "q"]),
-                    lambda: cross_coherence([0, 1], both, [0, 0], ["p", "q"], 0)):
+    for measure in (
+        lambda: joint_coherence(both, ["p", "q"]),
+        lambda: cross_coherence([0, 1], both, [0, 0], ["p", "q"], 0),
+    ):
         tiny.refused(measure, "same labels", "3 of p, 2 of q")
 
 
@@ -127,13 +129,21 @@ def test_cross_coherence_by_hand():
     made = [logits([3, 1, 4, 1, 7]), logits([3, 1, 1, 0, 5]), logits([0, 0, 0, 0, 5])]
     result = cross_coherence(labels, made, [0.1, 0.2, 0.3, 0.0, 0.4], ["m", "s", "t"], 0)
     low, high = wilson(3, 5)
-    assert result == pytest.approx({
-        "cross/m2s": 3 / 5, "cross_low/m2s": low, "cross_high/m2s": high,
-        # Shares of 1, 3, 4, 5 are 2, 1, 1, 1 fifths; those of 0, 1, 3, 5 are 1, 2, 1, 1.
-        "cross_chance/m2s": (2 * 2 + 1 + 1) / 25,
-        "cross/m2t": 1 / 5, "cross_low/m2t": wilson(1, 5)[0], "cross_high/m2t": wilson(1, 5)[1],
-        "cross_chance/m2t": 1 / 25,
-        "reconstructed/m": 4 / 5, "inversion_error/m": 0.2})
+    assert result == pytest.approx(
+        {
+            "cross/m2s": 3 / 5,
+            "cross_low/m2s": low,
+            "cross_high/m2s": high,
+            # Shares of 1, 3, 4, 5 are 2, 1, 1, 1 fifths; those of 0, 1, 3, 5 are 1, 2, 1, 1.
+            "cross_chance/m2s": (2 * 2 + 1 + 1) / 25,
+            "cross/m2t": 1 / 5,
+            "cross_low/m2t": wilson(1, 5)[0],
+            "cross_high/m2t": wilson(1, 5)[1],
+            "cross_chance/m2t": 1 / 25,
+            "reconstructed/m": 4 / 5,
+            "inversion_error/m": 0.2,
+        }
+    )
     assert all(type(v) is float for v in result.values())
 
 
@@ -147,9 +157,14 @@ def test_the_source_may_be_any_domain():
 def test_perfect_collapsed_and_shuffled_translations():
     labels, names, errors = balanced(), ["a", "b"], np.zeros(500)
     rng = np.random.default_rng(0)
-    result = {name: cross_coherence(labels, [logits(labels), logits(made)], errors, names, 0)
-              for name, made in (("perfect", labels), ("collapsed", np.full(500, 7)),
-                                 ("shuffled", rng.permutation(labels)))}
+    result = {
+        name: cross_coherence(labels, [logits(labels), logits(made)], errors, names, 0)
+        for name, made in (
+            ("perfect", labels),
+            ("collapsed", np.full(500, 7)),
+            ("shuffled", rng.permutation(labels)),
+        )
+    }
     shares = {name: r["cross/a2b"] for name, r in result.items()}
     assert shares["perfect"] == 1.0 and shares["collapsed"] == pytest.approx(0.1)
     assert shares["shuffled"] == pytest.approx(0.1, abs=0.04)

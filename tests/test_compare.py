@@ -32,7 +32,8 @@ def folder(path, arrays, names=None, suffix=".png"):
     for number, array in enumerate(arrays):
         name = names[number] if names else f"{number:03d}"
         Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array).save(
-            path / f"{name}{suffix}")
+            path / f"{name}{suffix}"
+        )
     return path
 
 
@@ -82,12 +83,16 @@ def all_weights(looks, alexnet):
 @pytest.fixture
 def stub_inception(monkeypatch):
     """Features that are means over a raster of 4 x 4; the network itself takes seconds."""
+
     def features(images):
         assert images.shape[1:] == (299, 299, 3)
         return tf.reshape(tf.image.resize(images, (4, 4), antialias=True), (-1, 48))
 
-    monkeypatch.setattr(compare, "inception", lambda path, offline: Inception(
-        features, {"network": "stub", "sha256": str(path)}))
+    monkeypatch.setattr(
+        compare,
+        "inception",
+        lambda path, offline: Inception(features, {"network": "stub", "sha256": str(path)}),
+    )
 
 
 def test_a_folder_equals_itself_by_every_measure(tmp_path, all_weights, stub_inception):
@@ -112,7 +117,7 @@ def test_a_brighter_copy_is_as_far_as_it_is_brighter(tmp_path, looks):
     other = folder(tmp_path / "bright", dark + 51, suffix=".bmp")
     values = measured(tmp_path, one, other, "--classifier", looks)["values"]
     shift = 2 * 51 / 255
-    assert values["classifier_frechet"] == pytest.approx(8 * 8 * 3 * shift ** 2, rel=1e-5)
+    assert values["classifier_frechet"] == pytest.approx(8 * 8 * 3 * shift**2, rel=1e-5)
     assert values["pixels/l1"] == pytest.approx(shift, rel=1e-5)
     assert values["pixels/psnr"] == pytest.approx(20 * np.log10(255 / 51), rel=1e-5)
     # Eight pixels hold no window of eleven.
@@ -122,10 +127,23 @@ def test_a_brighter_copy_is_as_far_as_it_is_brighter(tmp_path, looks):
 def test_measures_are_those_of_the_modules(tmp_path, looks):
     """Two halves of one set, read, scaled, gray beside colour: the numbers are `distances`'s."""
     one, other = pixels(20, 8, 1, seed=1), pixels(14, 8, 3, seed=2)
-    stored = measured(tmp_path, folder(tmp_path / "a", one), folder(tmp_path / "b", other),
-                      "--classifier", looks, "--batch_size", 3, "--seed", 5)
-    features = [(np.broadcast_to(x, (len(x), 8, 8, 3)).reshape(len(x), -1) / 127.5 - 1)[
-        np.random.default_rng(5).permutation(len(x))] for x in (one, other)]
+    stored = measured(
+        tmp_path,
+        folder(tmp_path / "a", one),
+        folder(tmp_path / "b", other),
+        "--classifier",
+        looks,
+        "--batch_size",
+        3,
+        "--seed",
+        5,
+    )
+    features = [
+        (np.broadcast_to(x, (len(x), 8, 8, 3)).reshape(len(x), -1) / 127.5 - 1)[
+            np.random.default_rng(5).permutation(len(x))
+        ]
+        for x in (one, other)
+    ]
     expected = frechet.distances(*features, "classifier", seed=5)
     found = {k: v for k, v in stored["values"].items() if k.startswith("classifier")}
     assert found == pytest.approx(expected, rel=1e-4)
@@ -135,19 +153,23 @@ def test_measures_are_those_of_the_modules(tmp_path, looks):
 
 def test_features_of_lpips_are_the_mean_of_its_last_layer(tmp_path, alexnet):
     x = pixels(6, 224)
-    c = Comparison(folder(tmp_path / "a", x), tmp_path / "a", batch_size=4,
-                   weights=Weights(lpips=alexnet))
+    c = Comparison(
+        folder(tmp_path / "a", x), tmp_path / "a", batch_size=4, weights=Weights(lpips=alexnet)
+    )
     maps = c.lpips_net.model(x / np.float32(127.5) - 1)["relu5"]
     assert c.lpips_features.name == "alexnet"
-    np.testing.assert_allclose(c.features_of(1, c.lpips_features),
-                               np.mean(maps, axis=(1, 2))[c.order(6)], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        c.features_of(1, c.lpips_features),
+        np.mean(maps, axis=(1, 2))[c.order(6)],
+        rtol=1e-4,
+        atol=1e-4,
+    )
 
 
 def test_precision_is_of_the_second_folder_and_recall_of_the_first(tmp_path, looks):
     """The second folder shows one of the two kinds of images that the first has."""
     rng = np.random.default_rng(0)
-    dark, bright = (rng.integers(low, low + 20, (10, 8, 8, 3)).astype(np.uint8)
-                    for low in (0, 230))
+    dark, bright = (rng.integers(low, low + 20, (10, 8, 8, 3)).astype(np.uint8) for low in (0, 230))
     both = folder(tmp_path / "both", np.concatenate([dark, bright]))
     half = folder(tmp_path / "half", np.concatenate([dark, dark]))
     values = measured(tmp_path, both, half, "--classifier", looks)["values"]
@@ -158,8 +180,10 @@ def test_precision_is_of_the_second_folder_and_recall_of_the_first(tmp_path, loo
 
 @pytest.mark.parametrize("counts", [(1, 1), (1, 9), (2, 2), (3, 2), (4, 3)])
 def test_few_images_are_finite_or_absent(tmp_path, looks, counts):
-    paths = [folder(tmp_path / name, pixels(count, 40, seed=count))
-             for name, count in zip("ab", counts, strict=True)]
+    paths = [
+        folder(tmp_path / name, pixels(count, 40, seed=count))
+        for name, count in zip("ab", counts, strict=True)
+    ]
     stored = measured(tmp_path, *paths, "--classifier", looks)
     assert all(np.isfinite(value) for value in stored["values"].values())
     assert ("classifier_frechet" in stored["values"]) == (min(counts) > 1)
@@ -209,8 +233,9 @@ def test_deep_images_are_compared_in_the_range_of_the_reference(tmp_path, looks,
     stored = measured(tmp_path, first, tmp_path / "b", "--classifier", looks)
     assert stored["levels"] == [0, 4095, "uint16"]
     shift = 2 * (other.astype(float) - one) / 4095
-    expected = frechet.frechet_distance(*(
-        np.repeat(x.reshape(6, -1), 3, 1) * 2 / 4095 for x in (one, other)))
+    expected = frechet.frechet_distance(
+        *(np.repeat(x.reshape(6, -1), 3, 1) * 2 / 4095 for x in (one, other))
+    )
     assert stored["values"]["classifier_frechet"] == pytest.approx(expected, rel=1e-2)
     if not archive:
         assert stored["values"]["pixels/l1"] == pytest.approx(shift.mean(), rel=1e-3)
@@ -225,8 +250,7 @@ def test_names_pair_up_without_suffixes_and_what_is_alone_is_counted(tmp_path):
         path.unlink()
     stored = measured(tmp_path, one, other)
     assert stored["counts"]["pairs"] == stored["counts"]["pixels/l1"] == 2
-    assert stored["notes"] == [
-        f"2 pairs of equal names; 3 of {one} and 2 of {other} are in none"]
+    assert stored["notes"] == [f"2 pairs of equal names; 3 of {one} and 2 of {other} are in none"]
 
 
 def test_endings_a_and_b_pair_up_where_no_names_are_equal(tmp_path):
@@ -272,8 +296,15 @@ def test_without_pairs_sets_are_still_compared(tmp_path, alexnet, capsys):
 def test_pairs_of_two_sizes_are_named_or_scaled(tmp_path, looks, capsys):
     one = folder(tmp_path / "a", pixels(4, 16))
     other = folder(tmp_path / "b", [*pixels(3, 16), *pixels(1, 24)])
-    refused(capsys, [one, other, "--metrics", "pixels"], "--metrics pixels", "003", "16 x 16",
-            "24 x 24", "--image_size")
+    refused(
+        capsys,
+        [one, other, "--metrics", "pixels"],
+        "--metrics pixels",
+        "003",
+        "16 x 16",
+        "24 x 24",
+        "--image_size",
+    )
     stored = measured(tmp_path, one, other, "--classifier", looks)
     assert "003" in stored["left_out"]["pixels"] and "classifier_frechet" in stored["values"]
     stored = measured(tmp_path, one, other, "--image_size", 16)
@@ -282,8 +313,15 @@ def test_pairs_of_two_sizes_are_named_or_scaled(tmp_path, looks, capsys):
 
 def test_images_of_many_sizes_are_pairs_one_by_one(tmp_path, alexnet):
     x = [pixels(1, side)[0] for side in (40, 33, 33, 64, 40)]
-    values = measured(tmp_path, folder(tmp_path / "a", x), folder(tmp_path / "b", x),
-                      "--lpips_weights", alexnet, "--metrics", "pixels,lpips")["values"]
+    values = measured(
+        tmp_path,
+        folder(tmp_path / "a", x),
+        folder(tmp_path / "b", x),
+        "--lpips_weights",
+        alexnet,
+        "--metrics",
+        "pixels,lpips",
+    )["values"]
     assert values["pixels/l1"] == values["lpips"] == 0
 
 
@@ -291,7 +329,7 @@ def test_a_damaged_file_is_skipped_and_named_once(tmp_path, all_weights, stub_in
     one = folder(tmp_path / "a", pixels(6, 40))
     other = folder(tmp_path / "b", pixels(6, 40))
     whole = (one / "003.png").read_bytes()
-    (one / "003.png").write_bytes(whole[:len(whole) // 2])
+    (one / "003.png").write_bytes(whole[: len(whole) // 2])
     stored = measured(tmp_path, one, other, *all_weights, code=3)
     said = capsys.readouterr().err
     assert said.count("003.png") == said.count("\n") == 1 and "skipped" in said
@@ -311,8 +349,18 @@ def test_an_archive_is_a_set_without_names(tmp_path, looks, capsys):
     assert "archives" in stored["left_out"]["pixels"]
     refused(capsys, [one, tmp_path / "made.npz", "--metrics", "pixels"], "archives")
     np.savez(tmp_path / "gray.npz", images=x[..., 0])
-    assert measured(tmp_path, tmp_path / "gray.npz", tmp_path / "gray.npz", "--classifier", looks,
-                    "--image_size", 16)["values"]["classifier_recall"] == 1
+    assert (
+        measured(
+            tmp_path,
+            tmp_path / "gray.npz",
+            tmp_path / "gray.npz",
+            "--classifier",
+            looks,
+            "--image_size",
+            16,
+        )["values"]["classifier_recall"]
+        == 1
+    )
 
 
 # ---------------------------------------------------------------------------- counts, kept features
@@ -340,19 +388,34 @@ def test_features_of_the_reference_stand_for_it(tmp_path, looks, stub_inception,
     assert again["reference"] == whole["reference"] | {"path": str(kept)}
     assert whole["reference"]["fingerprint"] != whole["images"]["fingerprint"]
     assert {"pixels", "lpips"} <= set(again["left_out"])
-    refused(capsys, [kept, other, *words, "--image_size", 32, "--metrics", "classifier"],
-            "kept.npz", "--image_size None")
-    refused(capsys, [kept, other, "--inception_weights", "other.h5"], "kept.npz",
-            "inception by other weights")
+    refused(
+        capsys,
+        [kept, other, *words, "--image_size", 32, "--metrics", "classifier"],
+        "kept.npz",
+        "--image_size None",
+    )
+    refused(
+        capsys,
+        [kept, other, "--inception_weights", "other.h5"],
+        "kept.npz",
+        "inception by other weights",
+    )
     run(other, other, *words, "--metrics", "inception", "--save_features", kept)
-    refused(capsys, [kept, other, *words, "--metrics", "classifier"],
-            "holds features of inception, not of classifier")
+    refused(
+        capsys,
+        [kept, other, *words, "--metrics", "classifier"],
+        "holds features of inception, not of classifier",
+    )
 
 
 def test_features_are_not_kept_where_none_are_made(tmp_path, capsys):
     one = folder(tmp_path / "a", pixels(3))
-    refused(capsys, [one, one, "--save_features", tmp_path / "f.npz"], "--save_features",
-            "--lpips_weights")
+    refused(
+        capsys,
+        [one, one, "--save_features", tmp_path / "f.npz"],
+        "--save_features",
+        "--lpips_weights",
+    )
     refused(capsys, [one, one, "--save_features", tmp_path / "f"], "--save_features", ".npz")
     np.savez(tmp_path / "fid.npz", mu=np.zeros(4), sigma=np.eye(4))
     refused(capsys, [tmp_path / "fid.npz", one], "fid.npz", "another program's network")
@@ -368,8 +431,12 @@ def test_few_images_are_held_at_a_time(tmp_path, looks, monkeypatch):
         most.append(held)
         return pixels
 
-    c = Comparison(folder(tmp_path / "a", pixels(40, 8)), tmp_path / "a", batch_size=5,
-                   weights=Weights(classifier=looks))
+    c = Comparison(
+        folder(tmp_path / "a", pixels(40, 8)),
+        tmp_path / "a",
+        batch_size=5,
+        weights=Weights(classifier=looks),
+    )
 
     def features(batch):
         nonlocal held
@@ -401,15 +468,21 @@ def test_wrong_words_are_one_line_each(tmp_path, capsys):
     refused(capsys, [one, one, "--metrics", "fid"], "--metrics fid", "inception")
     refused(capsys, [one, one, "--metrics", "lpips"], "--metrics lpips", "--lpips_weights")
     refused(capsys, [one, one, "--metrics", "classifier"], "--metrics classifier", "--classifier")
-    refused(capsys, [one, one, "--metrics", "inception", "--offline"], "inception",
-            "--inception_weights")
+    refused(
+        capsys,
+        [one, one, "--metrics", "inception", "--offline"],
+        "inception",
+        "--inception_weights",
+    )
     refused(capsys, [one, one, "--lpips_weights", "nowhere.npz"], "nowhere.npz", "no such file")
     refused(capsys, [one, one, "--inception_weights", "nowhere.h5"], "nowhere.h5", "no such file")
     refused(capsys, [one, one, "--classifier", "nowhere.keras"], "nowhere.keras", "not there")
-    refused(capsys, [one, one, "--classifier", tmp_path / "any.keras"], "--classifier",
-            "square images")
-    refused(capsys, [one, one, "--output", one / "000.png" / "x.json"], "x.json",
-            "cannot be written")
+    refused(
+        capsys, [one, one, "--classifier", tmp_path / "any.keras"], "--classifier", "square images"
+    )
+    refused(
+        capsys, [one, one, "--output", one / "000.png" / "x.json"], "x.json", "cannot be written"
+    )
 
 
 def test_the_page_of_numbers(tmp_path, looks, capsys, monkeypatch):

@@ -29,8 +29,12 @@ from gantrain.trainers import TRAINERS
 
 PACKAGE = Path(gantrain.__file__).parent
 FIELDS = every_option()
-RECORDS = {f.name: record for kind in TRAINERS for record in records_of(kind)
-           for f in dataclasses.fields(record)}
+RECORDS = {
+    f.name: record
+    for kind in TRAINERS
+    for record in records_of(kind)
+    for f in dataclasses.fields(record)
+}
 TABLE = {name: entry[:2] for name, entry in COMMANDS.items()}
 
 
@@ -113,13 +117,22 @@ def test_every_option_says_what_it_does_in_one_line():
             assert text and "\n" not in text and not text.endswith("."), f.name
 
 
-@pytest.mark.parametrize("words, value", [
-    (["--semantic_loss"], 10.0), (["--semantic_loss", "3"], 3.0),
-    (["--feature_loss"], 100.0), (["--feature_loss", "0"], 0.0),
-    (["--cycle_loss"], 10.0),
-    (["--perceptual_loss"], (1.0, 1.0)), (["--perceptual_loss", "0.5", "2"], (0.5, 2.0)),
-    (["--xla"], True), (["--no-xla"], False), (["--no-resume"], False), (["--offline"], True),
-])
+@pytest.mark.parametrize(
+    "words, value",
+    [
+        (["--semantic_loss"], 10.0),
+        (["--semantic_loss", "3"], 3.0),
+        (["--feature_loss"], 100.0),
+        (["--feature_loss", "0"], 0.0),
+        (["--cycle_loss"], 10.0),
+        (["--perceptual_loss"], (1.0, 1.0)),
+        (["--perceptual_loss", "0.5", "2"], (0.5, 2.0)),
+        (["--xla"], True),
+        (["--no-xla"], False),
+        (["--no-resume"], False),
+        (["--offline"], True),
+    ],
+)
 def test_a_switch_and_its_weight_are_one_flag(words, value):
     name = words[0].removeprefix("--").removeprefix("no-")
     assert parse(*words)[1] == {name: value}
@@ -127,45 +140,58 @@ def test_a_switch_and_its_weight_are_one_flag(words, value):
 
 def test_what_is_absent_is_off():
     flat = default_config().flat()
-    assert not any((flat["semantic_loss"], flat["feature_loss"], flat["cycle_loss"],
-                    *flat["perceptual_loss"], flat["spectral_norm"], flat["ema"]))
+    assert not any(
+        (
+            flat["semantic_loss"],
+            flat["feature_loss"],
+            flat["cycle_loss"],
+            *flat["perceptual_loss"],
+            flat["spectral_norm"],
+            flat["ema"],
+        )
+    )
     assert flat["xla"] is None and flat["resume"] is True
 
 
 def test_a_bare_switch_does_not_swallow_the_next_flag():
     assert parse("--semantic_loss", "--seed", "3")[1] == {"semantic_loss": 10.0, "seed": 3}
-    assert parse("--perceptual_loss", "--seed", "3")[1] == {"perceptual_loss": (1.0, 1.0),
-                                                           "seed": 3}
+    assert parse("--perceptual_loss", "--seed", "3")[1] == {
+        "perceptual_loss": (1.0, 1.0),
+        "seed": 3,
+    }
 
 
-@pytest.mark.parametrize("words, parts", [
-    (["--perceptual_loss", "1"], ["--perceptual_loss", "two", "1"]),
-    (["--perceptual_loss", "1", "2", "3"], ["--perceptual_loss", "two", "3"]),
-    (["--perceptual_loss", "1", "-2"], ["--perceptual_loss", "at least 0"]),
-    (["--steps", "many"], ["--steps", "'many'", "whole number"]),
-    (["--steps", "1.5"], ["--steps", "'1.5'", "whole number"]),
-    (["--g_lr", "fast"], ["--g_lr", "'fast'", "number"]),
-    (["--g_lr", "nan"], ["--g_lr", "must be a number"]),
-    (["--steps"], ["--steps", "expected one argument"]),
-    (["--steps", "0"], ["--steps 0", "at least 1"]),
-    (["--g_lr", "0"], ["--g_lr 0", "above 0"]),
-    (["--lr_decay", "1.5"], ["--lr_decay 1.5", "at most 1"]),
-    (["--seed", "-1"], ["--seed -1", "at least 0"]),
-    (["--wid", "2"], ["--wid", "--help"]),
-    (["--semantic_los"], ["--semantic_los", "--help"]),
-    (["--xla", "true"], ["true"]),
-    (["stray"], ["stray"]),
-    (["--dataset", "ring", "stray"], ["stray"]),
-    (["--loss", "hing"], ["--loss hing", "did you mean hinge?"]),
-    (["--gan_type", "scogn"], ["--gan_type scogn", "did you mean scogan?"]),
-    (["--preset", "quik"], ["--preset quik", "did you mean quick?"]),
-    (["--precision", "float8"], ["--precision float8"]),
-    (["--augment", "cutout,colour"], ["--augment colour", "did you mean color?"]),
-    (["--loss", "xyz"], ["--loss xyz", "one of", "hinge", "wasserstein"]),
-    (["sampel", "--run_dir", "x"], ["sampel"]),
-    (["sample", "--count", "0"], ["--count 0", "at least 1"]),
-    (["list", "--what", "everything"], ["--what everything"]),
-])
+@pytest.mark.parametrize(
+    "words, parts",
+    [
+        (["--perceptual_loss", "1"], ["--perceptual_loss", "two", "1"]),
+        (["--perceptual_loss", "1", "2", "3"], ["--perceptual_loss", "two", "3"]),
+        (["--perceptual_loss", "1", "-2"], ["--perceptual_loss", "at least 0"]),
+        (["--steps", "many"], ["--steps", "'many'", "whole number"]),
+        (["--steps", "1.5"], ["--steps", "'1.5'", "whole number"]),
+        (["--g_lr", "fast"], ["--g_lr", "'fast'", "number"]),
+        (["--g_lr", "nan"], ["--g_lr", "must be a number"]),
+        (["--steps"], ["--steps", "expected one argument"]),
+        (["--steps", "0"], ["--steps 0", "at least 1"]),
+        (["--g_lr", "0"], ["--g_lr 0", "above 0"]),
+        (["--lr_decay", "1.5"], ["--lr_decay 1.5", "at most 1"]),
+        (["--seed", "-1"], ["--seed -1", "at least 0"]),
+        (["--wid", "2"], ["--wid", "--help"]),
+        (["--semantic_los"], ["--semantic_los", "--help"]),
+        (["--xla", "true"], ["true"]),
+        (["stray"], ["stray"]),
+        (["--dataset", "ring", "stray"], ["stray"]),
+        (["--loss", "hing"], ["--loss hing", "did you mean hinge?"]),
+        (["--gan_type", "scogn"], ["--gan_type scogn", "did you mean scogan?"]),
+        (["--preset", "quik"], ["--preset quik", "did you mean quick?"]),
+        (["--precision", "float8"], ["--precision float8"]),
+        (["--augment", "cutout,colour"], ["--augment colour", "did you mean color?"]),
+        (["--loss", "xyz"], ["--loss xyz", "one of", "hinge", "wasserstein"]),
+        (["sampel", "--run_dir", "x"], ["sampel"]),
+        (["sample", "--count", "0"], ["--count 0", "at least 1"]),
+        (["list", "--what", "everything"], ["--what everything"]),
+    ],
+)
 def test_a_bad_flag_is_one_line_that_names_it(words, parts):
     refused(lambda: parse(*words), *parts)
 
@@ -174,13 +200,21 @@ def test_a_bad_flag_is_one_line_that_names_it(words, parts):
 def test_bounds_hold_for_configs_too(name):
     """A notebook that builds a config meets the same checks as a command line."""
     m = FIELDS[name].metadata
-    wrong = [value for bound, value in (("low", (m["low"] or 0) - 1), ("above", m["above"]),
-                                        ("high", (m["high"] or 0) + 1)) if m[bound] is not None]
+    wrong = [
+        value
+        for bound, value in (
+            ("low", (m["low"] or 0) - 1),
+            ("above", m["above"]),
+            ("high", (m["high"] or 0) + 1),
+        )
+        if m[bound] is not None
+    ]
     wrong += ["no such name"] if m["choices"] else []
     for value in wrong:
         value = (value, value) if m["pair"] else value
-        refused(lambda value=value: validate(owner(name).with_options(**{name: value})),
-                f"--{name}")
+        refused(
+            lambda value=value: validate(owner(name).with_options(**{name: value})), f"--{name}"
+        )
 
 
 def test_no_flag_has_type_bool():
@@ -233,15 +267,19 @@ def test_the_top_help_mentions_every_command(capsys):
     assert all(command in text for command in COMMANDS)
 
 
-@pytest.mark.parametrize("line, part", [
-    ("lst", "command lst: unknown; did you mean list?"),
-    ("check --dataset mnist2shvn", "--dataset mnist2shvn: unknown; did you mean mnist2svhn?"),
-    ("check --dataset nothing_like_it", "one of apple2orange"),
-    ("check --dataset nothing_like_it", "folder:PATH"),
-    ("stylize --content nowhere.png --style nowhere.png", "--content nowhere.png: there is no"),
-])
+@pytest.mark.parametrize(
+    "line, part",
+    [
+        ("lst", "command lst: unknown; did you mean list?"),
+        ("check --dataset mnist2shvn", "--dataset mnist2shvn: unknown; did you mean mnist2svhn?"),
+        ("check --dataset nothing_like_it", "one of apple2orange"),
+        ("check --dataset nothing_like_it", "folder:PATH"),
+        ("stylize --content nowhere.png --style nowhere.png", "--content nowhere.png: there is no"),
+    ],
+)
 def test_what_is_not_there_is_named_with_what_may_be_meant(line, part):
     """Before anything is loaded or fetched."""
+
     def run():
         command, options = parse(*line.split())
         COMMANDS[command][2](options)
@@ -258,49 +296,71 @@ def test_version(capsys):
 # ---------------------------------------------------------------------------------- between options
 
 
-@pytest.mark.parametrize("options, parts", [
-    (dict(label_smoothing=0.1, loss="hinge"), ["--label_smoothing", "--loss hinge"]),
-    (dict(d_penalty="gp", d_norm="batch"), ["--d_norm batch", "--d_norm layer"]),
-    (dict(d_penalty="clip", penalty_every=4), ["--penalty_every", "gp or r1"]),
-    (dict(gan_type="cogan", semantic_loss=1.0), ["--semantic_loss", "--gan_type scogan"]),
-    (dict(gan_type="gan", perceptual_loss=(0.0, 1.0)), ["--perceptual_loss", "scogan"]),
-    (dict(gan_type="classifier", loss="hinge"), ["--loss", "--gan_type gan or cogan or scogan"]),
-    (dict(gan_type="segmenter", dataset="plan2facade", ema=0.9), ["--ema", "segmenter"]),
-    (dict(vgg_weights="a", lpips_weights="b", perceptual_loss=(1.0, 1.0)),
-     ["--vgg_weights", "--lpips_weights"]),
-    (dict(lpips_weights="b"), ["--lpips_weights", "--perceptual_loss"]),
-    (dict(lpips_weights="b", evaluate_every=5), ["--lpips_weights", "--evaluate_metrics lpips"]),
-    (dict(classifier="c"), ["--classifier", "--semantic_loss"]),
-    (dict(feature_layers=2), ["--feature_layers", "--feature_loss"]),
-    (dict(classifier_noise=0.1), ["--classifier_noise", "--semantic_loss"]),
-    (dict(coupling_ramp=9), ["--coupling_ramp", "--semantic_loss", "--feature_loss"]),
-    (dict(label_self=1.0), ["--label_self", "--label_loss"]),
-    (dict(label_loss=1.0, target_augment="zoom"), ["--target_augment", "--label_transfer or"]),
-    (dict(loss="hinge", penalty_weight=3.0), ["--penalty_weight", "--d_penalty"]),
-    (dict(gan_type="gan", dataset="mnist", same_init=True), ["--same_init", "cogan or scogan"]),
-    (dict(gan_type="pix2pix", adversarial_weight=0.0, d_lr=1e-3),
-     ["--d_lr", "--adversarial_weight"]),
-    (dict(gan_type="pix2pix", adversarial_weight=0.0, n_critic=2),
-     ["--n_critic", "--adversarial_weight"]),
-    (dict(gan_type="pix2pix", adversarial_weight=0.0, conditional=False),
-     ["--conditional", "--adversarial_weight"]),
-    (dict(semantic_loss=1.0, classifier="c", classifier_net="digit"),
-     ["--classifier_net", "beside --classifier"]),
-    (dict(semantic_loss=1.0, label_loss=1.0, classifier_attack=1.0),
-     ["--classifier_attack", "beside --label_loss"]),
-    (dict(evaluate_metrics="lpips"), ["--evaluate_metrics", "--every"]),
-    (dict(gan_type="scogn"), ["--gan_type scogn", "did you mean scogan?"]),
-    (dict(preset="quik"), ["--preset quik", "did you mean quick?"]),
-    (dict(semantic_los=1.0), ["semantic_los", "did you mean semantic_loss?"]),
-])
+@pytest.mark.parametrize(
+    "options, parts",
+    [
+        (dict(label_smoothing=0.1, loss="hinge"), ["--label_smoothing", "--loss hinge"]),
+        (dict(d_penalty="gp", d_norm="batch"), ["--d_norm batch", "--d_norm layer"]),
+        (dict(d_penalty="clip", penalty_every=4), ["--penalty_every", "gp or r1"]),
+        (dict(gan_type="cogan", semantic_loss=1.0), ["--semantic_loss", "--gan_type scogan"]),
+        (dict(gan_type="gan", perceptual_loss=(0.0, 1.0)), ["--perceptual_loss", "scogan"]),
+        (
+            dict(gan_type="classifier", loss="hinge"),
+            ["--loss", "--gan_type gan or cogan or scogan"],
+        ),
+        (dict(gan_type="segmenter", dataset="plan2facade", ema=0.9), ["--ema", "segmenter"]),
+        (
+            dict(vgg_weights="a", lpips_weights="b", perceptual_loss=(1.0, 1.0)),
+            ["--vgg_weights", "--lpips_weights"],
+        ),
+        (dict(lpips_weights="b"), ["--lpips_weights", "--perceptual_loss"]),
+        (
+            dict(lpips_weights="b", evaluate_every=5),
+            ["--lpips_weights", "--evaluate_metrics lpips"],
+        ),
+        (dict(classifier="c"), ["--classifier", "--semantic_loss"]),
+        (dict(feature_layers=2), ["--feature_layers", "--feature_loss"]),
+        (dict(classifier_noise=0.1), ["--classifier_noise", "--semantic_loss"]),
+        (dict(coupling_ramp=9), ["--coupling_ramp", "--semantic_loss", "--feature_loss"]),
+        (dict(label_self=1.0), ["--label_self", "--label_loss"]),
+        (dict(label_loss=1.0, target_augment="zoom"), ["--target_augment", "--label_transfer or"]),
+        (dict(loss="hinge", penalty_weight=3.0), ["--penalty_weight", "--d_penalty"]),
+        (dict(gan_type="gan", dataset="mnist", same_init=True), ["--same_init", "cogan or scogan"]),
+        (
+            dict(gan_type="pix2pix", adversarial_weight=0.0, d_lr=1e-3),
+            ["--d_lr", "--adversarial_weight"],
+        ),
+        (
+            dict(gan_type="pix2pix", adversarial_weight=0.0, n_critic=2),
+            ["--n_critic", "--adversarial_weight"],
+        ),
+        (
+            dict(gan_type="pix2pix", adversarial_weight=0.0, conditional=False),
+            ["--conditional", "--adversarial_weight"],
+        ),
+        (
+            dict(semantic_loss=1.0, classifier="c", classifier_net="digit"),
+            ["--classifier_net", "beside --classifier"],
+        ),
+        (
+            dict(semantic_loss=1.0, label_loss=1.0, classifier_attack=1.0),
+            ["--classifier_attack", "beside --label_loss"],
+        ),
+        (dict(evaluate_metrics="lpips"), ["--evaluate_metrics", "--every"]),
+        (dict(gan_type="scogn"), ["--gan_type scogn", "did you mean scogan?"]),
+        (dict(preset="quik"), ["--preset quik", "did you mean quick?"]),
+        (dict(semantic_los=1.0), ["semantic_los", "did you mean semantic_loss?"]),
+    ],
+)
 def test_what_is_contradictory_or_heeded_by_nothing_is_refused_with_the_remedy(options, parts):
     refused(lambda: configure(options), *parts)
 
 
 def test_what_follows_from_other_options_decides_what_is_heeded():
     """A Wasserstein loss brings its penalty, so that its weight is heeded."""
-    assert "penalty_weight" in heeded(resolve(configure(
-        {"loss": "wasserstein", "penalty_weight": 3.0})))
+    assert "penalty_weight" in heeded(
+        resolve(configure({"loss": "wasserstein", "penalty_weight": 3.0}))
+    )
 
 
 def test_what_a_preset_says_beyond_the_trainer_is_left_out():
@@ -311,8 +371,9 @@ def test_what_a_preset_says_beyond_the_trainer_is_left_out():
 
 
 def test_an_unknown_option_suggests_the_known_one():
-    refused(lambda: default_config().with_options(semantic_los=1.0), "semantic_los",
-            "semantic_loss")
+    refused(
+        lambda: default_config().with_options(semantic_los=1.0), "semantic_los", "semantic_loss"
+    )
 
 
 # ------------------------------------------------------------------------------------------ files
@@ -321,8 +382,9 @@ def test_an_unknown_option_suggests_the_known_one():
 def full_config(kind):
     """A config of a trainer in which every option but the trainer differs from its default."""
     config = default_config(kind)
-    return config.with_options(**{name: words_for(name)[1] for name in config.flat()
-                                  if name != "gan_type"})
+    return config.with_options(
+        **{name: words_for(name)[1] for name in config.flat() if name != "gan_type"}
+    )
 
 
 @pytest.mark.parametrize("kind", TRAINERS)
@@ -345,11 +407,18 @@ def test_an_older_file_takes_the_default_of_a_newer_option(tmp_path):
 def test_a_file_of_the_first_format_opens(tmp_path):
     """Before version 1 every config had all options, in nine sections; this one is a cogan's."""
     path = tmp_path / "config.json"
-    path.write_text(json.dumps({
-        "run": {"gan_type": "cogan", "steps": 7, "evaluate_every": 3},
-        "nets": {"net": "compact", "classifier_net": "digit"}, "adversarial": {"loss": "hinge"},
-        "coupling": {"semantic_loss": 0.0, "perceptual_loss": [0.0, 0.0]},
-        "translation": {"l1_loss": 100.0}, "optimisation": {"c_lr": 0.001, "g_lr": 0.5}}))
+    path.write_text(
+        json.dumps(
+            {
+                "run": {"gan_type": "cogan", "steps": 7, "evaluate_every": 3},
+                "nets": {"net": "compact", "classifier_net": "digit"},
+                "adversarial": {"loss": "hinge"},
+                "coupling": {"semantic_loss": 0.0, "perceptual_loss": [0.0, 0.0]},
+                "translation": {"l1_loss": 100.0},
+                "optimisation": {"c_lr": 0.001, "g_lr": 0.5},
+            }
+        )
+    )
     flat = read_config(path).flat()
     assert (flat["steps"], flat["net"], flat["loss"], flat["g_lr"]) == (7, "compact", "hinge", 0.5)
     assert flat["evaluate_every"] == 3 and "l1_loss" not in flat
@@ -363,19 +432,36 @@ def test_a_file_of_a_later_version_is_refused(tmp_path):
 
 def test_a_renamed_option_keeps_its_old_name(tmp_path, monkeypatch):
     from gantrain import config
+
     monkeypatch.setattr(config, "RENAMED", {"rate_of_g": "g_lr", "dropped": None})
     path = tmp_path / "config.json"
-    path.write_text('{"run": {"gan_type": "gan"}, "optimisation": {"rate_of_g": 0.25, '
-                    '"dropped": 1}}')
+    path.write_text(
+        '{"run": {"gan_type": "gan"}, "optimisation": {"rate_of_g": 0.25, "dropped": 1}}'
+    )
     assert read_config(path).flat()["g_lr"] == 0.25
 
 
-@pytest.mark.parametrize("text", [
-    "", "{", "null", "[]", "[1, 2]", '"text"', "3", '{"run": 3}', '{"run": {"no_such_option": 1}}',
-    '{"run": {"steps": "many"}}', '{"run": {"steps": [1, 2]}}', '{"run": {"gan_type": 3}}',
-    '{"coupling": {"perceptual_loss": 1}}', '{"coupling": {"perceptual_loss": [1]}}',
-    '{"run": {"resume": "yes"}}', "\x00\xff",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "null",
+        "[]",
+        "[1, 2]",
+        '"text"',
+        "3",
+        '{"run": 3}',
+        '{"run": {"no_such_option": 1}}',
+        '{"run": {"steps": "many"}}',
+        '{"run": {"steps": [1, 2]}}',
+        '{"run": {"gan_type": 3}}',
+        '{"coupling": {"perceptual_loss": 1}}',
+        '{"coupling": {"perceptual_loss": [1]}}',
+        '{"run": {"resume": "yes"}}',
+        "\x00\xff",
+    ],
+)
 def test_a_garbage_config_is_one_line_that_names_the_file(tmp_path, text):
     path = tmp_path / "config.json"
     path.write_bytes(text.encode("latin-1"))
@@ -390,10 +476,26 @@ def test_an_absent_config_says_what_a_run_directory_is(tmp_path):
 
 
 RESUMABLE = {
-    "run_dir", "steps", "log_every", "sample_every", "checkpoint_every", "evaluate_every",
-    "evaluate_metrics", "evaluate_num", "keep",
-    "time_limit", "tensorboard", "resume", "dry_run", "data_dir", "place", "offline", "vgg_weights",
-    "lpips_weights", "xla", "gpu_mem_mb",
+    "run_dir",
+    "steps",
+    "log_every",
+    "sample_every",
+    "checkpoint_every",
+    "evaluate_every",
+    "evaluate_metrics",
+    "evaluate_num",
+    "keep",
+    "time_limit",
+    "tensorboard",
+    "resume",
+    "dry_run",
+    "data_dir",
+    "place",
+    "offline",
+    "vgg_weights",
+    "lpips_weights",
+    "xla",
+    "gpu_mem_mb",
 }
 
 
@@ -436,6 +538,7 @@ def test_the_page_of_options_is_that_of_the_program():
 
 def without_tiny(names_of):
     import tiny
+
     extra = {*tiny.NETS, *tiny.CLASSIFIERS, *tiny.DATASETS}
 
     def names(field):

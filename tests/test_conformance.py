@@ -28,10 +28,17 @@ from gantrain.trainers.scogan import COUPLINGS
 from gantrain.use.held_out import HeldOut
 from gantrain.use.samples import noise, samples
 
-LABELS = dict(label_loss=1.0, label_transfer=0.5, label_self=0.7, label_confidence=0.0,
-              label_augment="zoom,neighbours,recolour", target_augment="zoom,recolour")
-EVERY_OPTION_OF_NETWORKS = dict(ema=0.9, weight_decay=1e-4, lr_decay=0.5,
-                                augment="translation,cutout,color")
+LABELS = dict(
+    label_loss=1.0,
+    label_transfer=0.5,
+    label_self=0.7,
+    label_confidence=0.0,
+    label_augment="zoom,neighbours,recolour",
+    target_augment="zoom,recolour",
+)
+EVERY_OPTION_OF_NETWORKS = dict(
+    ema=0.9, weight_decay=1e-4, lr_decay=0.5, augment="translation,cutout,color"
+)
 EVERY_OPTION = EVERY_OPTION_OF_NETWORKS | dict(noise_type="normal")
 
 
@@ -43,39 +50,90 @@ def variants():
         for k in sorted({least, most or 3}):
             made[f"{name}-{k}"] = name, k, {}
     made["gan-ring"] = "gan", 1, dict(dataset="ring", net="toy")
-    made["gan-every_option"] = "gan", 1, EVERY_OPTION | dict(
-        loss="hinge", d_penalty="r1", penalty_every=2, spectral_norm=True, n_critic=2)
+    made["gan-every_option"] = (
+        "gan",
+        1,
+        EVERY_OPTION
+        | dict(loss="hinge", d_penalty="r1", penalty_every=2, spectral_norm=True, n_critic=2),
+    )
     for coupling in COUPLINGS:
         made[f"scogan-{coupling}"] = "scogan", 2, switched_on(coupling)
-    made["scogan-all"] = "scogan", 2, switched_on(*COUPLINGS) | EVERY_OPTION | dict(
-        coupling_ramp=4, classifier_noise=0.3, classifier_augment="translation", penalty_every=2,
-        n_critic=2)
+    made["scogan-all"] = (
+        "scogan",
+        2,
+        switched_on(*COUPLINGS)
+        | EVERY_OPTION
+        | dict(
+            coupling_ramp=4,
+            classifier_noise=0.3,
+            classifier_augment="translation",
+            penalty_every=2,
+            n_critic=2,
+        ),
+    )
     made["cogan-labels-3"] = "cogan", 3, LABELS | dict(n_critic=2)
-    made["scogan-labels"] = "scogan", 2, LABELS | dict(
-        semantic_loss=1.0, semantic_form="agreement", d_shared_layers=1, net="plain")
+    made["scogan-labels"] = (
+        "scogan",
+        2,
+        LABELS | dict(semantic_loss=1.0, semantic_form="agreement", d_shared_layers=1, net="plain"),
+    )
     made["scogan-3"] = "scogan", 3, switched_on(*COUPLINGS)
-    made["pix2pix-targets"] = "pix2pix", 2, EVERY_OPTION_OF_NETWORKS | dict(
-        targets=3, random_erasing=0.5, patch="16", generator="unet", upsample="resize",
-        label_smoothing=0.1)
-    made["pix2pix-gan"] = "pix2pix", 2, dict(l1_loss=0.0, conditional=False, d_penalty="gp",
-                                             loss="wasserstein", n_critic=2)
+    made["pix2pix-targets"] = (
+        "pix2pix",
+        2,
+        EVERY_OPTION_OF_NETWORKS
+        | dict(
+            targets=3,
+            random_erasing=0.5,
+            patch="16",
+            generator="unet",
+            upsample="resize",
+            label_smoothing=0.1,
+        ),
+    )
+    made["pix2pix-gan"] = (
+        "pix2pix",
+        2,
+        dict(l1_loss=0.0, conditional=False, d_penalty="gp", loss="wasserstein", n_critic=2),
+    )
     made["pix2pix-l1"] = "pix2pix", 2, dict(adversarial_weight=0.0)
-    made["cyclegan-one"] = "cyclegan", 2, EVERY_OPTION_OF_NETWORKS | dict(
-        discriminators="one", lambda_identity=0.0, pool_size=3, n_critic=2, generator="resnet6",
-        d_penalty="r1", penalty_every=2)
-    made["classifier-attacked"] = "classifier", 2, dict(
-        classifier_attack=1.0, classifier_noise=0.3, classifier_net="evaluation")
-    made["segmenter-every_option"] = "segmenter", 2, dict(
-        void=2, weight_decay=1e-4, lr_decay=0.5, norm="instance", dropout=0.3, flip=True)
+    made["cyclegan-one"] = (
+        "cyclegan",
+        2,
+        EVERY_OPTION_OF_NETWORKS
+        | dict(
+            discriminators="one",
+            lambda_identity=0.0,
+            pool_size=3,
+            n_critic=2,
+            generator="resnet6",
+            d_penalty="r1",
+            penalty_every=2,
+        ),
+    )
+    made["classifier-attacked"] = (
+        "classifier",
+        2,
+        dict(classifier_attack=1.0, classifier_noise=0.3, classifier_net="evaluation"),
+    )
+    made["segmenter-every_option"] = (
+        "segmenter",
+        2,
+        dict(void=2, weight_decay=1e-4, lr_decay=0.5, norm="instance", dropout=0.3, flip=True),
+    )
     return made
 
 
 VARIANTS = variants()
 # The fullest of every trainer, for what is too slow to do with all of them.
 FULLEST = {name: f"{name}-{trainer.takes[0]}" for name, trainer in TRAINERS.items()} | {
-    "gan": "gan-every_option", "cogan": "cogan-labels-3", "scogan": "scogan-all",
-    "pix2pix": "pix2pix-targets", "classifier": "classifier-attacked",
-    "segmenter": "segmenter-every_option"}
+    "gan": "gan-every_option",
+    "cogan": "cogan-labels-3",
+    "scogan": "scogan-all",
+    "pix2pix": "pix2pix-targets",
+    "classifier": "classifier-attacked",
+    "segmenter": "segmenter-every_option",
+}
 
 
 @pytest.fixture(scope="session")
@@ -98,8 +156,13 @@ def build(classifier_file, lpips_file, tmp_path_factory):
         void = options.pop("void", 0)
         config = tiny.config(run_dir, **options)
         kind = TRAINERS[name]
-        domains = (tiny.pairs(targets=targets) if issubclass(kind, Translates)
-                   else tiny.maps(void=void) if issubclass(kind, Shows) else tiny.domains(k))
+        domains = (
+            tiny.pairs(targets=targets)
+            if issubclass(kind, Translates)
+            else tiny.maps(void=void)
+            if issubclass(kind, Shows)
+            else tiny.domains(k)
+        )
         return prepare(config, domains=None if points else domains)
 
     return make
@@ -143,8 +206,13 @@ def lively(session):
 
 def assert_close(left, right, names, tolerance):
     for one, other, name in zip(left, right, names, strict=True):
-        np.testing.assert_allclose(np.asarray(one, np.float64), np.asarray(other, np.float64),
-                                   rtol=tolerance, atol=tolerance, err_msg=str(name))
+        np.testing.assert_allclose(
+            np.asarray(one, np.float64),
+            np.asarray(other, np.float64),
+            rtol=tolerance,
+            atol=tolerance,
+            err_msg=str(name),
+        )
 
 
 @pytest.mark.parametrize("trainer", TRAINERS)
@@ -183,17 +251,20 @@ def test_half_precision(build, trainer, precision):
 # --------------------------------------------------------------------------------------- resuming
 
 
-@pytest.mark.parametrize("variant, compiled, options", [
-    ("gan-ring", True, dict(ema=0.99, loss="wasserstein", d_penalty="gp", n_critic=2)),
-    ("gan-every_option", False, dict(n_critic=1)),
-    ("gan-every_option", False, dict(n_critic=1, precision="mixed_float16")),
-    ("cogan-2", False, dict(d_penalty="r1", penalty_every=3, ema=0.9)),
-    ("scogan-all", False, dict(n_critic=1)),
-    ("pix2pix-targets", False, dict(dropout=0.5)),
-    ("cyclegan-2", False, dict(pool_size=3)),
-    ("classifier-attacked", False, {}),
-    ("segmenter-2", False, {}),
-])
+@pytest.mark.parametrize(
+    "variant, compiled, options",
+    [
+        ("gan-ring", True, dict(ema=0.99, loss="wasserstein", d_penalty="gp", n_critic=2)),
+        ("gan-every_option", False, dict(n_critic=1)),
+        ("gan-every_option", False, dict(n_critic=1, precision="mixed_float16")),
+        ("cogan-2", False, dict(d_penalty="r1", penalty_every=3, ema=0.9)),
+        ("scogan-all", False, dict(n_critic=1)),
+        ("pix2pix-targets", False, dict(dropout=0.5)),
+        ("cyclegan-2", False, dict(pool_size=3)),
+        ("classifier-attacked", False, {}),
+        ("segmenter-2", False, {}),
+    ],
+)
 def test_a_resumed_run_is_the_same_run(build, tmp_path, monkeypatch, variant, compiled, options):
     """N steps equal N/2, a new process's run, N/2: bit for bit."""
     monkeypatch.setattr("gantrain.runs.train._finish", lambda *args: None)  # is tested elsewhere
@@ -209,8 +280,9 @@ def test_a_resumed_run_is_the_same_run(build, tmp_path, monkeypatch, variant, co
     tiny.assign(second.trainer.variables(), [np.zeros_like(v) for v in snapshot(second)])
     fit(second)
 
-    for one, other, v in zip(snapshot(straight), snapshot(second), straight.trainer.variables(),
-                             strict=True):
+    for one, other, v in zip(
+        snapshot(straight), snapshot(second), straight.trainer.variables(), strict=True
+    ):
         np.testing.assert_array_equal(one, other, err_msg=v.path)
     metrics = tiny.timeless(straight.directory.metrics())
     assert [line["step"] for line in metrics] == [1, 2, 3, 4]
@@ -231,16 +303,27 @@ def test_dropout_masks_depend_on_the_restored_seeds(build, tmp_path):
 # --------------------------------------------------------------------------------------- replicas
 
 
-@pytest.mark.parametrize("variant, options", [
-    ("gan-ring", dict(loss="wasserstein", d_penalty="gp", batch_size=8)),
-    ("cogan-2", dict(net="plain", d_penalty="r1", ema=0.9)),
-    ("scogan-feature_loss", dict(net="plain", semantic_loss=5.0, weight_decay=1e-3,
-                                 augment="translation", classifier_noise=0.1)),
-    ("pix2pix-2", dict(norm="instance", dropout=0.0, random_erasing=0.5)),
-    ("cyclegan-2", dict(pool_size=3)),
-    ("classifier-3", dict(classifier_net="plain", weight_decay=1e-3)),
-    ("segmenter-every_option", dict(dropout=0.0)),
-])
+@pytest.mark.parametrize(
+    "variant, options",
+    [
+        ("gan-ring", dict(loss="wasserstein", d_penalty="gp", batch_size=8)),
+        ("cogan-2", dict(net="plain", d_penalty="r1", ema=0.9)),
+        (
+            "scogan-feature_loss",
+            dict(
+                net="plain",
+                semantic_loss=5.0,
+                weight_decay=1e-3,
+                augment="translation",
+                classifier_noise=0.1,
+            ),
+        ),
+        ("pix2pix-2", dict(norm="instance", dropout=0.0, random_erasing=0.5)),
+        ("cyclegan-2", dict(pool_size=3)),
+        ("classifier-3", dict(classifier_net="plain", weight_decay=1e-3)),
+        ("segmenter-every_option", dict(dropout=0.0)),
+    ],
+)
 def test_two_replicas_equal_one_device(build, variant, options):
     """At the same global batch, on networks in which an image knows nothing of its neighbours."""
     one, two = (smooth(lively(build(variant, devices=n, **options))) for n in (1, 2))
@@ -268,11 +351,14 @@ def test_replicas_have_to_divide_the_batch(build):
 # ----------------------------------------------------------------------------------------- others
 
 
-@pytest.mark.parametrize("kind, k, reason", [
-    ("gan", 2, "takes one domain, and .* gives 2 .*--domains a"),
-    ("cogan", 1, "takes two or more domains, and .* gives 1"),
-    ("scogan", 1, "takes two or more domains, and .* gives 1"),
-])
+@pytest.mark.parametrize(
+    "kind, k, reason",
+    [
+        ("gan", 2, "takes one domain, and .* gives 2 .*--domains a"),
+        ("cogan", 1, "takes two or more domains, and .* gives 1"),
+        ("scogan", 1, "takes two or more domains, and .* gives 1"),
+    ],
+)
 def test_a_wrong_number_of_domains_is_refused(tmp_path, kind, k, reason):
     with pytest.raises(UserError, match=reason):
         prepare(tiny.config(tmp_path, gan_type=kind), domains=tiny.domains(k))
@@ -294,8 +380,9 @@ def test_scogan_shares_nothing_and_starts_apart_unless_asked(build):
     assert float(apart.trainer.report()["generators/weight_distance"]) > 0
     alike = build("scogan-2", same_init=True)
     assert float(alike.trainer.report()["generators/weight_distance"]) == 0
-    assert not ({id(w) for w in alike.trainer.G[0].weights}
-                & {id(w) for w in alike.trainer.G[1].weights})
+    assert not (
+        {id(w) for w in alike.trainer.G[0].weights} & {id(w) for w in alike.trainer.G[1].weights}
+    )
 
 
 def test_weight_distance_is_the_mean_over_pairs(build):
@@ -363,13 +450,16 @@ def test_each_player_has_its_own_rates(build):
         optimizer = players[name].optimizer
         assert float(optimizer.learning_rate) == pytest.approx(rates[f"{prefix}_lr"])
         assert (optimizer.beta_1, optimizer.beta_2) == (
-            rates[f"{prefix}_beta1"], rates[f"{prefix}_beta2"])
+            rates[f"{prefix}_beta1"],
+            rates[f"{prefix}_beta2"],
+        )
 
 
 def test_rates_fall_over_the_updates_of_each_player(build):
     """A discriminator makes n_critic updates per step: both rates reach zero at the last step."""
-    players = build("cogan-2", n_critic=3, steps=10, lr_decay=1.0, g_lr=1.0,
-                    d_lr=1.0).trainer.players
+    players = build(
+        "cogan-2", n_critic=3, steps=10, lr_decay=1.0, g_lr=1.0, d_lr=1.0
+    ).trainer.players
     for name, updates in (("generators", 10), ("discriminators", 30)):
         schedule = players[name].optimizer._learning_rate
         assert float(schedule(updates)) == 0 and float(schedule(updates / 2)) == 0.5
@@ -441,13 +531,16 @@ def test_pix2pix_takes_the_nearest_target_and_shows_all_of_them(build):
     assert weight == 0.5 and float(loss) == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("options, judged, terms", [
-    (dict(adversarial_weight=0.0), 0, {"l1"}),
-    (dict(l1_loss=0.0, conditional=False), 3, {"adv/D", "l1"}),
-    (dict(l1_loss=0.0), 6, {"adv/D", "l1"}),
-    (dict(conditional=False), 3, {"adv/D", "l1"}),
-    ({}, 6, {"adv/D", "l1"}),
-])
+@pytest.mark.parametrize(
+    "options, judged, terms",
+    [
+        (dict(adversarial_weight=0.0), 0, {"l1"}),
+        (dict(l1_loss=0.0, conditional=False), 3, {"adv/D", "l1"}),
+        (dict(l1_loss=0.0), 6, {"adv/D", "l1"}),
+        (dict(conditional=False), 3, {"adv/D", "l1"}),
+        ({}, 6, {"adv/D", "l1"}),
+    ],
+)
 def test_the_five_objectives_of_the_poster(build, options, judged, terms):
     """L1, GAN, cGAN, L1+GAN, L1+cGAN."""
     trainer = build("pix2pix-2", **options).trainer
@@ -476,15 +569,23 @@ def test_cyclegan_terms_are_those_of_the_paper(build):
         return np.float64(trainer.D[name](images, training=True))
 
     expected = {
-        "adv/b": ((on("b", fake_y) - 1) ** 2).mean(), "adv/a": ((on("a", fake_x) - 1) ** 2).mean(),
-        "cycle/a": 10 * l1(f(fake_y), x), "cycle/b": 10 * l1(g(fake_x), y),
-        "identity/b": 5 * l1(g(y), y), "identity/a": 5 * l1(f(x), x)}
+        "adv/b": ((on("b", fake_y) - 1) ** 2).mean(),
+        "adv/a": ((on("a", fake_x) - 1) ** 2).mean(),
+        "cycle/a": 10 * l1(f(fake_y), x),
+        "cycle/b": 10 * l1(g(fake_x), y),
+        "identity/b": 5 * l1(g(y), y),
+        "identity/a": 5 * l1(f(x), x),
+    }
     assert values == pytest.approx(expected, rel=1e-4)
     terms = trainer.discriminator_objective(x, y, made, None, 0)
     values = {k: w * float(v) for k, (w, v) in terms.items() if k.startswith("adv")}
-    assert values == pytest.approx({
-        "adv/b": (((on("b", y) - 1) ** 2).mean() + (on("b", fake_y) ** 2).mean()) / 2,
-        "adv/a": (((on("a", x) - 1) ** 2).mean() + (on("a", fake_x) ** 2).mean()) / 2}, rel=1e-4)
+    assert values == pytest.approx(
+        {
+            "adv/b": (((on("b", y) - 1) ** 2).mean() + (on("b", fake_y) ** 2).mean()) / 2,
+            "adv/a": (((on("a", x) - 1) ** 2).mean() + (on("a", fake_x) ** 2).mean()) / 2,
+        },
+        rel=1e-4,
+    )
 
 
 def test_discriminators_judge_what_the_pool_hands_on(build, monkeypatch):
@@ -510,8 +611,10 @@ def test_discriminators_judge_what_the_pool_hands_on(build, monkeypatch):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("variant, options", [
-    ("pix2pix-2", dict(norm="instance", dropout=0.0)), ("cyclegan-2", dict(pool_size=0))])
+@pytest.mark.parametrize(
+    "variant, options",
+    [("pix2pix-2", dict(norm="instance", dropout=0.0)), ("cyclegan-2", dict(pool_size=0))],
+)
 def test_every_critic_update_of_a_translator_has_its_own_batch(build, variant, options):
     """Update i judges batch i of the iteration, and what G makes of it after it has moved."""
     session = build(variant, n_critic=3, **options)
@@ -540,8 +643,10 @@ def test_every_coupling_pulls_every_generator(build):
     """No coupling is looked at without a gradient: each alone reaches all generators."""
     session = build("scogan-all", net="plain", n_critic=1)
     trainer = session.trainer
-    batch, draw = session.batches.batch(tf.constant(0, tf.int64)), Draw(
-        0, tf.constant(0, tf.int64), 4)
+    batch, draw = (
+        session.batches.batch(tf.constant(0, tf.int64)),
+        Draw(0, tf.constant(0, tf.int64), 4),
+    )
     first = [g.trainable_variables[0] for g in trainer.G]
     for coupling in trainer.couplings:
         with tf.GradientTape() as tape:
@@ -615,8 +720,10 @@ def test_pix2pix_needs_pairs(tmp_path):
 def test_the_published_test_mode_changes_no_state(build):
     """Dropout on, statistics of the image; a second call gives the same, and nothing moves."""
     session = build("pix2pix-targets", targets=1, dropout=0.5, norm="batch", steps=1)
-    trainer, (x, y) = session.trainer, [images.to_float(d.pixels(range(2)))
-                                        for d in session.domains]
+    trainer, (x, y) = (
+        session.trainer,
+        [images.to_float(d.pixels(range(2))) for d in session.domains],
+    )
     before = snapshot(session)
     rows = [np.asarray(v) for v in trainer.gallery(x, y)]
     np.testing.assert_array_equal(rows[1], trainer.gallery(x, y)[1])
@@ -629,8 +736,9 @@ def test_the_published_test_mode_changes_no_state(build):
 def test_early_stopping_keeps_the_best(tmp_path, monkeypatch):
     """Held-out scores fall, then rise: the run ends after two more and exports the best."""
     tf.config.run_functions_eagerly(True)
-    session = prepare(tiny.config(tmp_path, gan_type="pix2pix", early_stopping=2, sample_every=1,
-                                  steps=20))
+    session = prepare(
+        tiny.config(tmp_path, gan_type="pix2pix", early_stopping=2, sample_every=1, steps=20)
+    )
     scores = iter([0.5, 0.3, 0.4, 0.35, 0.2])
     states = []
 
@@ -657,8 +765,9 @@ def test_a_translation_run_says_its_networks(build):
 @pytest.mark.parametrize("kind", ["pix2pix", "cyclegan"])
 def test_the_direction_turns_the_domains_around(tmp_path, kind):
     """Which domain is the input; names of directions are those of the data set, not of the run."""
-    sessions = {way: prepare(tiny.config(tmp_path, gan_type=kind, direction=way))
-                for way in ("a2b", "b2a")}
+    sessions = {
+        way: prepare(tiny.config(tmp_path, gan_type=kind, direction=way)) for way in ("a2b", "b2a")
+    }
     assert [d.name for d in sessions["a2b"].domains] == ["a", "b"]
     assert [d.name for d in sessions["b2a"].domains] == ["b", "a"]
     x, _ = HeldOut(sessions["b2a"]).examples(2)
@@ -666,5 +775,6 @@ def test_the_direction_turns_the_domains_around(tmp_path, kind):
     np.testing.assert_array_equal(x, expected)
     for way, session in sessions.items():
         assert next(iter(session.trainer.translators())) == way
-        assert set(session.trainer.translators()) == ({way} if kind == "pix2pix"
-                                                      else {"a2b", "b2a"})
+        assert set(session.trainer.translators()) == (
+            {way} if kind == "pix2pix" else {"a2b", "b2a"}
+        )

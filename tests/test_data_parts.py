@@ -34,8 +34,10 @@ def put(path, image=None, shape=(8, 8, 3)):
 
 def read(name, size=8, **options):
     """Training and test part of a set."""
-    return [load(str(name), data_dir="nowhere", offline=True, image_size=size, split=split,
-                 **options) for split in ("train", "test")]
+    return [
+        load(str(name), data_dir="nowhere", offline=True, image_size=size, split=split, **options)
+        for split in ("train", "test")
+    ]
 
 
 # -------------------------------------------------------------------------------------- hold-out
@@ -103,8 +105,9 @@ def test_archives_are_parted_once(tmp_path, name):
     train, test = (load(dataset, split=split, **where)[0] for split in ("train", "test"))
     assert (train.size, test.size) == (54, 6) and np.bincount(test.labels).tolist() == [2, 2, 2]
     assert not {i.tobytes() for i in train.images} & {i.tobytes() for i in test.images}
-    np.savez(path, x_train=images[:40], y_train=numbers[:40], x_test=images[40:],
-             y_test=numbers[40:])
+    np.savez(
+        path, x_train=images[:40], y_train=numbers[:40], x_test=images[40:], y_test=numbers[40:]
+    )
     train, test = (load(dataset, split=split, **where)[0] for split in ("train", "test"))
     np.testing.assert_array_equal(train.images[..., 0], images[:40])
     np.testing.assert_array_equal(test.images[..., 0], images[40:])
@@ -126,7 +129,8 @@ def test_the_training_part_decides_the_channels(tmp_path, layout, trained, teste
     for part in read(f"{kind}:{tmp_path}"):
         assert {d.images.shape for d in part} == {(3, 8, 8, channels)}
     assert f"the training part is {'colour' if channels == 3 else 'gray'}" in str(
-        check(f"{kind}:{tmp_path}", tmp_path))
+        check(f"{kind}:{tmp_path}", tmp_path)
+    )
 
 
 def test_one_colour_image_of_many_makes_a_colour_set(tmp_path):
@@ -161,8 +165,13 @@ def test_domains_share_one_list_of_classes(tmp_path):
 
 def test_whole_numbers_become_classes_from_zero(tmp_path):
     np.savez(tmp_path / "a.npz", images=pixels(100, 8, 8), labels=np.arange(100) % 10 + 1)
-    np.savez(tmp_path / "b.npz", x_train=pixels(4, 8, 8), y_train=[7, -1, 7, 20],
-             x_test=pixels(2, 8, 8), y_test=[20, 3])
+    np.savez(
+        tmp_path / "b.npz",
+        x_train=pixels(4, 8, 8),
+        y_train=[7, -1, 7, 20],
+        x_test=pixels(2, 8, 8),
+        y_test=[20, 3],
+    )
     (domain,), _ = read(f"folder:{tmp_path / 'a.npz'}")
     assert domain.classes == tuple(map(str, range(1, 11))) and set(domain.labels) == set(range(10))
     train = load(f"folder:{tmp_path / 'b.npz'}", data_dir="", image_size=8)
@@ -203,8 +212,16 @@ def test_what_is_left_out_is_counted_by_reason(tmp_path):
     put(tmp_path / "train" / "cat" / "more" / "1.png")
     put(tmp_path / "val" / "cat" / "1.png")
     put(tmp_path / "loose.png")
-    for name in ("notes.txt", "train/list.csv", "train/cat/raw.CR2", ".DS_Store", "Thumbs.db",
-                 "train/._1.png", "train/cat/desktop.ini", "LICENCE"):
+    for name in (
+        "notes.txt",
+        "train/list.csv",
+        "train/cat/raw.CR2",
+        ".DS_Store",
+        "Thumbs.db",
+        "train/._1.png",
+        "train/cat/desktop.ini",
+        "LICENCE",
+    ):
         (tmp_path / name).write_text("x")
     (tmp_path / "__MACOSX").mkdir()
     (tmp_path / "__MACOSX" / "1.png").write_text("x")
@@ -236,6 +253,7 @@ def test_kaggles_celeba(tmp_path):
     listed.with_suffix(".csv").write_text("\n".join(map(",".join, rows)))
     listed.unlink()
     from gantrain.data.celeba import read_celeba
+
     (train,) = read_celeba(tmp_path / "celeba", "train", 8)
     np.testing.assert_array_equal(train.labels, values[held_out(12, "train")])
     assert train.classes == ("Smiling", "Male")
@@ -370,13 +388,21 @@ def test_content_is_known_by_its_hash_and_not_by_its_place(tmp_path):
         put(tmp_path / "job1" / "a" / f"{n}.png")
     first = read(f"folder:{tmp_path / 'job1' / 'a'}")[0]
     (tmp_path / "job1").rename(tmp_path / "job2")
-    moved = load(f"folder:{tmp_path / 'job1' / 'a'}", data_dir="", image_size=16,
-                 place=f"folder:{tmp_path / 'job2' / 'a'}")
+    moved = load(
+        f"folder:{tmp_path / 'job1' / 'a'}",
+        data_dir="",
+        image_size=16,
+        place=f"folder:{tmp_path / 'job2' / 'a'}",
+    )
     assert first[0].fingerprint == moved[0].fingerprint and len(first[0].fingerprint) == 16
     put(tmp_path / "job2" / "a" / "4.png", pixels(8, 8, 3))
     other = load(f"folder:{tmp_path / 'job2' / 'a'}", data_dir="", image_size=8)
-    refused(lambda: stored.refuse_other(entries(first), other, "run"), "--run_dir run",
-            "other content", "--data_dir")
+    refused(
+        lambda: stored.refuse_other(entries(first), other, "run"),
+        "--run_dir run",
+        "other content",
+        "--data_dir",
+    )
 
 
 @pytest.mark.parametrize("change, said", (
@@ -417,8 +443,15 @@ def test_a_run_goes_on_and_is_measured_where_its_data_have_moved(tmp_path, capsy
     for letter in "AB":
         for n in range(12):
             put(tmp_path / "job1" / letter / f"{n}.png", shape=(16, 16, 3))
-    options = dict(gan_type="pix2pix", image_size=16, width=1 / 16, generator="plain", patch="1",
-                   lr_decay=0.0, run_dir=str(tmp_path / "run"))
+    options = dict(
+        gan_type="pix2pix",
+        image_size=16,
+        width=1 / 16,
+        generator="plain",
+        patch="1",
+        lr_decay=0.0,
+        run_dir=str(tmp_path / "run"),
+    )
 
     def train(place, steps):
         return train_command(options | dict(dataset=f"pairs:{tmp_path / place}", steps=steps))
@@ -450,12 +483,22 @@ def test_a_translated_depth_map_is_in_the_units_of_its_set(tmp_path):
     assert depth.levels == Levels(400, 463, "uint16")
     (blank,) = (stored.blank(e) for e in entries([depth]))
     assert blank.levels == depth.levels and blank.images.dtype == np.uint16
-    report = translate_files(lambda x: x, tmp_path / "d" / "B", tmp_path / "out", channels=1,
-                             levels=(depth.levels, depth.levels))
+    report = translate_files(
+        lambda x: x,
+        tmp_path / "d" / "B",
+        tmp_path / "out",
+        channels=1,
+        levels=(depth.levels, depth.levels),
+    )
     made = cv2.imread(str(tmp_path / "out" / "2.png"), cv2.IMREAD_UNCHANGED)
     np.testing.assert_array_equal(made.ravel(), np.arange(400, 464))
-    translate_files(lambda x: x * 0 + 1, tmp_path / "d" / "A", tmp_path / "out", channels=1,
-                    levels=(None, depth.levels))
+    translate_files(
+        lambda x: x * 0 + 1,
+        tmp_path / "d" / "A",
+        tmp_path / "out",
+        channels=1,
+        levels=(None, depth.levels),
+    )
     made = cv2.imread(str(tmp_path / "out" / "2.png"), cv2.IMREAD_UNCHANGED)
     assert made.dtype == np.uint16 and (made == 463).all()
     assert report == (4, [], {})

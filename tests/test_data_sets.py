@@ -254,9 +254,7 @@ def test_facades_are_pairs_drawn_at_the_size_they_are_used_at(tmp_path, quick_fa
     tested = load_facades(image_size=16, load_size=20, split="test")
     assert [domain.images.shape for domain in tested] == [(5, 16, 16, 3)] * 2
     middle = load_facades(image_size=16, load_size=20, fit="short_side", split="test")
-    np.testing.assert_array_equal(
-        middle[0].images, facade_pairs(5, 1, 20)[0][:, 2:18, 2:18]
-    )
+    np.testing.assert_array_equal(middle[0].images, facade_pairs(5, 1, 20)[0][:, 2:18, 2:18])
     quick_facades.facade_pairs = None
     again = load_facades(image_size=16, load_size=20)
     np.testing.assert_array_equal(again[1].images, renderings.images)

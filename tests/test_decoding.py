@@ -36,7 +36,7 @@ def tif(array, photometric="rgb", **options):
 
 def opencv(extension, array):
     """A file by OpenCV, which takes RGB order here."""
-    order = [2, 1, 0, 3][:array.shape[-1]] if array.ndim == 3 else slice(None)
+    order = [2, 1, 0, 3][: array.shape[-1]] if array.ndim == 3 else slice(None)
     return cv2.imencode(extension, np.ascontiguousarray(array[..., order]))[1].tobytes()
 
 
@@ -49,14 +49,27 @@ def png(array, kind, *chunks, interlaced=False):
     height, width = array.shape[:2]
     passes = [array]
     if interlaced:
-        starts = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2),
-                  (0, 1, 2, 2), (1, 0, 2, 1))
+        starts = (
+            (0, 0, 8, 8),
+            (0, 4, 8, 8),
+            (4, 0, 8, 4),
+            (0, 2, 4, 4),
+            (2, 0, 4, 2),
+            (0, 1, 2, 2),
+            (1, 0, 2, 1),
+        )
         passes = [array[top::down, left::across] for top, left, down, across in starts]
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for part in passes for row in part
-                    if row.size)
+    rows = b"".join(
+        b"\0" + row.astype(">u2").tobytes() for part in passes for row in part if row.size
+    )
     head = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, int(interlaced))
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + b"".join(chunks)
-            + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + b"".join(chunks)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
 
 
 def refused(data, *words, **options):
@@ -68,9 +81,13 @@ def refused(data, *words, **options):
 
 
 palette = Image.fromarray(COLOUR).quantize(8)
-BMP = (b"BM" + struct.pack("<IHHIIiiHHIIiiII", 354, 0, 0, 138, 124, 9, 6, 1, 32, 3, 216, 0, 0, 0, 0)
-       + struct.pack("<4I", 0xff0000, 0xff00, 0xff, 0xff000000) + bytes(68)
-       + bytes((*RGB[::-1], 128)) * 54)
+BMP = (
+    b"BM"
+    + struct.pack("<IHHIIiiHHIIiiII", 354, 0, 0, 138, 124, 9, 6, 1, 32, 3, 216, 0, 0, 0, 0)
+    + struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    + bytes(68)
+    + bytes((*RGB[::-1], 128)) * 54
+)
 LA = Image.new("LA", SIZE[::-1], (77, 128))
 RGBA = Image.new("RGBA", SIZE[::-1], (*RGB, 128))
 BLUE = Image.new("RGB", SIZE[::-1], (0, 0, 255))
@@ -168,14 +185,18 @@ def test_pixels_are_those_that_were_written(kind):
     if kind == "AVIF" and not features.check("avif"):
         pytest.skip("this Pillow has no AVIF")
     smooth = cv2.resize(RNG.integers(0, 256, (4, 5, 3), dtype=np.uint8), (40, 32))
-    options = {"WEBP": {"lossless": True}, "JPEG": {"quality": 100, "subsampling": 0},
-               "AVIF": {"quality": 100, "subsampling": "4:4:4"}}
+    options = {
+        "WEBP": {"lossless": True},
+        "JPEG": {"quality": 100, "subsampling": 0},
+        "AVIF": {"quality": 100, "subsampling": "4:4:4"},
+    }
     made = images.decode(pil(smooth, kind, **options.get(kind, {})), kind)
     assert np.abs(made.astype(int) - smooth).max() <= (3 if kind in ("JPEG", "AVIF") else 0)
 
 
-@pytest.mark.parametrize("kind, channels", ((0, [0]), (2, [0, 1, 2]), (4, [0, 1]),
-                                            (6, [0, 1, 2, 3])))
+@pytest.mark.parametrize(
+    "kind, channels", ((0, [0]), (2, [0, 1, 2]), (4, [0, 1]), (6, [0, 1, 2, 3]))
+)
 @pytest.mark.parametrize("interlaced", (False, True))
 def test_sixteen_bits_of_png_are_lossless(kind, channels, interlaced):
     array = RNG.integers(0, 65536, (13, 11, 4), dtype=np.uint16)[..., channels]
@@ -200,18 +221,35 @@ def test_jpegs_have_the_bits_that_pillow_gives_them():
 
 
 def test_modes_without_a_mapping_are_refused_by_name():
-    lab = ImageCms.profileToProfile(Image.fromarray(COLOUR), ImageCms.createProfile("sRGB"),
-                                    ImageCms.createProfile("LAB"), outputMode="LAB")
+    lab = ImageCms.profileToProfile(
+        Image.fromarray(COLOUR),
+        ImageCms.createProfile("sRGB"),
+        ImageCms.createProfile("LAB"),
+        outputMode="LAB",
+    )
     refused(pil(lab, "TIFF"), "LAB", "convert")
     for kind in (np.int8, np.int16, np.uint32, np.int32, np.complex64):
         refused(tif(np.ones(SIZE, kind), "minisblack"), np.dtype(kind).name, "convert")
-    refused(tif(np.concatenate([COLOUR] * 4, -1), "minisblack", planarconfig="contig",
-                extrasamples=[0] * 11), "12 x 8 bits")
+    refused(
+        tif(
+            np.concatenate([COLOUR] * 4, -1),
+            "minisblack",
+            planarconfig="contig",
+            extrasamples=[0] * 11,
+        ),
+        "12 x 8 bits",
+    )
 
 
 def test_files_that_are_no_images_are_refused():
-    for data in (b"", b"\xff\xd8", b"<html>404</html>", b"%!PS-Adobe-3.0 EPSF-3.0\n" + bytes(99),
-                 b"8BPS\0\1" + bytes(99), pil(COLOUR, "ICO")):
+    for data in (
+        b"",
+        b"\xff\xd8",
+        b"<html>404</html>",
+        b"%!PS-Adobe-3.0 EPSF-3.0\n" + bytes(99),
+        b"8BPS\0\1" + bytes(99),
+        pil(COLOUR, "ICO"),
+    ):
         refused(data, "not a readable image", "replace or remove")
     if decoding.pillow_heif is None:
         refused(b"\0\0\0\x18ftypheic" + bytes(99), "HEIC", "pillow-heif")
@@ -221,8 +259,11 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(recwarn):
     png_head = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
     bmp = struct.pack("<IHHIIiiHHIIiiII", 54, 0, 0, 54, 40, 70_000, 70_000, 1, 24, *[0] * 6)
     jpeg = pil(COLOUR, "JPEG").replace(struct.pack(">HH", *SIZE), b"\xff" * 4)
-    for data in (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", png_head) + chunk(b"IDAT", b""), b"BM" + bmp,
-                 jpeg):
+    for data in (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", png_head) + chunk(b"IDAT", b""),
+        b"BM" + bmp,
+        jpeg,
+    ):
         refused(data, "too many pixels")
     # Between the size of which Pillow warns and the limit.
     assert images.decode(pil(Image.new("1", (10_000, 9_500))), "large").shape == (9_500, 10_000, 1)
@@ -244,20 +285,24 @@ KINDS = {
 @pytest.mark.parametrize("kept", (0, 2, 30, 0.5, 0.9, 0.99))
 def test_a_file_that_is_cut_is_refused(kind, kept):
     data = KINDS[kind]
-    refused(data[:kept if isinstance(kept, int) else int(len(data) * kept)], "not a readable image")
+    refused(
+        data[: kept if isinstance(kept, int) else int(len(data) * kept)], "not a readable image"
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_bytes_behind_the_end_are_left_alone(kind):
     more = RNG.integers(0, 256, 50_000, dtype=np.uint8).tobytes()
-    np.testing.assert_array_equal(images.decode(KINDS[kind] + more + b"\xff\xda\xff\xd9", "photo"),
-                                  images.decode(KINDS[kind], "photo"))
+    np.testing.assert_array_equal(
+        images.decode(KINDS[kind] + more + b"\xff\xda\xff\xd9", "photo"),
+        images.decode(KINDS[kind], "photo"),
+    )
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"bmp", "ppm"}))
 def test_a_file_whose_middle_is_lost_is_refused(kind):
     data = KINDS[kind]
-    refused(data[:len(data) // 2] + data[-150:], "not a readable image")
+    refused(data[: len(data) // 2] + data[-150:], "not a readable image")
 
 
 def test_a_gray_jpeg_that_ends_in_middle_gray_is_whole():
@@ -283,7 +328,7 @@ def profile(*, gamma=None, green=None):
 def test_colours_are_brought_to_srgb():
     linear = images.decode(pil(COLOUR, icc_profile=profile(gamma=1.0)), "linear")[0, 0]
     share = np.array(RGB) / 255
-    expected = 255 * np.where(share <= 0.0031308, 12.92 * share, 1.055 * share**(1 / 2.4) - 0.055)
+    expected = 255 * np.where(share <= 0.0031308, 12.92 * share, 1.055 * share ** (1 / 2.4) - 0.055)
     np.testing.assert_allclose(linear, expected, atol=2)
     for kind in ("JPEG", "WEBP", "TIFF"):
         options = {"lossless": True} if kind == "WEBP" else {"quality": 100}
@@ -299,8 +344,15 @@ def test_colours_are_brought_to_srgb():
     np.testing.assert_array_equal(images.decode(data, "deep", levels=levels)[0, 0], DEEP[0, 0, :3])
 
 
-@pytest.mark.parametrize("data", (b"broken" * 30, profile(), b"",
-                                  ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()))
+@pytest.mark.parametrize(
+    "data",
+    (
+        b"broken" * 30,
+        profile(),
+        b"",
+        ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes(),
+    ),
+)
 def test_a_profile_that_says_nothing_changes_nothing(data):
     gradient = RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8)
     for pixels in (gradient, gradient[..., 0]):
@@ -340,19 +392,28 @@ def test_floats_need_levels(kind):
     refused(data, "set holds uint16", levels=images.Levels(0, 9, "uint16"))
     refused(pil(DEEP[..., 0]), "set holds float32", levels=images.Levels(0, 9, "float32"))
     for bad in (np.nan, np.inf):
-        refused(tif(np.full(SIZE, bad, kind), "minisblack"), "no numbers",
-                levels=images.Levels(0.0, 1.0, "float32"))
+        refused(
+            tif(np.full(SIZE, bad, kind), "minisblack"),
+            "no numbers",
+            levels=images.Levels(0.0, 1.0, "float32"),
+        )
 
 
 def test_a_pfm_is_floats():
     data = b"Pf\n9 6\n-1.0\n" + np.full(SIZE, 0.5, "<f4").tobytes()
     np.testing.assert_array_equal(
-        images.decode(data, "flow", levels=images.Levels(0.0, 1.0, "float32")), 32768)
+        images.decode(data, "flow", levels=images.Levels(0.0, 1.0, "float32")), 32768
+    )
 
 
-@pytest.mark.parametrize("levels, suffix", ((images.Levels(400, 4100, "uint16"), ".png"),
-                                            (images.Levels(400, 4100, "uint16"), ".tif"),
-                                            (images.Levels(-0.5, 1.5, "float32"), ".tif")))
+@pytest.mark.parametrize(
+    "levels, suffix",
+    (
+        (images.Levels(400, 4100, "uint16"), ".png"),
+        (images.Levels(400, 4100, "uint16"), ".tif"),
+        (images.Levels(-0.5, 1.5, "float32"), ".tif"),
+    ),
+)
 @pytest.mark.parametrize("opacity", (None, np.uint8, np.uint16))
 def test_results_are_written_in_the_units_of_their_levels(tmp_path, levels, suffix, opacity):
     colour = RNG.uniform(-1, 1, (5, 4, 3)).astype(np.float32)
@@ -390,12 +451,29 @@ def weights(old, new):
     return found
 
 
-PAIRS = [((28, 28), (32, 32)), ((218, 178), (128, 128)), ((64, 1024), (128, 128)),
-         ((32, 96), (64, 64)), ((32, 100), (64, 64)), ((32, 355), (64, 64)), ((1, 1), (5, 7)),
-         ((3, 1), (2, 2)), ((7, 5), (13, 3)), ((13, 17), (1, 1)), ((2, 2), (1, 3)),
-         ((60, 40), (16, 16)), ((16, 16), (60, 40)), ((101, 103), (97, 107)), ((33, 50), (33, 20)),
-         ((50, 33), (50, 66)), ((300, 200), (299, 201)), ((9, 8), (8, 9)), ((1, 640), (64, 64)),
-         ((640, 1), (64, 64)), ((11, 11), (7, 7))]
+PAIRS = [
+    ((28, 28), (32, 32)),
+    ((218, 178), (128, 128)),
+    ((64, 1024), (128, 128)),
+    ((32, 96), (64, 64)),
+    ((32, 100), (64, 64)),
+    ((32, 355), (64, 64)),
+    ((1, 1), (5, 7)),
+    ((3, 1), (2, 2)),
+    ((7, 5), (13, 3)),
+    ((13, 17), (1, 1)),
+    ((2, 2), (1, 3)),
+    ((60, 40), (16, 16)),
+    ((16, 16), (60, 40)),
+    ((101, 103), (97, 107)),
+    ((33, 50), (33, 20)),
+    ((50, 33), (50, 66)),
+    ((300, 200), (299, 201)),
+    ((9, 8), (8, 9)),
+    ((1, 640), (64, 64)),
+    ((640, 1), (64, 64)),
+    ((11, 11), (7, 7)),
+]
 
 
 @pytest.mark.parametrize("old, new", PAIRS)
@@ -415,5 +493,6 @@ def test_each_axis_is_scaled_by_its_own_rule(old, new):
 def test_nearest_takes_the_pixel_at_the_centre():
     codes = np.arange(12, dtype=np.uint16).reshape(1, 3, 4, 1)
     np.testing.assert_array_equal(images.scale(codes, 3, 2, nearest=True)[0, 0, :, 0], [1, 3])
-    np.testing.assert_array_equal(images.scale(codes, 3, 8, nearest=True)[0, 0, :, 0],
-                                  np.repeat(np.arange(4), 2))
+    np.testing.assert_array_equal(
+        images.scale(codes, 3, 8, nearest=True)[0, 0, :, 0], np.repeat(np.arange(4), 2)
+    )

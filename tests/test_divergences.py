@@ -12,7 +12,7 @@ from gantrain.measures import divergences
 def test_jensen_shannon_by_scipy_and_at_its_ends():
     rng = np.random.default_rng(0)
     p, q = rng.random(9), rng.random(9)
-    wanted = scipy.spatial.distance.jensenshannon(p, q)**2
+    wanted = scipy.spatial.distance.jensenshannon(p, q) ** 2
     assert divergences.jensen_shannon(p, q) == pytest.approx(wanted, rel=1e-10)
     assert divergences.jensen_shannon(p, 3 * p) == pytest.approx(0, abs=1e-12)
     assert divergences.jensen_shannon([1, 0], [0, 1]) == pytest.approx(math.log(2))
@@ -20,7 +20,8 @@ def test_jensen_shannon_by_scipy_and_at_its_ends():
 
 def test_kullback_leibler_by_hand():
     assert divergences.kullback_leibler([1, 3], [1, 1]) == pytest.approx(
-        0.25 * math.log(0.5) + 0.75 * math.log(1.5))
+        0.25 * math.log(0.5) + 0.75 * math.log(1.5)
+    )
     assert divergences.kullback_leibler([1, 1], [1, 0]) == math.inf
 
 

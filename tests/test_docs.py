@@ -14,8 +14,13 @@ from gantrain.commands import COMMANDS
 from gantrain.config import configure, resolve
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md",
-         ROOT / "data" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "data" / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 FENCES = re.compile(r"^```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -70,8 +75,13 @@ def test_every_module_that_a_page_names_is_there():
         several = r"`(gantrain/[\w/.]*)`((?:,? (?:and |or )?`[\w/]+(?:\.py|/)`)*)"
         for first, also in re.findall(several, text):
             folder = first if first.endswith("/") else first.rpartition("/")[0] + "/"
-            named = [first, *(name if name.startswith("gantrain/") else folder + name
-                              for name in re.findall(r"`([^`]+)`", also))]
+            named = [
+                first,
+                *(
+                    name if name.startswith("gantrain/") else folder + name
+                    for name in re.findall(r"`([^`]+)`", also)
+                ),
+            ]
             missing += [f"{page.name}: {path}" for path in named if not (ROOT / path).exists()]
         for dotted in set(re.findall(r"`(gantrain(?:\.\w+)+)", text)):
             if dotted.rpartition(".")[2] in ("py", "egg"):
@@ -133,6 +143,6 @@ def test_the_readme_leads_to(name):
 
 def test_contributors_run_what_ci_runs():
     script = (ROOT / ".ci" / "run").read_text()
-    for command in ("ruff check .", "mypy", "python -m pytest"):
+    for command in ("ruff check .", "ruff format --check .", "mypy", "python -m pytest"):
         assert command in (ROOT / "CONTRIBUTING.md").read_text()
         assert re.search(rf"^{re.escape(command)}( |$)", script, re.M)

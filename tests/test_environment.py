@@ -21,8 +21,12 @@ from gantrain.runs.directory import RunDirectory
 
 PACKAGE = Path(gantrain.__file__).parent
 # Distributions that are called otherwise than what they are imported by.
-IMPORTED_BY = {"cv2": "opencv-python-headless", "PIL": "pillow", "pillow_heif": "pillow-heif",
-               "tensorflow_datasets": "tensorflow-datasets"}
+IMPORTED_BY = {
+    "cv2": "opencv-python-headless",
+    "PIL": "pillow",
+    "pillow_heif": "pillow-heif",
+    "tensorflow_datasets": "tensorflow-datasets",
+}
 
 OPTIONAL = {"pillow-heif"}  # used where it is there
 
@@ -81,8 +85,12 @@ def repository(path, name=None):
     def git(*words):
         plain = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
         return subprocess.run(
-            ["git", "-C", path, "-c", "user.name=a", "-c", "user.email=a@b", *words], check=True,
-            capture_output=True, text=True, env=plain).stdout.strip()
+            ["git", "-C", path, "-c", "user.name=a", "-c", "user.email=a@b", *words],
+            check=True,
+            capture_output=True,
+            text=True,
+            env=plain,
+        ).stdout.strip()
 
     git("init")
     git("add", ".")
@@ -105,8 +113,11 @@ def test_a_commit_is_that_of_this_project_only(tmp_path, monkeypatch):
     assert runtime._commit(other) is None
     bare, _ = repository(tmp_path / "bare")
     assert runtime._commit(bare) is None
-    for inside in (tmp_path / "own" / ".venv" / "lib" / "gantrain",
-                   tmp_path / "other" / ".venv" / "lib" / "gantrain", tmp_path / "gantrain"):
+    for inside in (
+        tmp_path / "own" / ".venv" / "lib" / "gantrain",
+        tmp_path / "other" / ".venv" / "lib" / "gantrain",
+        tmp_path / "gantrain",
+    ):
         inside.mkdir(parents=True)
         assert runtime._commit(inside) is None
 
@@ -116,7 +127,9 @@ def test_a_run_that_goes_on_elsewhere_keeps_where_it_was(tmp_path):
     for host in ("one", "two", "three"):
         run.begin(tiny.config(run.path), {"host": host}, tiny.domains(2))
     assert json.loads((run.path / "environment.json").read_text()) == {
-        "host": "three", "before": [{"host": "one"}, {"host": "two"}]}
+        "host": "three",
+        "before": [{"host": "one"}, {"host": "two"}],
+    }
 
 
 @pytest.mark.parametrize("text", ["", "{"])

@@ -74,10 +74,17 @@ def test_lpips_has_the_measurements_of_the_thesis_and_their_floors(finished, tmp
     weights, traced, distance = tmp_path / "lpips.npz", [], LPIPS.distance
     tiny.write_lpips(weights)
     monkeypatch.setattr(LPIPS, "distance", lambda *both: traced.append(1) or distance(*both))
-    result = tiny.evaluated(finished, ["lpips", "lpips_cross"], 12, 0,
-                                 Weights(lpips=str(weights)))
-    names = {"generated_a~generated_b", "real_a~real_b", "generated_a~real_a", "generated_b~real_b",
-             "real_a~real_a", "real_b~real_b", "generated_a~real_b", "generated_b~real_a"}
+    result = tiny.evaluated(finished, ["lpips", "lpips_cross"], 12, 0, Weights(lpips=str(weights)))
+    names = {
+        "generated_a~generated_b",
+        "real_a~real_b",
+        "generated_a~real_a",
+        "generated_b~real_b",
+        "real_a~real_a",
+        "real_b~real_b",
+        "generated_a~real_b",
+        "generated_b~real_a",
+    }
     values = result["values"]
     assert {k for k in values if k.startswith("lpips/")} == {f"lpips/{n}" for n in names}
     assert all(values[f"lpips/{n}"] > 0 for n in names)
@@ -88,8 +95,9 @@ def test_lpips_has_the_measurements_of_the_thesis_and_their_floors(finished, tmp
 
 def test_what_was_measured_is_kept_and_not_measured_again(finished, monkeypatch):
     calls = []
-    metric = Metric("counts", lambda e: calls.append(1) or {"own/value": 1.5},
-                               lambda e: "", ("own/value", max))
+    metric = Metric(
+        "counts", lambda e: calls.append(1) or {"own/value": 1.5}, lambda e: "", ("own/value", max)
+    )
     monkeypatch.setitem(METRICS, "own", metric)
     first = tiny.evaluated(finished, ["own"], 11, 1)
     assert first == json.loads((finished / "metrics.json").read_text())
@@ -102,9 +110,17 @@ def test_what_was_measured_is_kept_and_not_measured_again(finished, monkeypatch)
 
 def test_another_file_of_weights_is_measured_anew(finished, monkeypatch, tmp_path):
     calls = []
-    monkeypatch.setitem(METRICS, "lpips", Metric(
-        "counts", lambda e: calls.append(e.weights.lpips) or {"lpips/x": 1.0}, lambda e: "",
-        ("lpips", min), weights="lpips"))
+    monkeypatch.setitem(
+        METRICS,
+        "lpips",
+        Metric(
+            "counts",
+            lambda e: calls.append(e.weights.lpips) or {"lpips/x": 1.0},
+            lambda e: "",
+            ("lpips", min),
+            weights="lpips",
+        ),
+    )
     for name in ("one", "one", "two"):
         tiny.evaluated(finished, ["lpips"], 13, 1, Weights(lpips=name))
     assert calls == ["one", "two"]
@@ -112,8 +128,7 @@ def test_another_file_of_weights_is_measured_anew(finished, monkeypatch, tmp_pat
 
 @pytest.mark.parametrize("metric, part", [("lpips", "--lpips_weights"), ("pixels", "pix2pix")])
 def test_a_metric_that_does_not_fit_says_why(finished, metric, part):
-    tiny.refused(lambda: tiny.evaluated(finished, [metric], 10, 0), f"--metrics {metric}",
-                 part)
+    tiny.refused(lambda: tiny.evaluated(finished, [metric], 10, 0), f"--metrics {metric}", part)
 
 
 def test_an_unlabelled_set_has_no_coherence(tmp_path):
@@ -130,7 +145,7 @@ def test_pixels_of_a_translator(tmp_path):
     errors = [np.mean(abs(out - y)) for _, out, y in e.translations()]
     assert len(errors) == result["counts"]["pixels"] == 12
     assert result["values"]["pixels/l1"] == pytest.approx(np.mean(errors), rel=1e-4)
-    (name, (out, real)), = e.sets().items()
+    ((name, (out, real)),) = e.sets().items()
     assert name == "b" and made(out).shape == made(real).shape
 
 
@@ -143,10 +158,14 @@ def test_keep_best_ends_with_the_best_state(tmp_path, monkeypatch):
         states.append(tiny.values(e.trainer.G[0].trainable_variables))
         return {"own/score": next(scores)}
 
-    monkeypatch.setitem(METRICS, "own", Metric(
-        "a score", measure, lambda e: "", ("own/score", max)))
-    session = prepare(tiny.config(tmp_path / "run", steps=3, evaluate_every=1,
-                                  evaluate_metrics="own", keep_best="own"))
+    monkeypatch.setitem(
+        METRICS, "own", Metric("a score", measure, lambda e: "", ("own/score", max))
+    )
+    session = prepare(
+        tiny.config(
+            tmp_path / "run", steps=3, evaluate_every=1, evaluate_metrics="own", keep_best="own"
+        )
+    )
     fit(session)
     for kept, best in zip(session.trainer.G[0].trainable_variables, states[1], strict=True):
         np.testing.assert_array_equal(kept, best)
@@ -158,8 +177,9 @@ def test_every_is_the_short_name_and_keep_best_needs_a_measurement(tmp_path, cap
     words = ["--dataset", "tiny", "--run_dir", str(tmp_path / "run")]
     assert main([*words, "--keep_best", "coherence"]) == 2
     assert "--every" in capsys.readouterr().err
-    _, options = flags.parse("gantrain", {k: v[:2] for k, v in COMMANDS.items()}, "train",
-                             ["--every", "5"])
+    _, options = flags.parse(
+        "gantrain", {k: v[:2] for k, v in COMMANDS.items()}, "train", ["--every", "5"]
+    )
     assert options == {"evaluate_every": 5}
 
 
@@ -175,7 +195,8 @@ def test_modes_of_points(tmp_path):
     train(tiny.ring_config(tmp_path / "run", steps=1))
     values = tiny.evaluated(tmp_path / "run", num=50)["values"]
     assert values["modes/modes/ring"] == 10 and set(values) == {
-        f"modes/{k}/ring" for k in ("covered", "modes", "near", "entropy")}
+        f"modes/{k}/ring" for k in ("covered", "modes", "near", "entropy")
+    }
 
 
 def test_cross_coherence_goes_both_ways(finished):
@@ -192,8 +213,12 @@ def test_a_run_without_images_says_where_its_scores_are(tmp_path, kind, metric):
     """And begins no other run: what judges is trained for runs that can be judged."""
     train(tiny.config(tmp_path / "runs" / "own", gan_type=kind, steps=1))
     for metrics in (None, [metric]):
-        tiny.refused(lambda m=metrics: tiny.evaluated(tmp_path / "runs" / "own", m),
-                     f"a {kind} makes no images", "summary.json", "--run_dir")
+        tiny.refused(
+            lambda m=metrics: tiny.evaluated(tmp_path / "runs" / "own", m),
+            f"a {kind} makes no images",
+            "summary.json",
+            "--run_dir",
+        )
     assert [p.name for p in (tmp_path / "runs").iterdir()] == ["own"]
 
 
@@ -212,6 +237,7 @@ def test_metrics_ask_a_trainer_for_abilities_and_leave_it_as_it_is():
     """No trainer, run or command is known below, and nothing of a trainer is assigned to."""
     for path in Path(streams.__file__).parent.glob("*.py"):
         text = path.read_text()
-        assert not re.search(r"(from|import) gantrain\.(trainers|runs|session|config|commands)\b",
-                             text), path.name
+        assert not re.search(
+            r"(from|import) gantrain\.(trainers|runs|session|config|commands)\b", text
+        ), path.name
         assert not re.search(r"e\.trainer[.\w]* = |^ +from gantrain", text, re.MULTILINE), path.name

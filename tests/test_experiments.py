@@ -33,10 +33,13 @@ def all_options():
 
 def test_published_numbers_are_those_of_the_source():
     printed = {  # thesis, tables 5.2 and 3.7, row by row
-        "table5.2": ["0.3400 0.2434 0.3016 0.3093 0.3022 0.2948",
-                     "0.1126 0.1194 0.1162 0.1153 0.1146 0.1120",
-                     "0.2151 0.1941 0.2046 0.2083 0.2094 0.2117"],
-        "table3.7": ["0.6676", "0.7472", "0.7101", "0.6824"]}
+        "table5.2": [
+            "0.3400 0.2434 0.3016 0.3093 0.3022 0.2948",
+            "0.1126 0.1194 0.1162 0.1153 0.1146 0.1120",
+            "0.2151 0.1941 0.2046 0.2083 0.2094 0.2117",
+        ],
+        "table3.7": ["0.6676", "0.7472", "0.7101", "0.6824"],
+    }
     for name, rows in printed.items():
         e = EXPERIMENTS[name]
         for row, line in zip(e.rows, rows, strict=False):
@@ -59,12 +62,26 @@ def test_every_pair_of_networks_can_be_built():
         if c.has(PairOptions):
             n = c.of(PairOptions)
             s = c.of(Sharing) if c.has(Sharing) else Sharing(0, 0)
-            wanted.add((n.net, c.data.image_size or find(c.data.dataset).image_size,
-                        s.shared_layers, s.d_shared_layers))
+            wanted.add(
+                (
+                    n.net,
+                    c.data.image_size or find(c.data.dataset).image_size,
+                    s.shared_layers,
+                    s.d_shared_layers,
+                )
+            )
     for net, size, shared, d_shared in wanted:
         shape = (size, size, 3) if size else (2,)
-        build_pair(net, 2, shape, noise_dim=6, width=0.02, shared_layers=shared,
-                   d_shared_layers=d_shared, seed=0)
+        build_pair(
+            net,
+            2,
+            shape,
+            noise_dim=6,
+            width=0.02,
+            shared_layers=shared,
+            d_shared_layers=d_shared,
+            seed=0,
+        )
 
 
 def test_what_is_drawn_is_drawn_large_enough():
@@ -80,8 +97,12 @@ def test_rows_of_translators_are_measured(tmp_path, gan_type):
     session = prepare(tiny.config(tmp_path, gan_type=gan_type))
     e = streams_of(session, 2, 0)
     found = measure(e, ["pixels"])
-    asked = {row.key.format(*e.names) for x in EXPERIMENTS.values() for row in x.rows
-             if x.scales and x.scales["cpu"].get("gan_type") == gan_type}
+    asked = {
+        row.key.format(*e.names)
+        for x in EXPERIMENTS.values()
+        for row in x.rows
+        if x.scales and x.scales["cpu"].get("gan_type") == gan_type
+    }
     asked = {key for key in asked if key.startswith("pixels/")}
     assert len(asked) >= 3 and asked <= found.keys()
 
@@ -103,20 +124,46 @@ def test_a_stand_in_is_taken_only_where_the_set_is_not_here(monkeypatch):
 def test_the_cpu_runs_of_digits(monkeypatch):
     monkeypatch.setattr(table, "is_here", lambda name, data_dir: name == "mnist2street")
     arms = {a.slug: a for a in EXPERIMENTS["table5.2"].arms}
-    o = table.options(EXPERIMENTS["table5.2"], arms["frcc"],
-                      Request("cpu", substitute=True, runs="r"), 2)
-    assert o == dict(preset="quick", classifier_steps=2_000, steps=2_000, semantic_loss=0.0,
-                     feature_loss=10.0, cycle_loss=1.0, dataset="mnist2street", seed=2,
-                     run_dir="r/cpu/mnist2street-frcc-seed2", data_dir="data", offline=False)
+    o = table.options(
+        EXPERIMENTS["table5.2"], arms["frcc"], Request("cpu", substitute=True, runs="r"), 2
+    )
+    assert o == dict(
+        preset="quick",
+        classifier_steps=2_000,
+        steps=2_000,
+        semantic_loss=0.0,
+        feature_loss=10.0,
+        cycle_loss=1.0,
+        dataset="mnist2street",
+        seed=2,
+        run_dir="r/cpu/mnist2street-frcc-seed2",
+        data_dir="data",
+        offline=False,
+    )
 
 
 def ring(path="", steps=4, dataset="ring"):
-    usual = dict(gan_type="gan", net="toy", n_critic=1, width=tiny.WIDTH, batch_size=4,
-                 steps=steps, noise_dim=6, log_every=1)
-    return Experiment("a tiny table", "tests", dataset, {}, {"smoke": usual},
-                      (Arm("A", "a", {"smoke": {}}, {"score": 0.5}),),
-                      (Row("score", "score/{0}"), Row("far", "lpips/{0}")), ("score", "lpips"),
-                      {"smoke": 10})
+    usual = dict(
+        gan_type="gan",
+        net="toy",
+        n_critic=1,
+        width=tiny.WIDTH,
+        batch_size=4,
+        steps=steps,
+        noise_dim=6,
+        log_every=1,
+    )
+    return Experiment(
+        "a tiny table",
+        "tests",
+        dataset,
+        {},
+        {"smoke": usual},
+        (Arm("A", "a", {"smoke": {}}, {"score": 0.5}),),
+        (Row("score", "score/{0}"), Row("far", "lpips/{0}")),
+        ("score", "lpips"),
+        {"smoke": 10},
+    )
 
 
 def measured(path, metrics, num, seed):
@@ -140,11 +187,16 @@ def test_a_table_runs_reuses_and_resumes(tmp_path):
     trained = []
     path = tmp_path / "smoke" / "ring-a-seed1"
     (path / "summary.json").unlink()
-    table.run(ring(), request, evaluate=measured,
-              train=lambda config, say: trained.append(config.run.run_dir) or "")
+    table.run(
+        ring(),
+        request,
+        evaluate=measured,
+        train=lambda config, say: trained.append(config.run.run_dir) or "",
+    )
     assert trained == [str(path)]
-    changed = ring().__class__(**{**vars(ring()), "scales": {
-        "smoke": ring().scales["smoke"] | {"batch_size": 5}}})
+    changed = ring().__class__(
+        **{**vars(ring()), "scales": {"smoke": ring().scales["smoke"] | {"batch_size": 5}}}
+    )
     with pytest.raises(UserError, match="--batch_size 4 -> 5"):
         table.run(changed, request, evaluate=measured)
     assert RunDirectory(path).metrics()
@@ -161,11 +213,17 @@ def test_columns_can_be_trained_apart(tmp_path):
     # What is there counts, whichever seed is missing.
     (tmp_path / "smoke" / "ring-b-seed0" / "summary.json").unlink()
     some = Request("smoke", seeds=2, runs=str(tmp_path), arms=("B",))
-    table.run(two, some, evaluate=lambda *asked: {"score/ring": 1.0},
-              train=lambda config, say: "diverged" if config.run.seed == 0 else table._train(
-                  config, say))
-    result = table.run(two, Request("smoke", seeds=2, runs=str(tmp_path), arms=("A",)),
-                       evaluate=lambda *asked: {"score/ring": 1.0})
+    table.run(
+        two,
+        some,
+        evaluate=lambda *asked: {"score/ring": 1.0},
+        train=lambda config, say: "diverged" if config.run.seed == 0 else table._train(config, say),
+    )
+    result = table.run(
+        two,
+        Request("smoke", seeds=2, runs=str(tmp_path), arms=("A",)),
+        evaluate=lambda *asked: {"score/ring": 1.0},
+    )
     assert result.cells["score", "B"] == Cell((1.0,), "seed 0 not trained")
     with pytest.raises(UserError, match="--arms C: choose from A, B"):
         table.run(two, Request("smoke", arms=("C",)))
@@ -181,8 +239,9 @@ def test_a_missing_set_is_a_cell(tmp_path):
 
 
 def test_csv_and_markdown_hold_what_was_measured():
-    result = table.Result({("score", "A"): Cell((0.25, 0.75)), ("far", "A"): Cell((), "no | w")},
-                          {}, ("ring",))
+    result = table.Result(
+        {("score", "A"): Cell((0.25, 0.75)), ("far", "A"): Cell((), "no | w")}, {}, ("ring",)
+    )
     rows = list(csv.DictReader(io.StringIO(write.csv_text(ring(), result))))
     assert float(rows[0]["mean"]) == 0.5 and float(rows[0]["published"]) == 0.5
     assert rows[0]["seeds"] == "2" and rows[1]["missing"] == "no | w"
@@ -202,8 +261,14 @@ def test_a_table_names_the_networks_behind_its_numbers():
     assert "other networks" in other and "A: judge 12ab; B: none" in other
 
 
-@pytest.mark.parametrize("words,part", [(["table9.9"], "--table table9.9"), ([], "TABLE"),
-                                        (["table5.1", "--seeds", "0"], "--seeds 0")])
+@pytest.mark.parametrize(
+    "words,part",
+    [
+        (["table9.9"], "--table table9.9"),
+        ([], "TABLE"),
+        (["table5.1", "--seeds", "0"], "--seeds 0"),
+    ],
+)
 def test_mistakes_are_one_line(words, part, capsys):
     assert main(["reproduce", *words]) == 2
     said = capsys.readouterr().err

@@ -11,8 +11,9 @@ from gantrain.errors import UserError
 
 def class_indices(plans):
     """Places in CLASSES of the pixels of plans; each has exactly the colour of a class."""
-    keys, palette = (colours.astype(np.int32) @ [1 << 16, 1 << 8, 1]
-                     for colours in (plans, PALETTE))
+    keys, palette = (
+        colours.astype(np.int32) @ [1 << 16, 1 << 8, 1] for colours in (plans, PALETTE)
+    )
     assert np.isin(keys, palette).all()
     order = np.argsort(palette)
     return order[np.searchsorted(palette[order], keys)].astype(np.uint8)
@@ -94,8 +95,10 @@ def test_classes_of_a_street():
     assert 0.1 < share(indices, "window") < 0.3
     # Sky is above and ground below everything.
     columns = np.arange(64)[None, :, None]
-    heights = {name: np.mean(np.broadcast_to(columns, indices.shape)[indices
-               == CLASSES.index(name)]) for name in ("sky", "roof", "wall", "shop", "ground")}
+    heights = {
+        name: np.mean(np.broadcast_to(columns, indices.shape)[indices == CLASSES.index(name)])
+        for name in ("sky", "roof", "wall", "shop", "ground")
+    }
     assert list(heights) == sorted(heights, key=heights.get)
     assert (indices[:, -1] == CLASSES.index("ground")).mean() > 0.95
 
@@ -104,8 +107,12 @@ def test_windows_are_darker_than_walls_and_sky_is_brighter():
     indices, _, gray = hundred()
 
     def level(name):
-        return np.array([g[plan == CLASSES.index(name)].mean() if share(plan, name) > 0.02
-                         else np.nan for g, plan in zip(gray, indices, strict=True)])
+        return np.array(
+            [
+                g[plan == CLASSES.index(name)].mean() if share(plan, name) > 0.02 else np.nan
+                for g, plan in zip(gray, indices, strict=True)
+            ]
+        )
 
     wall, window, sky = level("wall"), level("window"), level("sky")
     assert np.isfinite(wall - window).mean() > 0.9
@@ -135,11 +142,15 @@ def test_edges_of_the_picture_lie_where_the_plan_has_them():
 
 def test_colour_of_the_wall_is_not_in_the_plan():
     indices, pictures, _ = hundred()
-    walls = np.array([image[plan == CLASSES.index("wall")].mean(0)
-                      for image, plan in zip(pictures, indices, strict=True)])
+    walls = np.array(
+        [
+            image[plan == CLASSES.index("wall")].mean(0)
+            for image, plan in zip(pictures, indices, strict=True)
+        ]
+    )
     tint = walls / walls.mean(1, keepdims=True)
     assert walls.mean(1).std() > 15 and (tint.std(0) > 0.03).all()
-    assert (np.median(tint[:, 0]) > np.median(tint[:, 2]))  # plaster and brick are warm
+    assert np.median(tint[:, 0]) > np.median(tint[:, 2])  # plaster and brick are warm
 
 
 def test_pictures_have_the_range_of_photographs():

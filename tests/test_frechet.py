@@ -48,19 +48,23 @@ def published(m_x, s_x, m_y, s_y):
 # ------------------------------------------------------------------------------------------ Frechet
 
 
-@pytest.mark.parametrize("shift, one, other", [
-    ([0.0, 0.0], [1.0, 1.0], [1.0, 1.0]),
-    ([3.0, -4.0], [1.0, 2.0], [1.0, 2.0]),
-    ([0.5, 0.0], [4.0, 0.25], [1.0, 9.0]),
-])
+@pytest.mark.parametrize(
+    "shift, one, other",
+    [
+        ([0.0, 0.0], [1.0, 1.0], [1.0, 1.0]),
+        ([3.0, -4.0], [1.0, 2.0], [1.0, 2.0]),
+        ([0.5, 0.0], [4.0, 0.25], [1.0, 9.0]),
+    ],
+)
 def test_gaussians_along_the_axes(shift, one, other):
     """|m|^2 + sum_i (s_i - t_i)^2 for diagonal covariances."""
     expected = np.sum(np.square(shift)) + np.sum((np.sqrt(one) - np.sqrt(other)) ** 2)
     x = with_moments(np.zeros(2), np.diag(one), seed=1)
     y = with_moments(np.array(shift), np.diag(other), seed=2)
     assert frechet_distance(x, y) == pytest.approx(expected, abs=1e-9)
-    assert frechet_from_moments(
-        np.zeros(2), np.diag(one), shift, np.diag(other)) == pytest.approx(expected, abs=1e-9)
+    assert frechet_from_moments(np.zeros(2), np.diag(one), shift, np.diag(other)) == pytest.approx(
+        expected, abs=1e-9
+    )
 
 
 def test_correlated_gaussians_are_those_of_the_published_formula():
@@ -124,6 +128,7 @@ def test_the_bias_falls_as_one_over_the_number_of_images():
 
 def double_loop(x, y):
     """Binkowski et al. 2018, equation 4, term by term."""
+
     def k(a, b):
         return (sum(p * q for p, q in zip(a, b, strict=True)) / len(a) + 1) ** 3
 
@@ -153,8 +158,10 @@ def test_subsets_are_drawn_without_repeats_and_by_the_seed():
 
 def test_kernel_distance_is_unbiased():
     """Many pairs of few images of one distribution: zero within four errors, on both sides of 0."""
-    values = [kernel_distance(normal((8, 4), 2 * s), normal((8, 4), 2 * s + 1), 1, 8)[0]
-              for s in range(400)]
+    values = [
+        kernel_distance(normal((8, 4), 2 * s), normal((8, 4), 2 * s + 1), 1, 8)[0]
+        for s in range(400)
+    ]
     error = np.std(values) / math.sqrt(len(values))
     assert abs(np.mean(values)) < 4 * error
     assert min(values) < 0 < max(values)
@@ -174,12 +181,14 @@ def test_usual_subsets_are_half_of_few_images_and_a_thousand_of_many():
 
 def by_hand(real, fake, k):
     """Kynkaanniemi et al. 2019, equations 1 and 2, point by point."""
+
     def covered(points, manifold):
         inside = []
         for p in points:
             reaches = [sorted(np.linalg.norm(m - o) for o in manifold)[k] for m in manifold]
-            inside.append(any(np.linalg.norm(p - m) <= r
-                              for m, r in zip(manifold, reaches, strict=True)))
+            inside.append(
+                any(np.linalg.norm(p - m) <= r for m, r in zip(manifold, reaches, strict=True))
+            )
         return np.mean(inside)
 
     return covered(fake, real), covered(real, fake)
@@ -228,7 +237,7 @@ def test_half_of_the_modes():
 
 def test_features_of_a_stream_are_collected_in_order():
     images = normal((11, 4, 4, 3)).astype(np.float32)
-    batches = (images[i:i + 4] for i in range(0, 11, 4))
+    batches = (images[i : i + 4] for i in range(0, 11, 4))
     made = collect(lambda batch: tf.reshape(tf.cast(batch, tf.float16), (len(batch), -1)), batches)
     assert made.shape == (11, 48) and made.dtype == np.float32
     np.testing.assert_allclose(made, images.reshape(11, 48), atol=5e-3)
@@ -254,16 +263,23 @@ def test_every_name_says_whose_features_they_are():
     values = distances(real, fake, "classifier", seed=4, most=30)
     assert all(type(v) is float and k.startswith("classifier_") for k, v in values.items())
     assert values["classifier_frechet"] == frechet_distance(real, fake)
-    assert (values["classifier_kernel"],
-            values["classifier_kernel_std"]) == kernel_distance(real, fake, seed=4)
-    assert (values["classifier_precision"],
-            values["classifier_recall"]) == precision_recall(real[:30], fake[:30])
+    assert (values["classifier_kernel"], values["classifier_kernel_std"]) == kernel_distance(
+        real, fake, seed=4
+    )
+    assert (values["classifier_precision"], values["classifier_recall"]) == precision_recall(
+        real[:30], fake[:30]
+    )
     assert {k.removeprefix("classifier_"): v for k, v in values.items() if v >= 18} == {
-        "real": 40, "fake": 36, "kernel_images": 18, "precision_images": 30}
+        "real": 40,
+        "fake": 36,
+        "kernel_images": 18,
+        "precision_images": 30,
+    }
 
 
-@pytest.mark.parametrize("count, absent", [(2, "kernel precision recall"),
-                                           (3, "kernel precision recall"), (4, "")])
+@pytest.mark.parametrize(
+    "count, absent", [(2, "kernel precision recall"), (3, "kernel precision recall"), (4, "")]
+)
 def test_few_images_leave_out_what_they_do_not_define(count, absent):
     values = distances(normal((count, 6), 1), normal((9, 6), 2), "x")
     assert np.isfinite(list(values.values())).all() and "x_frechet" in values

@@ -16,11 +16,27 @@ from gantrain.runs import plan, report
 from gantrain.trainers import TRAINERS
 
 # What looks at every option alike, whatever it means: reads by these say nothing.
-MACHINERY = {function.__code__ for function in (
-    Records.with_options, Records.filled, Records.__eq__, options.validate, options.check_types,
-    config.configure, config.moved, config.decided, config.heeded, config.refuse_unheeded,
-    config.differences, config.config_text, config.read_config, report.page,
-    plan._directory, dataclasses.replace)}
+MACHINERY = {
+    function.__code__
+    for function in (
+        Records.with_options,
+        Records.filled,
+        Records.__eq__,
+        options.validate,
+        options.check_types,
+        config.configure,
+        config.moved,
+        config.decided,
+        config.heeded,
+        config.refuse_unheeded,
+        config.differences,
+        config.config_text,
+        config.read_config,
+        report.page,
+        plan._directory,
+        dataclasses.replace,
+    )
+}
 # Called by those, and yet a use: the name of a run's directory.
 USES = {config.run_name.__code__}
 
@@ -81,8 +97,15 @@ def monkeypatched(owner, name, value):
         yield
 
 
-FROM_NOISE = dict(ema=0.9, weight_decay=1e-4, augment="cutout", d_penalty="r1", penalty_every=2,
-                  noise_dim=6, noise_categories=2)
+FROM_NOISE = dict(
+    ema=0.9,
+    weight_decay=1e-4,
+    augment="cutout",
+    d_penalty="r1",
+    penalty_every=2,
+    noise_dim=6,
+    noise_categories=2,
+)
 LABELS = dict(label_loss=1.0, label_transfer=1.0, label_self=1.0, classifier_steps=1)
 SEMANTIC = dict(semantic_loss=1.0, classifier_steps=1)
 MEASURED = dict(evaluate_every=1, evaluate_metrics="modes", evaluate_num=10)
@@ -95,16 +118,24 @@ RUNS = {
     "cogan-full": ("cogan", FROM_NOISE | LABELS | dict(net="compact")),
     "cogan-labels": ("cogan", dict(label_loss=1.0, classifier_steps=1)),
     "cogan-least": ("cogan", {}),
-    "scogan-full": ("scogan", FROM_NOISE | SEMANTIC | dict(
-        feature_loss=1.0, cycle_loss=1.0, perceptual_loss=(1.0, 1.0), coupling_ramp=2)),
+    "scogan-full": (
+        "scogan",
+        FROM_NOISE
+        | SEMANTIC
+        | dict(feature_loss=1.0, cycle_loss=1.0, perceptual_loss=(1.0, 1.0), coupling_ramp=2),
+    ),
     "scogan-labels": ("scogan", LABELS | dict(semantic_loss=1.0, net="compact")),
     "scogan-given": ("scogan", dict(semantic_loss=1.0, classifier="given")),
     "scogan-least": ("scogan", {}),
-    "pix2pix-full": ("pix2pix", dict(d_penalty="r1", evaluate_every=1, evaluate_metrics="pixels",
-                                     evaluate_num=10)),
+    "pix2pix-full": (
+        "pix2pix",
+        dict(d_penalty="r1", evaluate_every=1, evaluate_metrics="pixels", evaluate_num=10),
+    ),
     "pix2pix-least": ("pix2pix", dict(adversarial_weight=0.0)),
-    "cyclegan-full": ("cyclegan", dict(d_penalty="r1", evaluate_every=1,
-                                       evaluate_metrics="pixels", evaluate_num=10)),
+    "cyclegan-full": (
+        "cyclegan",
+        dict(d_penalty="r1", evaluate_every=1, evaluate_metrics="pixels", evaluate_num=10),
+    ),
     "cyclegan-least": ("cyclegan", dict(discriminators="one", lambda_identity=0.0)),
     "classifier-full": ("classifier", dict(classifier_attack=1.0, classifier_noise=0.1)),
     "classifier-least": ("classifier", {}),

@@ -26,13 +26,22 @@ PACKAGE = Path(gantrain.__file__).parent
 DOCS = PACKAGE.parent / "docs"
 SOURCES = {path.relative_to(PACKAGE).as_posix(): path for path in PACKAGE.rglob("*.py")}
 REGISTRIES = {
-    "trainers": trainers.TRAINERS, "datasets": DATASETS, "nets": nets.NETS,
-    "classifiers": nets.CLASSIFIERS, "losses": ADVERSARIAL,
-    "penalties": DISCRIMINATOR_PENALTIES, "couplings": COUPLINGS,
-    "semantic forms": SEMANTIC_FORMS, "augmentations": AUGMENTATIONS,
-    "presets": presets.PRESETS, "translators": nets.TRANSLATORS, "patches": nets.PATCHES,
-    "styles": stylize.OPTIMIZERS, "metrics": METRICS,
-    "comparisons": COMPARISONS, "tables": EXPERIMENTS,
+    "trainers": trainers.TRAINERS,
+    "datasets": DATASETS,
+    "nets": nets.NETS,
+    "classifiers": nets.CLASSIFIERS,
+    "losses": ADVERSARIAL,
+    "penalties": DISCRIMINATOR_PENALTIES,
+    "couplings": COUPLINGS,
+    "semantic forms": SEMANTIC_FORMS,
+    "augmentations": AUGMENTATIONS,
+    "presets": presets.PRESETS,
+    "translators": nets.TRANSLATORS,
+    "patches": nets.PATCHES,
+    "styles": stylize.OPTIMIZERS,
+    "metrics": METRICS,
+    "comparisons": COMPARISONS,
+    "tables": EXPERIMENTS,
 }
 
 
@@ -64,8 +73,11 @@ def test_only_game_and_gradients_open_a_tape():
 
 def test_only_the_runtime_compiles():
     def compiles(node):
-        function = (isinstance(node, ast.Attribute) and node.attr == "function"
-                    and name_of(node.value) in ("tf", "tensorflow"))
+        function = (
+            isinstance(node, ast.Attribute)
+            and node.attr == "function"
+            and name_of(node.value) in ("tf", "tensorflow")
+        )
         return function or (isinstance(node, ast.keyword) and node.arg == "jit_compile")
 
     assert files_where(compiles) <= {"runtime.py", "bench.py"}
@@ -77,23 +89,34 @@ def test_only_flags_adds_arguments():
 
 
 def test_only_the_console_prints():
-    assert files_where(calls("print")) <= {"main.py", "commands.py", "runs/callbacks.py",
-                                           "runs/consult.py"}
+    assert files_where(calls("print")) <= {
+        "main.py",
+        "commands.py",
+        "runs/callbacks.py",
+        "runs/consult.py",
+    }
 
 
 def test_only_the_optimizer_factory_makes_optimizers():
     """One Adam per player, made in one place."""
+
     def makes(node):
-        return isinstance(node, ast.Attribute) and ast.unparse(node).startswith(
-            "keras.optimizers.") and node.attr in ("Adam", "SGD", "RMSprop", "AdamW")
+        return (
+            isinstance(node, ast.Attribute)
+            and ast.unparse(node).startswith("keras.optimizers.")
+            and node.attr in ("Adam", "SGD", "RMSprop", "AdamW")
+        )
 
     assert files_where(makes) == {"optimizers.py"}
 
 
 def test_only_players_apply_gradients():
     def applies(node):
-        return (isinstance(node, ast.Call) and name_of(node.func) in ("apply", "apply_gradients")
-                and "optimizer" in ast.unparse(node.func))
+        return (
+            isinstance(node, ast.Call)
+            and name_of(node.func) in ("apply", "apply_gradients")
+            and "optimizer" in ast.unparse(node.func)
+        )
 
     assert files_where(applies) == {"game.py"}
 
@@ -108,9 +131,14 @@ def test_no_host_copies_in_a_step():
     assert files_where(calls("numpy")) <= allowed
     step = {"game.py", *(n for n in SOURCES if n.startswith(("terms/", "trainers/")))}
     assert not files_where(calls("numpy")) & step
-    assert not files_where(lambda n: isinstance(n, ast.Call) and name_of(n.func) == "float"
-                           and n.args and not isinstance(n.args[0], ast.Constant)) & step - {
-                               "terms/augmentation.py", "trainers/classifier.py"}
+    assert not files_where(
+        lambda n: (
+            isinstance(n, ast.Call)
+            and name_of(n.func) == "float"
+            and n.args
+            and not isinstance(n.args[0], ast.Constant)
+        )
+    ) & step - {"terms/augmentation.py", "trainers/classifier.py"}
 
 
 def test_trainers_hold_the_algorithm_and_nothing_else():
@@ -125,26 +153,44 @@ def test_no_paths_of_a_machine():
     """No absolute path in the package, the docs or the tests."""
     pattern = re.compile(r"""(?<![\w.:/>}\])*-])/(?:home|root|work|tmp|mnt|data|Users|opt|var)/""")
     root = PACKAGE.parent
-    files = [*PACKAGE.rglob("*.py"), *DOCS.rglob("*.md"), *(root / "tests").glob("*.py"),
-             root / "README.md", root / "setup.cfg"]
-    found = [f"{path.name}: {match.group()}" for path in files if path.exists()
-             and path.name != Path(__file__).name
-             for match in pattern.finditer(path.read_text())]
+    files = [
+        *PACKAGE.rglob("*.py"),
+        *DOCS.rglob("*.md"),
+        *(root / "tests").glob("*.py"),
+        root / "README.md",
+        root / "setup.cfg",
+    ]
+    found = [
+        f"{path.name}: {match.group()}"
+        for path in files
+        if path.exists() and path.name != Path(__file__).name
+        for match in pattern.finditer(path.read_text())
+    ]
     assert not found
 
 
 def test_no_flag_is_of_type_bool():
-    assert not files_where(lambda n: isinstance(n, ast.keyword) and n.arg == "type"
-                           and name_of(n.value) == "bool")
+    assert not files_where(
+        lambda n: isinstance(n, ast.keyword) and n.arg == "type" and name_of(n.value) == "bool"
+    )
 
 
 def test_quick_modules_do_not_import_tensorflow():
     """`--help` and a wrong flag answer before TensorFlow could be loaded."""
-    for name in ("__init__.py", "core.py", "options.py", "flags.py", "presets.py", "errors.py",
-                 "main.py", "commands.py"):
+    for name in (
+        "__init__.py",
+        "core.py",
+        "options.py",
+        "flags.py",
+        "presets.py",
+        "errors.py",
+        "main.py",
+        "commands.py",
+    ):
         source = ast.parse(SOURCES[name].read_text())
-        imported = [ast.unparse(n) for n in source.body if isinstance(n, (ast.Import,
-                                                                         ast.ImportFrom))]
+        imported = [
+            ast.unparse(n) for n in source.body if isinstance(n, (ast.Import, ast.ImportFrom))
+        ]
         assert not [line for line in imported if re.search("tensorflow|keras|gantrain.nets", line)]
 
 
@@ -166,8 +212,10 @@ def imported(node, modules):
 
 def test_no_circle_of_imports_and_no_late_import_that_hides_one():
     modules = {module_of(name): ast.parse(path.read_text()) for name, path in SOURCES.items()}
-    above = {name: {m for node in tree.body for m in imported(node, modules)}
-             for name, tree in modules.items()}
+    above = {
+        name: {m for node in tree.body for m in imported(node, modules)}
+        for name, tree in modules.items()
+    }
     left = dict(above)
     while left:
         free = [name for name, needs in left.items() if not needs & set(left)]
@@ -175,11 +223,20 @@ def test_no_circle_of_imports_and_no_late_import_that_hides_one():
         for name in free:
             del left[name]
     # The command line and the public names wait for no TensorFlow; figures and facades draw rarely.
-    late = {name for name, tree in modules.items() for node in ast.walk(tree)
-            if node not in tree.body and imported(node, modules)}
-    assert late <= {"gantrain", "gantrain.commands", "gantrain.main",
-                    "gantrain.experiments.figures", "gantrain.experiments.write",
-                    "gantrain.data.datasets"}
+    late = {
+        name
+        for name, tree in modules.items()
+        for node in ast.walk(tree)
+        if node not in tree.body and imported(node, modules)
+    }
+    assert late <= {
+        "gantrain",
+        "gantrain.commands",
+        "gantrain.main",
+        "gantrain.experiments.figures",
+        "gantrain.experiments.write",
+        "gantrain.data.datasets",
+    }
 
 
 def test_no_room_looks_up():
@@ -187,11 +244,15 @@ def test_no_room_looks_up():
     floors = ("data", "nets", "terms", "measures", "trainers", "runs", "use")
     for floor, room in enumerate(floors):
         above = re.compile(
-            rf"gantrain\.({'|'.join((*floors[floor + 1:], 'stages', 'commands', 'main'))})\b")
+            rf"gantrain\.({'|'.join((*floors[floor + 1 :], 'stages', 'commands', 'main'))})\b"
+        )
         for name, path in SOURCES.items():
             if name.startswith(f"{room}/"):
-                assert not [node.module for node in nodes(path) if isinstance(
-                    node, ast.ImportFrom) and above.match(node.module or "")], name
+                assert not [
+                    node.module
+                    for node in nodes(path)
+                    if isinstance(node, ast.ImportFrom) and above.match(node.module or "")
+                ], name
 
 
 def test_no_module_without_a_subject():
@@ -210,14 +271,24 @@ def test_every_module_and_public_name_has_a_docstring():
         if not ast.get_docstring(tree):
             missing.append(name)
         for node in tree.body:
-            if (isinstance(node, (ast.FunctionDef, ast.ClassDef))
-                    and not node.name.startswith("_") and not ast.get_docstring(node)):
+            if (
+                isinstance(node, (ast.FunctionDef, ast.ClassDef))
+                and not node.name.startswith("_")
+                and not ast.get_docstring(node)
+            ):
                 missing.append(f"{name}: {node.name}")
-    allowed = {"commands.py: Sample", "commands.py: Interpolate", "commands.py: Evaluate",
-               "commands.py: DataSet", "commands.py: List", "commands.py: Bench",
-               "commands.py: Translate", "commands.py: Stylize",
-               "commands.py: Reproduce",
-               "game.py: is_zero"}
+    allowed = {
+        "commands.py: Sample",
+        "commands.py: Interpolate",
+        "commands.py: Evaluate",
+        "commands.py: DataSet",
+        "commands.py: List",
+        "commands.py: Bench",
+        "commands.py: Translate",
+        "commands.py: Stylize",
+        "commands.py: Reproduce",
+        "game.py: is_zero",
+    }
     assert set(missing) <= allowed
 
 
@@ -254,7 +325,8 @@ def untyped(tree):
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             yield from (f"{node.name}.{name}" for name in untyped(node))
         if isinstance(node, ast.FunctionDef) and (
-                not node.name.startswith("_") or node.name in ("__init__", "__call__")):
+            not node.name.startswith("_") or node.name in ("__init__", "__call__")
+        ):
             arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
             bare = {a.arg for a in arguments if a.annotation is None} - {"self", "cls"}
             if bare or (node.returns is None and node.name != "__init__"):
@@ -265,12 +337,17 @@ def test_public_functions_have_types():
     """But in the modules that setup.cfg says are not checked yet, a list that only shrinks."""
     config = configparser.ConfigParser()
     config.read(PACKAGE.parent / "setup.cfg")
-    unchecked = [name.removeprefix("mypy-").split(",") for name in config.sections()
-                 if config[name].get("ignore_errors") == "true"]
+    unchecked = [
+        name.removeprefix("mypy-").split(",")
+        for name in config.sections()
+        if config[name].get("ignore_errors") == "true"
+    ]
     unchecked = [module for modules in unchecked for module in modules]
     missing = []
     for name, path in SOURCES.items():
-        if not any(fnmatch.fnmatch(module_of(name) + ("." if module.endswith("*") else ""), module)
-                   for module in unchecked):
+        if not any(
+            fnmatch.fnmatch(module_of(name) + ("." if module.endswith("*") else ""), module)
+            for module in unchecked
+        ):
             missing += [f"{name}: {function}" for function in untyped(ast.parse(path.read_text()))]
     assert not missing

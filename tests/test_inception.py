@@ -38,8 +38,13 @@ def whole():
     for layer in net.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             beta, mean, variance = layer.get_weights()
-            layer.set_weights([rng.uniform(0, 0.5, beta.shape), rng.normal(0, 0.1, mean.shape),
-                               rng.uniform(0.2, 1.0, variance.shape)])
+            layer.set_weights(
+                [
+                    rng.uniform(0, 0.5, beta.shape),
+                    rng.normal(0, 0.1, mean.shape),
+                    rng.uniform(0.2, 1.0, variance.shape),
+                ]
+            )
     return net
 
 
@@ -67,9 +72,22 @@ def net(file):
 
 def resized(images, side=299):
     """By Pillow, which averages where it shrinks, channel by channel."""
-    return np.stack([np.stack([
-        np.asarray(Image.fromarray(image[..., c]).resize((side, side), Image.Resampling.BILINEAR))
-        for c in range(image.shape[-1])], -1) for image in images])
+    return np.stack(
+        [
+            np.stack(
+                [
+                    np.asarray(
+                        Image.fromarray(image[..., c]).resize(
+                            (side, side), Image.Resampling.BILINEAR
+                        )
+                    )
+                    for c in range(image.shape[-1])
+                ],
+                -1,
+            )
+            for image in images
+        ]
+    )
 
 
 def pictures(size, channels=3, count=2):
@@ -89,8 +107,9 @@ def test_features_are_the_pooled_last_block_of_the_resized_image(net, reference,
 
 def test_images_may_be_resized_one_by_one_before_they_make_a_batch(net):
     images = pictures((40, 61))
-    np.testing.assert_array_equal(net.features(inception_module.resized(images)),
-                                  net.features(images))
+    np.testing.assert_array_equal(
+        net.features(inception_module.resized(images)), net.features(images)
+    )
 
 
 def test_gray_is_repeated(net):
@@ -107,9 +126,14 @@ def test_the_description_names_the_file_and_the_resizer(net, file):
     assert keras.config.dtype_policy().name == "float32"
 
 
-@pytest.mark.parametrize("write", [
-    lambda net, folder: write_published(net, folder / "top.h5"),
-    lambda net, folder: net.save_weights(folder / "top.weights.h5")], ids=["h5", "weights.h5"])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda net, folder: write_published(net, folder / "top.h5"),
+        lambda net, folder: net.save_weights(folder / "top.weights.h5"),
+    ],
+    ids=["h5", "weights.h5"],
+)
 def test_a_file_with_the_dense_layer_gives_the_same_features(tmp_path, whole, write):
     write(whole, tmp_path)
     images = pictures((299, 299), count=1)
@@ -136,8 +160,13 @@ def test_a_download_is_checked_and_kept_in_the_cache(tmp_path, monkeypatch, file
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr(keras.utils, "get_file", download)
     applications.load(INCEPTION)
-    assert asked == {"name": FILE, "origin": INCEPTION.url, "cache_dir": tmp_path,
-                     "cache_subdir": "models", "file_hash": INCEPTION.md5}
+    assert asked == {
+        "name": FILE,
+        "origin": INCEPTION.url,
+        "cache_dir": tmp_path,
+        "cache_subdir": "models",
+        "file_hash": INCEPTION.md5,
+    }
 
 
 def test_what_is_missing_is_said_in_one_line(tmp_path, monkeypatch):
@@ -151,8 +180,9 @@ def test_what_is_missing_is_said_in_one_line(tmp_path, monkeypatch):
         raise Exception("URL fetch failure\nof something")
 
     monkeypatch.setattr(keras.utils, "get_file", no_network)
-    refused(inception, "cannot download the InceptionV3", "URL fetch failure",
-            "--inception_weights")
+    refused(
+        inception, "cannot download the InceptionV3", "URL fetch failure", "--inception_weights"
+    )
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".weights.h5"])

@@ -72,7 +72,8 @@ def test_bounded_least_squares(compiler):
     assert np.abs(found.z).max() == 1.0
     for z, image in zip(found.z, x.reshape(8, -1), strict=True):
         np.testing.assert_allclose(
-            z, scipy.optimize.lsq_linear(np.float64(a), image, (-1.0, 1.0)).x, atol=5e-3)
+            z, scipy.optimize.lsq_linear(np.float64(a), image, (-1.0, 1.0)).x, atol=5e-3
+        )
 
 
 @pytest.mark.parametrize("prior", (UNIFORM, NORMAL, CLASSES))
@@ -96,7 +97,8 @@ def test_lpips_is_a_second_term(compiler):
     np.testing.assert_allclose(found.z, z / 3, atol=3e-3)
     # The error is of the pixels alone.
     np.testing.assert_allclose(
-        found.error, np.sqrt(np.mean((z @ a.T * 2 / 3) ** 2, axis=1)), rtol=0.02)
+        found.error, np.sqrt(np.mean((z @ a.T * 2 / 3) ** 2, axis=1)), rtol=0.02
+    )
 
 
 # ------------------------------------------------------------------------------------ categories
@@ -157,8 +159,9 @@ def test_every_category_equally_often():
 def test_the_nearest_point_of_the_support():
     z = np.array([[0.3, 0.9, -4.0, 1.5, -0.5, -7.0, 0.0]], np.float32)
     np.testing.assert_array_equal(latent.nearest(CLASSES, z), [[0, 2, 0, 1, -0.5, -1, 0]])
-    np.testing.assert_array_equal(latent.nearest(NORMAL, z[:, :5]),
-                                  np.array([[0.3, 0.9, -3, 1.5, -0.5]], np.float32))
+    np.testing.assert_array_equal(
+        latent.nearest(NORMAL, z[:, :5]), np.array([[0.3, 0.9, -3, 1.5, -0.5]], np.float32)
+    )
     inside = draws(CLASSES, 5)
     np.testing.assert_array_equal(latent.nearest(CLASSES, inside), inside)
 
@@ -173,8 +176,12 @@ def bumpy(z):
 
 def test_more_steps_and_more_paths_find_lower_errors(compiler):
     x = bumpy(draws(UNIFORM, 30))
-    error = {key: invert(bumpy, x, UNIFORM, compiler, steps=key[0], restarts=key[1],
-                         candidates=100).error for key in ((1, 1), (20, 1), (300, 1), (300, 8))}
+    error = {
+        key: invert(
+            bumpy, x, UNIFORM, compiler, steps=key[0], restarts=key[1], candidates=100
+        ).error
+        for key in ((1, 1), (20, 1), (300, 1), (300, 8))
+    }
     assert error[20, 1].mean() < 0.7 * error[1, 1].mean()
     assert error[300, 1].mean() < 0.5 * error[20, 1].mean()
     assert error[300, 8].mean() < 0.8 * error[300, 1].mean()
@@ -189,8 +196,10 @@ def test_no_path_ends_above_its_start(compiler):
     found = inverter(x)
     assert np.all(found.error <= before + 1e-6)
     np.testing.assert_allclose(
-        found.error, np.sqrt(np.mean((np.asarray(bumpy(found.z)) - x) ** 2, axis=(1, 2, 3))),
-        atol=1e-6)
+        found.error,
+        np.sqrt(np.mean((np.asarray(bumpy(found.z)) - x) ** 2, axis=(1, 2, 3))),
+        atol=1e-6,
+    )
 
 
 def test_the_first_step_is_that_of_adam(compiler):
@@ -204,8 +213,9 @@ def test_the_first_step_is_that_of_adam(compiler):
 
 def test_the_seed_decides_where_paths_begin(compiler):
     x = bumpy(draws(UNIFORM, 5))
-    one, two, other = (invert(bumpy, x, UNIFORM, compiler, steps=3, restarts=2, seed=seed)
-                       for seed in (4, 4, 5))
+    one, two, other = (
+        invert(bumpy, x, UNIFORM, compiler, steps=3, restarts=2, seed=seed) for seed in (4, 4, 5)
+    )
     np.testing.assert_array_equal(one.z, two.z)
     assert not np.array_equal(one.z, other.z)
 
@@ -260,8 +270,9 @@ def test_all_domains_see_the_same_z(compiler):
 def test_the_encoder_gives_the_start(compiler):
     z = draws(UNIFORM, 3)
     options = dict(steps=1, restarts=1, rate=0.0)
-    (made,) = cross_domain([bumpy], 0, [bumpy(z)], UNIFORM, compiler,
-                           encoder=lambda x: tf.constant(z), **options)
+    (made,) = cross_domain(
+        [bumpy], 0, [bumpy(z)], UNIFORM, compiler, encoder=lambda x: tf.constant(z), **options
+    )
     np.testing.assert_allclose(made.z, z, atol=1e-6)
     (without,) = cross_domain([bumpy], 0, [bumpy(z)], UNIFORM, compiler, **options)
     assert np.abs(without.z - z).max() > 0.1
@@ -274,9 +285,20 @@ def test_the_encoder_gives_the_start(compiler):
 def coupled(tmp_path_factory):
     """The directory of a finished run with an encoder and categories."""
     path = tmp_path_factory.mktemp("coupled") / "run"
-    options = dict(gan_type="scogan", dataset="tiny", net="plain", width=tiny.WIDTH, batch_size=4,
-                   noise_dim=6, n_critic=1, steps=2, log_every=2, cycle_loss=1, noise_categories=2,
-                   run_dir=path)
+    options = dict(
+        gan_type="scogan",
+        dataset="tiny",
+        net="plain",
+        width=tiny.WIDTH,
+        batch_size=4,
+        noise_dim=6,
+        n_critic=1,
+        steps=2,
+        log_every=2,
+        cycle_loss=1,
+        noise_categories=2,
+        run_dir=path,
+    )
     tf.config.run_functions_eagerly(True)
     with contextlib.redirect_stdout(io.StringIO()):
         assert main([w for k, v in options.items() for w in (f"--{k}", str(v))]) == 0
@@ -323,12 +345,10 @@ def test_the_encoder_and_the_averaged_generators_of_the_run(coupled, tmp_path):
 
 
 def test_any_number_of_domains(tmp_path):
-    session = prepare(tiny.config(tmp_path / "run", dataset="tiny3", gan_type="cogan",
-                                  net="plain"))
+    session = prepare(tiny.config(tmp_path / "run", dataset="tiny3", gan_type="cogan", net="plain"))
     for generator, v in zip(session.trainer.G, (0.1, 0.2, 0.3), strict=True):
         generator.trainable_variables[-1].assign(v * tf.ones(3))
-        generator.trainable_variables[-2].assign(
-            0.0 * generator.trainable_variables[-2])
+        generator.trainable_variables[-2].assign(0.0 * generator.trainable_variables[-2])
     x = np.zeros((1, 32, 32, 3), np.float32)
     for direction, v in (("a2b", 0.2), ("c2a", 0.1), ("b2c", 0.3)):
         made = translator(session, direction, steps=1, restarts=1).apply(x)
@@ -339,12 +359,12 @@ def test_any_number_of_domains(tmp_path):
 def test_a_translator_starts_from_the_encoder(coupled, monkeypatch):
     session = open_run(coupled)
     z = noise(session, 4, seed=9)
-    monkeypatch.setattr("gantrain.use.directions.encoder_of",
-                        lambda trainer: lambda x: tf.constant(z))
+    monkeypatch.setattr(
+        "gantrain.use.directions.encoder_of", lambda trainer: lambda x: tf.constant(z)
+    )
     options = dict(steps=1, restarts=1, rate=0.0)
     way = translator(session, "b2a", **options)
-    np.testing.assert_allclose(way.apply(samples(session, z)[1]), samples(session, z)[0],
-                               atol=1e-5)
+    np.testing.assert_allclose(way.apply(samples(session, z)[1]), samples(session, z)[0], atol=1e-5)
     assert max(way.errors) < 1e-5
 
 
@@ -353,8 +373,12 @@ def test_letters_follow_the_data_set(tmp_path, monkeypatch):
     session = prepare(tiny.config(tmp_path / "run", gan_type="cyclegan", direction="b2a"))
     for domain, name in zip(session.domains, ("photo", "map"), strict=True):
         monkeypatch.setitem(domain.__dict__, "name", name)
-    assert directions(session) == {"b2a": (0, 1), "a2b": (1, 0), "photo2map": (0, 1),
-                                     "map2photo": (1, 0)}
+    assert directions(session) == {
+        "b2a": (0, 1),
+        "a2b": (1, 0),
+        "photo2map": (0, 1),
+        "map2photo": (1, 0),
+    }
     ways, x = session.trainer.translators(), np.zeros((1, 32, 32, 3), np.float32)
     np.testing.assert_allclose(translator(session, "map2photo").apply(x), ways["a2b"](x), atol=1e-5)
 
@@ -368,8 +392,9 @@ def test_names_of_two_domains(coupled, monkeypatch):
     assert list(ways.values()) == [(0, 1), (1, 0)] * 2
 
 
-@pytest.mark.parametrize("kind, direction", (("cyclegan", "a2b"), ("cyclegan", "b2a"),
-                                             ("pix2pix", "b2a")))
+@pytest.mark.parametrize(
+    "kind, direction", (("cyclegan", "a2b"), ("cyclegan", "b2a"), ("pix2pix", "b2a"))
+)
 def test_translation_trainers_take_names_too(kind, direction, tmp_path):
     session = prepare(tiny.config(tmp_path / "run", gan_type=kind, direction=direction))
     source, target = (d.name for d in session.domains)
@@ -387,16 +412,31 @@ def test_files_through_a_coupled_run(coupled, tmp_path, capsys):
     rng = np.random.default_rng(0)
     cv2.imwrite(str(source / "a.png"), rng.integers(0, 256, (45, 30, 4), dtype=np.uint8))
     cv2.imwrite(str(source / "large.png"), np.zeros((800, 900), np.uint8))
-    argv = ["translate", "--run_dir", str(coupled), "--input", str(source), "--output", str(output),
-            "--direction", "b2a", "--steps", "5", "--restarts", "2"]
+    argv = [
+        "translate",
+        "--run_dir",
+        str(coupled),
+        "--input",
+        str(source),
+        "--output",
+        str(output),
+        "--direction",
+        "b2a",
+        "--steps",
+        "5",
+        "--restarts",
+        "2",
+    ]
     assert main(argv) == 0
     said = capsys.readouterr().out
     # Whole, though one is larger than what a network without a fixed size sees at once.
     assert "2 written, 0 skipped" in said and "[-1, 1]) of 2 images: mean 0." in said
     assert cv2.imread(str(output / "a.png"), cv2.IMREAD_UNCHANGED).shape == (45, 30, 4)
     assert cv2.imread(str(output / "large.png")).shape == (800, 900, 3)
-    for extra, parts in ((["--tile", "64"], ["--tile", "scogan"]),
-                         (["--direction", "a2street"], ["--direction a2street", "a2b, b2a"])):
+    for extra, parts in (
+        (["--tile", "64"], ["--tile", "scogan"]),
+        (["--direction", "a2street"], ["--direction a2street", "a2b, b2a"]),
+    ):
         assert main([*argv, *extra]) == 2
         message = capsys.readouterr().err
         assert message.count("\n") == 1 and all(part in message for part in parts)
@@ -404,6 +444,7 @@ def test_files_through_a_coupled_run(coupled, tmp_path, capsys):
 
 def test_the_defaults_of_the_command_are_those_of_the_module():
     from gantrain import inversion
+
     o = COMMANDS["translate"][1]()
     assert (o.steps, o.restarts) == (inversion.STEPS, inversion.RESTARTS)
 

@@ -20,8 +20,16 @@ from gantrain.trainers import TRAINERS
 from gantrain.use.measured import streams
 
 # What a judge takes over: which images, how they are scaled, and what changes no number.
-TAKEN_OVER = {"dataset", "place", "data_dir", "offline", "image_size", "fit", "gpu_mem_mb",
-              "run_dir"}
+TAKEN_OVER = {
+    "dataset",
+    "place",
+    "data_dir",
+    "offline",
+    "image_size",
+    "fit",
+    "gpu_mem_mb",
+    "run_dir",
+}
 
 
 def another(f):
@@ -40,7 +48,8 @@ def another(f):
 MAPS = [dataclasses.replace(tiny.maps()[0], palette=tiny.PALETTE), tiny.maps()[1]]
 JUDGES = {
     "classifier": lambda config: own_run(
-        config, consulted.evaluation_classifiers([tiny.domain("b")])["b"]),
+        config, consulted.evaluation_classifiers([tiny.domain("b")])["b"]
+    ),
     "segmenter": lambda config: own_run(config, consulted.segmenter(config, MAPS, "a2b")),
 }
 
@@ -48,8 +57,10 @@ JUDGES = {
 @pytest.mark.parametrize("judge", JUDGES.values(), ids=JUDGES)
 def test_no_option_of_a_run_reaches_its_judge(judge):
     """Every option of the program, one by one, and those that do are the images' own."""
-    runs = {kind: make(gan_type=kind, dataset="tiny", image_size=32, run_dir="runs/one")
-            for kind in TRAINERS}
+    runs = {
+        kind: make(gan_type=kind, dataset="tiny", image_size=32, run_dir="runs/one")
+        for kind in TRAINERS
+    }
     run, reached = runs["scogan"], set()
     usual = judge(run).flat()
     for name, f in every_option().items():
@@ -59,8 +70,10 @@ def test_no_option_of_a_run_reaches_its_judge(judge):
             reached |= {name} if found != usual else set()
     assert not reached
     assert judge(run.with_options(image_size=64)).flat()["image_size"] == 64
-    assert judge(run.with_options(data_dir="moved", place="there")).flat()["run_dir"] == usual[
-        "run_dir"]
+    assert (
+        judge(run.with_options(data_dir="moved", place="there")).flat()["run_dir"]
+        == usual["run_dir"]
+    )
     assert judge(run.with_options(fit="none")).flat()["run_dir"] != usual["run_dir"]
     assert usual["devices"] == 1 and usual["xla"] is False and usual["precision"] == "float32"
 
@@ -79,17 +92,27 @@ def classifiers(path, **options):
     e.judges()
     described = e.networks["evaluation_classifiers"]
     assert {d["version"] for d in described.values()} <= {
-        p.name for p in (path / "classifiers").iterdir()}
+        p.name for p in (path / "classifiers").iterdir()
+    }
     return {name: d["sha256"] for name, d in described.items()}
 
 
 def test_classifiers_of_runs_that_differ_in_everything_are_the_same_weights(quick, tmp_path):
     found = classifiers(tmp_path / "one")
     assert len(set(found.values())) == 2  # a domain each
-    other = classifiers(tmp_path / "two", batch_size=8, seed=5, load_size=40, flip=True, width=0.5,
-                        precision="mixed_bfloat16", devices=2)
-    alone = classifiers(tmp_path / "three", domains="b", gan_type="gan", n_critic=1,
-                        deterministic=True)
+    other = classifiers(
+        tmp_path / "two",
+        batch_size=8,
+        seed=5,
+        load_size=40,
+        flip=True,
+        width=0.5,
+        precision="mixed_bfloat16",
+        devices=2,
+    )
+    alone = classifiers(
+        tmp_path / "three", domains="b", gan_type="gan", n_critic=1, deterministic=True
+    )
     assert other == found and alone == {"b": found["b"]}
 
 
@@ -101,12 +124,20 @@ def test_segmenters_of_runs_that_differ_in_everything_are_the_same_weights(quick
         return e.networks["fcn"]["sha256"]
 
     assert judge(tmp_path / "one", gan_type="pix2pix") == judge(
-        tmp_path / "two", gan_type="cyclegan", batch_size=3, seed=5, load_size=40, flip=True,
-        precision="mixed_bfloat16", deterministic=True)
+        tmp_path / "two",
+        gan_type="cyclegan",
+        batch_size=3,
+        seed=5,
+        load_size=40,
+        flip=True,
+        precision="mixed_bfloat16",
+        deterministic=True,
+    )
 
 
 def test_the_hash_is_of_the_weights_alone(tmp_path):
     """A file holds its date, and layers the names of whatever was built before them."""
+
     def model():
         return keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, "relu")])
 
@@ -114,8 +145,11 @@ def test_the_hash_is_of_the_weights_alone(tmp_path):
     assert weights_hash(one) != weights_hash(other)
     other.set_weights(one.get_weights())
     one.save(tmp_path / "one.keras")
-    assert weights_hash(one) == weights_hash(other) == weights_hash(
-        consulted.load_model(tmp_path / "one.keras"))
+    assert (
+        weights_hash(one)
+        == weights_hash(other)
+        == weights_hash(consulted.load_model(tmp_path / "one.keras"))
+    )
 
 
 def test_values_of_another_judge_do_not_stand_beside(tmp_path, monkeypatch):
@@ -126,6 +160,7 @@ def test_values_of_another_judge_do_not_stand_beside(tmp_path, monkeypatch):
         def measure(e):
             e.networks["judge"] = dict(weights)
             return {f"{name}/value": float(weights["sha256"][0])}
+
         return Metric(name, measure, lambda e: "", (name, max))
 
     for name in ("one", "two"):
@@ -144,12 +179,18 @@ def test_which_images_a_pruned_set_has_is_no_choice_of_a_run(tmp_path, monkeypat
     """By the same classifier of the whole set, whatever a run chooses, crops and draws."""
     monkeypatch.setitem(consulted.PRUNING, "steps", 2)
     monkeypatch.setitem(consulted.PRUNING, "classifier_net", "plain")
-    monkeypatch.setitem(DATASETS, "pruned", Dataset(
-        "tests", lambda request: tiny.domains(2, labels=2), prune_domain=1))
+    monkeypatch.setitem(
+        DATASETS,
+        "pruned",
+        Dataset("tests", lambda request: tiny.domains(2, labels=2), prune_domain=1),
+    )
 
     def classifier(path, **options):
-        prepare(tiny.config(path / "run", gan_type="gan", dataset="pruned", domains="b", n_critic=1,
-                            **options))
+        prepare(
+            tiny.config(
+                path / "run", gan_type="gan", dataset="pruned", domains="b", n_critic=1, **options
+            )
+        )
         (kept,) = (path / "classifiers").iterdir()
         return kept.name, weights_hash(consulted.load_model(kept))
 

@@ -33,7 +33,7 @@ def drawn(seed, side=64, used=(0, 1, 2, 5, 11)):
     classes = np.full((side, side), used[0])
     for _ in range(14):
         (x, y), (w, h) = rng.integers(0, side - 8, 2), rng.integers(4, side // 2, 2)
-        classes[y:y + h, x:x + w] = used[rng.integers(len(used))]
+        classes[y : y + h, x : x + w] = used[rng.integers(len(used))]
     return classes
 
 
@@ -44,8 +44,11 @@ def by_area(classes, height, width):
 
     def covered(number, new, old):
         low, high = number * old / new, (number + 1) * old / new
-        return {i: min(i + 1, high) - max(i, low) for i in range(int(low), -int(-high // 1))
-                if min(i + 1, high) > max(i, low)}
+        return {
+            i: min(i + 1, high) - max(i, low)
+            for i in range(int(low), -int(-high // 1))
+            if min(i + 1, high) > max(i, low)
+        }
 
     for i, j in np.ndindex(height, width):
         votes = {}
@@ -106,18 +109,20 @@ def named(name, folder):
     """A palette by its name, put beside the data as a user does."""
     if name == "gray ids":
         (folder / "palette.json").write_text(json.dumps(GRAY))
-        return Palette(tuple(GRAY)[:-1], np.repeat(
-            np.array([*range(19), 255], np.uint8)[:, None], 3, 1), True)
+        return Palette(
+            tuple(GRAY)[:-1], np.repeat(np.array([*range(19), 255], np.uint8)[:, None], 3, 1), True
+        )
     palette = PALETTES[name]
     entries = dict(zip(palette.classes, palette.colours.tolist(), strict=False))
-    void = palette.colours[len(palette.classes):].tolist()
+    void = palette.colours[len(palette.classes) :].tolist()
     (folder / "palette.json").write_text(json.dumps(entries | ({"void": void} if void else {})))
     return palette
 
 
 def loaded(dataset, split="test", size=32, **options):
-    return load(dataset, data_dir="unused", image_size=size, same_channels=False, split=split,
-                **options)
+    return load(
+        dataset, data_dir="unused", image_size=size, same_channels=False, split=split, **options
+    )
 
 
 @pytest.mark.parametrize("name", ["cityscapes", "facades", "gray ids"])
@@ -137,14 +142,18 @@ def test_the_right_classes_score_one(tmp_path, name, size):
     expected = np.stack([majority(np.minimum(m, count), size, size) for m in maps])
     np.testing.assert_array_equal(palette.indices(to_float(labels.images)), expected)
     right = np.eye(count + 1, dtype=np.float32)[expected][..., :count]
-    pairs = [(r[None], np.asarray(to_float(m))[None])
-             for r, m in zip(right, labels.images, strict=True)]
+    pairs = [
+        (r[None], np.asarray(to_float(m))[None]) for r, m in zip(right, labels.images, strict=True)
+    ]
     assert set(fcn_score(lambda x: x, pairs, labels.palette).values()) == {1.0}
     # Plain sampling differs at corners only.
-    sampled = [cv2.resize(np.minimum(m, count).astype(np.int32), (size, size),
-                          interpolation=cv2.INTER_NEAREST) for m in maps]
+    sampled = [
+        cv2.resize(
+            np.minimum(m, count).astype(np.int32), (size, size), interpolation=cv2.INTER_NEAREST
+        )
+        for m in maps
+    ]
     assert (expected == np.stack(sampled)).mean() > 0.93
-
 
 
 def as_gray(ids, path):
@@ -178,8 +187,9 @@ def test_label_numbers_of_every_kind_of_file(tmp_path, save, suffix):
             save(palette.colours[m][..., 0], tmp_path / part / f"{n}{suffix}")
     labels = loaded(dataset)[1]
     assert labels.shape == (32, 32, 1) and labels.images.dtype == np.uint8
-    np.testing.assert_array_equal(palette.indices(to_float(labels.images)),
-                                  [majority(m, 32, 32) for m in maps])
+    np.testing.assert_array_equal(
+        palette.indices(to_float(labels.images)), [majority(m, 32, 32) for m in maps]
+    )
 
 
 def test_plain_colours_of_a_file_count(tmp_path):
@@ -194,8 +204,9 @@ def test_plain_colours_of_a_file_count(tmp_path):
     np.testing.assert_array_equal(made[9:], drawn(4)[9:])
     small = Image.fromarray(pixels).quantize(8, dither=Image.Dither.NONE)
     small.save(tmp_path / "p.png")
-    np.testing.assert_array_equal(palette.classify(palette.read(tmp_path / "p.png", "p.png")),
-                                  drawn(4))
+    np.testing.assert_array_equal(
+        palette.classify(palette.read(tmp_path / "p.png", "p.png")), drawn(4)
+    )
 
 
 @pytest.mark.parametrize("name", ["facades", "gray ids"])
@@ -208,8 +219,17 @@ def test_crops_and_flips_move_classes_and_mix_none(tmp_path, name, memory):
     dataset = write_set(tmp_path, [p[..., 0] for p in pixels] if palette.ids else pixels)
     domains = load(dataset, data_dir="unused", image_size=24, load_size=30, same_channels=False)
     if not memory:
-        fit = [d.images for d in load(dataset, data_dir="unused", image_size=24, fit="short_side",
-                                      load_size=30, same_channels=False)]
+        fit = [
+            d.images
+            for d in load(
+                dataset,
+                data_dir="unused",
+                image_size=24,
+                fit="short_side",
+                load_size=30,
+                same_channels=False,
+            )
+        ]
         assert all(isinstance(files, FileImages) for files in fit)
         domains = [dataclasses.replace(d, images=f) for d, f in zip(domains, fit, strict=True)]
     batches = Batches(domains, 4, 1, seed=1, paired=True, flip=True)
@@ -218,9 +238,14 @@ def test_crops_and_flips_move_classes_and_mix_none(tmp_path, name, memory):
     for step in range(6):
         _, labels = batches.batch(step, next(host))
         for made in np.asarray(palette.indices(labels.images[0])):
-            places = {(n, top, left, way) for n, whole in enumerate(scaled)
-                      for top in range(7) for left in range(7) for way in (1, -1)
-                      if (whole[top:top + 24, left:left + 24][:, ::way] == made).all()}
+            places = {
+                (n, top, left, way)
+                for n, whole in enumerate(scaled)
+                for top in range(7)
+                for left in range(7)
+                for way in (1, -1)
+                if (whole[top : top + 24, left : left + 24][:, ::way] == made).all()
+            }
             assert places
             seen |= places
     assert len({s[0] for s in seen}) == 3 and len({s[3] for s in seen}) == 2 and len(seen) > 6
@@ -306,11 +331,13 @@ def test_void_is_shown_in_a_colour_of_no_class():
         count = len(palette.classes)
         assert palette.shown.shape == (count + 1, 3)
         everything = np.arange(count + 1)[None]
-        np.testing.assert_array_equal(palette.indices(to_float(palette.shown[everything])),
-                                      everything)
+        np.testing.assert_array_equal(
+            palette.indices(to_float(palette.shown[everything])), everything
+        )
         np.testing.assert_array_equal(palette.classify(palette.shown[everything]), everything)
-        np.testing.assert_array_equal(palette.pictures(everything),
-                                      to_float(palette.shown[everything]))
+        np.testing.assert_array_equal(
+            palette.pictures(everything), to_float(palette.shown[everything])
+        )
     black = Palette(("a", "b"), np.array([[0] * 3, [1] * 3], np.uint8), True)
     assert black.shown[-1].tolist() == [255] * 3
 
@@ -334,25 +361,42 @@ def test_translate_shows_the_network_what_training_shows_it(tmp_path, gan_type, 
     """Label maps as JPEG files: exact colours at their own size, and scaled as classes."""
     classes = drawn(2, 64, (0, 1, 2))
     (tmp_path / "in").mkdir()
-    Image.fromarray(tiny.PALETTE.colours[classes]).save(tmp_path / "in" / "a.jpg", quality=90,
-                                                        subsampling=0)
+    Image.fromarray(tiny.PALETTE.colours[classes]).save(
+        tmp_path / "in" / "a.jpg", quality=90, subsampling=0
+    )
     session = prepare(tiny.config(tmp_path / "run", gan_type=gan_type, dataset="tiny_maps"))
     assert [d.palette is None for d in session.domains] == [False, True]
     seen = []
     if gan_type == "scogan":
-        monkeypatch.setattr("gantrain.use.directions.Inverter", lambda *a, **o: lambda x, start: (
-            seen.append(x) or Inverted(noise(session, len(x)), np.zeros(len(x)))))
+        monkeypatch.setattr(
+            "gantrain.use.directions.Inverter",
+            lambda *a, **o: (
+                lambda x, start: (
+                    seen.append(x) or Inverted(noise(session, len(x)), np.zeros(len(x)))
+                )
+            ),
+        )
     way = translator(session, "a2b")
     apply = way.apply
     if gan_type == "pix2pix":
+
         def apply(x):
             seen.append(x)
             return way.apply(x)
-    translate_files(apply, tmp_path / "in", tmp_path / "out", channels=way.channels,
-                    multiple=way.multiple, palette=way.palette)
+
+    translate_files(
+        apply,
+        tmp_path / "in",
+        tmp_path / "out",
+        channels=way.channels,
+        multiple=way.multiple,
+        palette=way.palette,
+    )
     size = 32 if gan_type == "scogan" else 64
-    np.testing.assert_array_equal(seen[0][0], to_float(
-        tiny.PALETTE.shown[majority(classes, size, size)]))
+    np.testing.assert_array_equal(
+        seen[0][0], to_float(tiny.PALETTE.shown[majority(classes, size, size)])
+    )
     assert Image.open(tmp_path / "out" / "a.jpg").size == (64, 64)
     assert translator(session, "b2a" if gan_type == "scogan" else "a2b").palette is (
-        None if gan_type == "scogan" else session.domains[0].palette)
+        None if gan_type == "scogan" else session.domains[0].palette
+    )

@@ -53,8 +53,12 @@ def test_slerp_turns_evenly_and_changes_length_linearly():
     a, b = rng.standard_normal((5, 8)), 3 * rng.standard_normal((5, 8))
     path = latent.slerp(a, b, 9).reshape(5, 9, 8).astype(np.float64)
     lengths = np.linalg.norm(path, axis=-1)
-    np.testing.assert_allclose(np.diff(lengths, axis=1), (lengths[:, -1:] - lengths[:, :1]) / 8
-                               * np.ones((1, 8)), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(
+        np.diff(lengths, axis=1),
+        (lengths[:, -1:] - lengths[:, :1]) / 8 * np.ones((1, 8)),
+        rtol=1e-3,
+        atol=1e-5,
+    )
     directions = unit(path)
     angles = np.arccos((directions[:, 1:] * directions[:, :-1]).sum(-1))
     total = np.arccos((unit(a) * unit(b)).sum(-1))

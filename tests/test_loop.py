@@ -34,8 +34,19 @@ def eager():
 
 def ring(run_dir, *words):
     """A command line of the quickest run there is."""
-    return ["--gan_type", "gan", "--dataset", "ring", "--run_dir", str(run_dir), "--batch_size",
-            "4", "--log_every", "2", *words]
+    return [
+        "--gan_type",
+        "gan",
+        "--dataset",
+        "ring",
+        "--run_dir",
+        str(run_dir),
+        "--batch_size",
+        "4",
+        "--log_every",
+        "2",
+        *words,
+    ]
 
 
 def state(run_dir):
@@ -49,8 +60,9 @@ def assert_same_run(one, other):
     assert left.keys() == right.keys()
     for name in left:
         np.testing.assert_array_equal(left[name], right[name], err_msg=name)
-    assert (tiny.timeless(RunDirectory(one).metrics())
-            == tiny.timeless(RunDirectory(other).metrics()))
+    assert tiny.timeless(RunDirectory(one).metrics()) == tiny.timeless(
+        RunDirectory(other).metrics()
+    )
 
 
 # ---------------------------------------------------------------------------------------- the loop
@@ -67,13 +79,22 @@ class Recorder(callbacks.Callback):
         self.closed = step
 
 
-def run_loop(steps=7, start=0, log_every=3, stop=None, iterate=None, also=lambda step: False,
-             host=None):
+def run_loop(
+    steps=7, start=0, log_every=3, stop=None, iterate=None, also=lambda step: False, host=None
+):
     recorder = Recorder()
     reached = loop.fit(
         iterate or (lambda step, inputs: {"p/a": tf.cast(step, tf.float32)}),
-        host or iter(lambda: (), None), lambda: {"p/b": tf.constant(2.0)}, [recorder], start=start,
-        steps=steps, log_every=log_every, also_log=also, batch_images=8, stop=stop or loop.Stop())
+        host or iter(lambda: (), None),
+        lambda: {"p/b": tf.constant(2.0)},
+        [recorder],
+        start=start,
+        steps=steps,
+        log_every=log_every,
+        also_log=also,
+        batch_images=8,
+        stop=stop or loop.Stop(),
+    )
     return reached, recorder
 
 
@@ -104,6 +125,7 @@ def test_a_finished_loop_runs_nothing():
 
 def test_speed_leaves_out_the_compilation():
     """The first step compiles: two seconds here, in which two steps make 8 images a second."""
+
     def iterate(step, inputs):
         time.sleep(2.0 if step == 0 else 0.001)
         return {"p/a": tf.constant(0.0)}
@@ -144,8 +166,18 @@ def test_an_exception_closes_nothing():
         raise RuntimeError("half a step")
 
     with pytest.raises(RuntimeError):
-        loop.fit(broken, iter(lambda: (), None), dict, [Watch()], start=0, steps=3, log_every=1,
-                 also_log=lambda step: False, batch_images=1, stop=loop.Stop())
+        loop.fit(
+            broken,
+            iter(lambda: (), None),
+            dict,
+            [Watch()],
+            start=0,
+            steps=3,
+            log_every=1,
+            also_log=lambda step: False,
+            batch_images=1,
+            stop=loop.Stop(),
+        )
     assert closed == []
 
 
@@ -183,8 +215,9 @@ def uninterrupted(tmp_path_factory):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_the_same_command_goes_on(tmp_path, monkeypatch, capsys, uninterrupted,
-                                                     number):
+def test_a_signal_saves_and_the_same_command_goes_on(
+    tmp_path, monkeypatch, capsys, uninterrupted, number
+):
     command = ring(tmp_path / "run", "--steps", "8")
 
     def disturbed(self, step, logs, progress=callbacks.Progress.__call__):
@@ -210,8 +243,12 @@ def killed(tmp_path_factory):
     for number in (signal.SIGINT, signal.SIGTERM):
         command = ring(folder / number.name, "--steps", "1000000", "--log_every", "5")
         processes[number] = subprocess.Popen(
-            [sys.executable, str(ROOT / "main.py"), *command], cwd=folder, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            [sys.executable, str(ROOT / "main.py"), *command],
+            cwd=folder,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
     finished = {}
     for number, process in processes.items():
         deadline = time.monotonic() + 300
@@ -258,8 +295,14 @@ def test_running_a_finished_command_again_says_so(uninterrupted, capsys):
 def test_more_steps_go_on_from_the_end(tmp_path, uninterrupted):
     assert main(ring(tmp_path / "run", "--steps", "5")) == 0
     assert main(ring(tmp_path / "run", "--steps", "8")) == 0
-    assert np.all([np.array_equal(a, b) for a, b in zip(
-        state(tmp_path / "run").values(), state(uninterrupted).values(), strict=True)])
+    assert np.all(
+        [
+            np.array_equal(a, b)
+            for a, b in zip(
+                state(tmp_path / "run").values(), state(uninterrupted).values(), strict=True
+            )
+        ]
+    )
 
 
 def test_fewer_steps_than_saved_are_refused(tmp_path, capsys):
@@ -309,6 +352,7 @@ def test_a_dry_run_writes_nothing(tmp_path, monkeypatch, capsys):
 @pytest.fixture
 def exploding(monkeypatch):
     """A loss whose generator part becomes NaN in the third iteration, and in no other term."""
+
     def register(at):
         count = tf.Variable(0.0)
 
@@ -316,17 +360,28 @@ def exploding(monkeypatch):
             count.assign_add(1.0)
             return tf.where(count > at, np.float32(np.nan), 1.0) * tf.reduce_mean(fake)
 
-        monkeypatch.setitem(ADVERSARIAL, "exploding", Loss(
-            "tests", ADVERSARIAL["hinge"].discriminator, generator))
+        monkeypatch.setitem(
+            ADVERSARIAL, "exploding", Loss("tests", ADVERSARIAL["hinge"].discriminator, generator)
+        )
 
     return register
 
 
-def test_a_nan_stops_the_run_names_the_term_and_keeps_the_last_good_state(tmp_path, exploding,
-                                                                        capsys):
+def test_a_nan_stops_the_run_names_the_term_and_keeps_the_last_good_state(
+    tmp_path, exploding, capsys
+):
     exploding(at=3)
-    command = ring(tmp_path / "run", "--steps", "9", "--log_every", "1", "--checkpoint_every",
-                   "2", "--loss", "exploding")
+    command = ring(
+        tmp_path / "run",
+        "--steps",
+        "9",
+        "--log_every",
+        "1",
+        "--checkpoint_every",
+        "2",
+        "--loss",
+        "exploding",
+    )
     assert main(command) == 4
     said = capsys.readouterr().err
     assert said.count("\n") == 1
@@ -339,8 +394,17 @@ def test_a_nan_stops_the_run_names_the_term_and_keeps_the_last_good_state(tmp_pa
 
 def test_a_nan_between_two_log_lines_never_reaches_a_checkpoint(tmp_path, exploding, capsys):
     exploding(at=3)
-    command = ring(tmp_path / "run", "--steps", "9", "--log_every", "9", "--checkpoint_every",
-                   "2", "--loss", "exploding")
+    command = ring(
+        tmp_path / "run",
+        "--steps",
+        "9",
+        "--log_every",
+        "9",
+        "--checkpoint_every",
+        "2",
+        "--loss",
+        "exploding",
+    )
     assert main(command) == 4
     assert "a weight is not finite at step 4" in capsys.readouterr().err
     assert [p.stem for p in RunDirectory(tmp_path / "run").checkpoints()] == ["00000002"]
@@ -348,8 +412,17 @@ def test_a_nan_between_two_log_lines_never_reaches_a_checkpoint(tmp_path, explod
 
 def test_a_run_that_diverges_at_its_last_step_is_no_success(tmp_path, exploding, capsys):
     exploding(at=3)
-    command = ring(tmp_path / "run", "--steps", "4", "--log_every", "3", "--checkpoint_every",
-                   "100", "--loss", "exploding")
+    command = ring(
+        tmp_path / "run",
+        "--steps",
+        "4",
+        "--log_every",
+        "3",
+        "--checkpoint_every",
+        "100",
+        "--loss",
+        "exploding",
+    )
     assert main(command) == 4
     assert not (tmp_path / "run" / "summary.json").exists()
 
@@ -367,8 +440,11 @@ def test_a_sum_is_named_where_no_term_is_to_blame():
 @pytest.mark.parametrize("undefined", [np.nan, np.inf, -np.inf])
 def test_an_undefined_score_ends_no_run_and_is_left_out(tmp_path, monkeypatch, undefined):
     """The guard judges the terms of the losses; no file of a run holds NaN or infinity."""
-    session = prepare(tiny.ring_config(tmp_path / "run", steps=4, evaluate_every=2,
-                                       evaluate_metrics="modes", keep_best="modes"))
+    session = prepare(
+        tiny.ring_config(
+            tmp_path / "run", steps=4, evaluate_every=2, evaluate_metrics="modes", keep_best="modes"
+        )
+    )
     scores = {"modes/near/ring": 0.5, "modes/covered/ring": undefined}
     session.watch = session.watch._replace(measurements=[(2, lambda: dict(scores))])
     fit(session)
@@ -385,9 +461,16 @@ def test_an_undefined_score_ends_no_run_and_is_left_out(tmp_path, monkeypatch, u
 
 
 def test_progress_is_one_line_with_means_over_domains(capsys):
-    callbacks.Progress(100, 0)(50, {
-        "generators/adv/a": 1.0, "generators/adv/b": 2.0, "generators/loss": 9.0,
-        "images_per_second": 123.4, "input_wait": 0.1})
+    callbacks.Progress(100, 0)(
+        50,
+        {
+            "generators/adv/a": 1.0,
+            "generators/adv/b": 2.0,
+            "generators/loss": 9.0,
+            "images_per_second": 123.4,
+            "input_wait": 0.1,
+        },
+    )
     line = capsys.readouterr().out
     assert line.count("\n") == 1
     assert line.startswith("step 50/100  123 img/s  0:00:0")
@@ -408,8 +491,11 @@ def test_tensorboard_events_are_written_when_asked_for(tmp_path):
     pytest.importorskip("tensorboard")
     train(tiny.ring_config(tmp_path / "run", steps=2, tensorboard=True))
     (events,) = (tmp_path / "run" / "tensorboard").iterdir()
-    read = {value.tag for record in tf.data.TFRecordDataset(str(events))
-            for value in tf.compat.v1.Event.FromString(record.numpy()).summary.value}
+    read = {
+        value.tag
+        for record in tf.data.TFRecordDataset(str(events))
+        for value in tf.compat.v1.Event.FromString(record.numpy()).summary.value
+    }
     assert {"generators/loss", "images_per_second"} <= read
 
 

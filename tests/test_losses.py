@@ -121,8 +121,10 @@ def test_label_smoothing_is_one_sided(name):
     assert smoothed != pytest.approx(reference(REAL, FAKE), rel=1e-3)
     # What fake images cost is the same with and without smoothing.
     other = tf.constant(FAKE - 1.0, tf.float32)
-    changes = [float(loss.discriminator(real, other, t)) - float(loss.discriminator(real, fake, t))
-               for t in (1.0, 0.9)]
+    changes = [
+        float(loss.discriminator(real, other, t)) - float(loss.discriminator(real, fake, t))
+        for t in (1.0, 0.9)
+    ]
     assert changes[0] == pytest.approx(changes[1], abs=1e-6)
 
 

@@ -52,8 +52,11 @@ def conv(x, weights, name, stride=1, padding=0):
     out = np.zeros((len(bias), height, width)) + bias[:, None, None]
     for i in range(kernel):
         for j in range(kernel):
-            part = x[:, i:i + stride * (height - 1) + 1:stride,
-                     j:j + stride * (width - 1) + 1:stride]
+            part = x[
+                :,
+                i : i + stride * (height - 1) + 1 : stride,
+                j : j + stride * (width - 1) + 1 : stride,
+            ]
             out += np.tensordot(weight[:, :, i, j], part, 1)
     return np.maximum(out, 0)
 
@@ -63,14 +66,22 @@ def pool(x, kernel, stride, ceil_mode=False):
         count = (-(-(n - kernel) // stride) if ceil_mode else (n - kernel) // stride) + 1
         return [k * stride for k in range(count) if k * stride < n]
 
-    return np.array([[[channel[i:i + kernel, j:j + kernel].max() for j in places(x.shape[2])]
-                      for i in places(x.shape[1])] for channel in x])
+    return np.array(
+        [
+            [
+                [channel[i : i + kernel, j : j + kernel].max() for j in places(x.shape[2])]
+                for i in places(x.shape[1])
+            ]
+            for channel in x
+        ]
+    )
 
 
 def fire(x, weights, name):
     x = conv(x, weights, f"{name}.squeeze")
-    return np.concatenate([conv(x, weights, f"{name}.expand1x1"),
-                           conv(x, weights, f"{name}.expand3x3", padding=1)])
+    return np.concatenate(
+        [conv(x, weights, f"{name}.expand1x1"), conv(x, weights, f"{name}.expand3x3", padding=1)]
+    )
 
 
 def alex(x, w):
@@ -111,15 +122,29 @@ def transcribed(net, weights, a, b):
         shift = np.array([-0.030, -0.088, -0.188])[:, None, None]
         scale = np.array([0.458, 0.448, 0.450])[:, None, None]
         network = {"alex": alex, "vgg": vgg, "squeeze": squeeze}[net]
-        layers.append([f / (np.sqrt((f**2).sum(0)) + 1e-10)
-                       for f in network((x - shift) / scale, backbone)])
-    return sum(np.tensordot(np.float64(w[0, :, 0, 0]), (f - g) ** 2, 1).mean()
-               for f, g, w in zip(*layers, linear.values(), strict=True))
+        layers.append(
+            [f / (np.sqrt((f**2).sum(0)) + 1e-10) for f in network((x - shift) / scale, backbone)]
+        )
+    return sum(
+        np.tensordot(np.float64(w[0, :, 0, 0]), (f - g) ** 2, 1).mean()
+        for f, g, w in zip(*layers, linear.values(), strict=True)
+    )
 
 
-@pytest.mark.parametrize(("net", "height", "width"), [
-    ("alex", 31, 31), ("alex", 32, 48), ("alex", 65, 40), ("vgg", 16, 16), ("vgg", 17, 34),
-    ("squeeze", 17, 17), ("squeeze", 18, 31), ("squeeze", 33, 36), ("squeeze", 43, 19)])
+@pytest.mark.parametrize(
+    ("net", "height", "width"),
+    [
+        ("alex", 31, 31),
+        ("alex", 32, 48),
+        ("alex", 65, 40),
+        ("vgg", 16, 16),
+        ("vgg", 17, 34),
+        ("squeeze", 17, 17),
+        ("squeeze", 18, 31),
+        ("squeeze", 33, 36),
+        ("squeeze", 43, 19),
+    ],
+)
 def test_distances_are_those_of_the_equations(measures, weights, net, height, width):
     a, b = images(1, 2, height, width, 3), images(2, 2, height, width, 3)
     b[1] = 0.9 * a[1] + 0.1 * b[1]
@@ -137,7 +162,10 @@ def test_the_official_example():
     folder = Path(root) / "lpips"
     reference, distorted = (
         keras.utils.img_to_array(keras.utils.load_img(folder / "example" / f"{name}.png"))[None]
-        / 127.5 - 1 for name in ("ex_ref", "ex_p0"))
+        / 127.5
+        - 1
+        for name in ("ex_ref", "ex_p0")
+    )
     lpips = LPIPS(folder / "alexnet_lpips.npz")
     assert float(lpips.distance(reference, distorted)[0]) == pytest.approx(0.722, abs=5e-4)
     assert lpips.description["network"] == "LPIPS alex"
@@ -147,16 +175,19 @@ def test_the_official_example():
 def test_equal_images_are_at_zero_and_order_does_not_matter(measures, net):
     a, b = images(1, 3, 32, 32, 3), images(2, 3, 32, 32, 3)
     np.testing.assert_allclose(measures[net].distance(a, a), 0, atol=1e-9)
-    np.testing.assert_allclose(measures[net].distance(a, b), measures[net].distance(b, a),
-                               rtol=1e-6)
+    np.testing.assert_allclose(
+        measures[net].distance(a, b), measures[net].distance(b, a), rtol=1e-6
+    )
     assert min(measures[net].distance(a, b)) > 0.01
 
 
 def test_channels_that_are_all_off_have_no_direction(weights, tmp_path):
     """0 / (0 + 1e-10) is 0: a dead layer adds nothing."""
     backbone, linear = weights["squeeze"]
-    dead = {k: np.full_like(v, -1e9) if k.endswith("12.expand3x3.bias") else v
-            for k, v in backbone.items()}
+    dead = {
+        k: np.full_like(v, -1e9) if k.endswith("12.expand3x3.bias") else v
+        for k, v in backbone.items()
+    }
     dead["features.12.expand1x1.bias"] = dead["features.12.expand3x3.bias"]
     save_npz(tmp_path / "dead.npz", dead, linear)
     a, b = images(1, 2, 32, 32, 3), images(2, 2, 32, 32, 3)
@@ -170,8 +201,9 @@ def test_gray_is_repeated_on_either_side(measures):
     lpips = measures["alex"]
     np.testing.assert_array_equal(lpips.distance(gray, colour), lpips.distance(repeated, colour))
     np.testing.assert_array_equal(lpips.distance(colour, gray), lpips.distance(colour, repeated))
-    np.testing.assert_array_equal(lpips.distance(gray, gray[::-1]),
-                                  lpips.distance(repeated, repeated[::-1]))
+    np.testing.assert_array_equal(
+        lpips.distance(gray, gray[::-1]), lpips.distance(repeated, repeated[::-1])
+    )
 
 
 @NETS
@@ -218,8 +250,11 @@ def test_streams_give_the_distance_of_every_pair(measures, runtime):
         np.testing.assert_allclose(made.values, expected, rtol=1e-5)
         assert made.nearest == made.furthest == []
     result = mean_distance(lpips, batches(a, [8, 8, 7]), batches(b, [8, 8, 7]), program)
-    assert result == {"mean": pytest.approx(expected.mean(), rel=1e-5),
-                      "std": pytest.approx(expected.std(), rel=1e-3), "count": 23.0}
+    assert result == {
+        "mean": pytest.approx(expected.mean(), rel=1e-5),
+        "std": pytest.approx(expected.std(), rel=1e-3),
+        "count": 23.0,
+    }
 
 
 def test_a_short_batch_is_not_compiled_anew(measures, runtime, monkeypatch):
@@ -254,8 +289,9 @@ def test_the_nearest_and_the_furthest_pairs_keep_their_images(measures, runtime)
     strength = np.random.default_rng(0).permutation(20) / 20
     b = np.float32(a + strength[:, None, None, None] * (noise - a))
     lpips, sizes = measures["squeeze"], [6, 6, 6, 2]
-    made = pair_distances(lpips, batches(a, sizes), batches(b, sizes),
-                          runtime.function(lpips.distance), keep=3)
+    made = pair_distances(
+        lpips, batches(a, sizes), batches(b, sizes), runtime.function(lpips.distance), keep=3
+    )
     order = np.argsort(made.values)
     assert [p.index for p in made.nearest] == order[:3].tolist()
     assert [p.index for p in made.furthest] == order[:-4:-1].tolist()

@@ -43,9 +43,11 @@ def pictures(labels, seed=0, noise=8):
 
 def judge(classes):
     """Reads one of `classes` classes off the mean of an image."""
+
     def read(images, training=False):
         mean = 127.5 * (tf.reduce_mean(images, axis=(1, 2, 3)) + 1)
         return -tf.abs(mean[:, None] - LEVELS[None, :classes].astype(np.float32))
+
     return read
 
 
@@ -67,27 +69,42 @@ class Stand(Streams):
         dataset, lpips: of the run, and a file.
     """
 
-    def __init__(self, real, labels=None, made=None, classes=4, names=("a", "b"), dataset="tiny",
-                 lpips=None):
+    def __init__(
+        self, real, labels=None, made=None, classes=4, names=("a", "b"), dataset="tiny", lpips=None
+    ):
         labels = labels or [np.zeros(len(r), int) for r in real]
-        domains = paired(*(
-            Domain(n, r, np.asarray(v, np.int32), tiny.DIGITS[:classes])
-            for n, r, v in zip(names, real, labels, strict=False)))
+        domains = paired(
+            *(
+                Domain(n, r, np.asarray(v, np.int32), tiny.DIGITS[:classes])
+                for n, r, v in zip(names, real, labels, strict=False)
+            )
+        )
         self.made = [np.asarray(to_float(m)) if m.dtype == np.uint8 else m for m in made or real]
         config = SimpleNamespace(
             data=SimpleNamespace(dataset=dataset, data_dir="", offline=True),
-            of={LabelOptions: LabelOptions()}.get)
+            of={LabelOptions: LabelOptions()}.get,
+        )
         judges = Judges(
-            lambda: ([judge(classes)] * len(domains), {}), lambda given: (self._read, {}), dict)
-        super().__init__(config, Maker(self.made, judge(classes)), domains, lambda: domains,
-                         tf.function, judges, 100, 0, Weights(lpips=lpips))
+            lambda: ([judge(classes)] * len(domains), {}), lambda given: (self._read, {}), dict
+        )
+        super().__init__(
+            config,
+            Maker(self.made, judge(classes)),
+            domains,
+            lambda: domains,
+            tf.function,
+            judges,
+            100,
+            0,
+            Weights(lpips=lpips),
+        )
 
     def generated(self):
         yield self.made
 
     def translations(self, direction=None):
         for n, x in enumerate(to_float(self.domains[0].images)):
-            yield x[None], self.made[1][n:n + 1], None
+            yield x[None], self.made[1][n : n + 1], None
 
     def _read(self, photos, training=False):
         return tf.one_hot(tiny.PALETTE.indices(photos), 3)
@@ -127,8 +144,13 @@ class Maker(Generates, Translates, Adapts):
 def known_networks(monkeypatch):
     """Features that are two numbers of an image, and inversion that finds what is given."""
     monkeypatch.setattr(classifier_frechet, "penultimate", lambda classifier: halves)
-    monkeypatch.setattr(inception, "inception", lambda *_: SimpleNamespace(
-        features=lambda x: tf.numpy_function(halves, [x], tf.float32), description={}))
+    monkeypatch.setattr(
+        inception,
+        "inception",
+        lambda *_: SimpleNamespace(
+            features=lambda x: tf.numpy_function(halves, [x], tf.float32), description={}
+        ),
+    )
 
 
 def measured(name, stand, monkeypatch):
@@ -144,8 +166,11 @@ SHIFTED = np.where(np.arange(40) < 20, BALANCED, (BALANCED + 1) % 4)
 
 def labelled(made=BALANCED):
     """Two labelled domains; the second generator shows the classes given."""
-    return Stand([pictures(BALANCED), pictures(BALANCED, 1)], [BALANCED, BALANCED],
-                 [pictures(BALANCED, 2), pictures(made, 3)])
+    return Stand(
+        [pictures(BALANCED), pictures(BALANCED, 1)],
+        [BALANCED, BALANCED],
+        [pictures(BALANCED, 2), pictures(made, 3)],
+    )
 
 
 def shifted(amount):
@@ -165,8 +190,9 @@ def maps(made):
     truth = np.zeros((4, SIDE, SIDE), int)
     truth[:, :, 16:] = 1
     colours = tiny.PALETTE.shown
-    return Stand([colours[truth]] * 2, made=[colours[truth], colours[made(truth)]],
-                 dataset="tiny_maps")
+    return Stand(
+        [colours[truth]] * 2, made=[colours[truth], colours[made(truth)]], dataset="tiny_maps"
+    )
 
 
 def near_the_ring(chosen):
@@ -191,70 +217,115 @@ class Held:
 
 def distances(network):
     """Set distances: the same images in another order, and images that are all brighter."""
+
     def known(stand):
-        shift = 2 * 0.5 ** 2  # of both features
-        return {f"{network}_frechet/a": shift, f"{network}_precision/a": 0,
-                f"{network}_recall/b": 0}
-    return Held(lambda file: shifted(0), {
-        f"{network}_frechet/a": 0, f"{network}_precision/a": 1, f"{network}_recall/a": 1,
-        f"{network}_frechet/b": 0}, lambda file: shifted(0.5), known)
+        shift = 2 * 0.5**2  # of both features
+        return {
+            f"{network}_frechet/a": shift,
+            f"{network}_precision/a": 0,
+            f"{network}_recall/b": 0,
+        }
+
+    return Held(
+        lambda file: shifted(0),
+        {
+            f"{network}_frechet/a": 0,
+            f"{network}_precision/a": 1,
+            f"{network}_recall/a": 1,
+            f"{network}_frechet/b": 0,
+        },
+        lambda file: shifted(0.5),
+        known,
+    )
 
 
 def far_apart(pairs):
     """LPIPS of flat images against the distance of one pair."""
+
     def known(stand):
         one, other = (to_float(d.images[:1]) for d in stand.domains)
         d = float(LPIPS(stand.weights.lpips).distance(one, other)[0])
         assert d > 0
         return {f"lpips/{pair}": d for pair in pairs} | {f"lpips_std/{pairs[0]}": 0}
-    return Held(lambda file: flat(90, 90, file), {f"lpips/{pair}": 0 for pair in pairs},
-                lambda file: flat(40, 200, file), known)
+
+    return Held(
+        lambda file: flat(90, 90, file),
+        {f"lpips/{pair}": 0 for pair in pairs},
+        lambda file: flat(40, 200, file),
+        known,
+    )
 
 
 C1, A, B = 1e-4, 90 / 255, 160 / 255
 HELD = {
     "coherence": Held(
-        lambda file: labelled(), {
-            "joint/coherence": 1, "joint/entropy/a": 1, "joint/entropy/b": 1, "joint/chance": 0.25},
-        lambda file: labelled(SHIFTED), lambda e: {"joint/coherence": 0.5}),
+        lambda file: labelled(),
+        {"joint/coherence": 1, "joint/entropy/a": 1, "joint/entropy/b": 1, "joint/chance": 0.25},
+        lambda file: labelled(SHIFTED),
+        lambda e: {"joint/coherence": 0.5},
+    ),
     "lpips": far_apart(["generated_a~generated_b", "real_a~real_b"]),
     "lpips_cross": far_apart(["generated_a~real_b", "generated_b~real_a"]),
     "adaptation": Held(
-        lambda file: labelled(), {"adaptation/accuracy/b": 1, "adaptation/source_accuracy/a": 1,
-                                  "adaptation/chance/b": 0.25, "adaptation/entropy/b": 1},
-        lambda file: labelled(SHIFTED), lambda e: {
-            "adaptation/accuracy/b": 0.5, "adaptation/source_accuracy/a": 1}),
+        lambda file: labelled(),
+        {
+            "adaptation/accuracy/b": 1,
+            "adaptation/source_accuracy/a": 1,
+            "adaptation/chance/b": 0.25,
+            "adaptation/entropy/b": 1,
+        },
+        lambda file: labelled(SHIFTED),
+        lambda e: {"adaptation/accuracy/b": 0.5, "adaptation/source_accuracy/a": 1},
+    ),
     # Which labels belong to the order that is asked for, the stand-in's images decide: one class.
     "cross": Held(
-        lambda file: Stand([pictures([2] * 9)] * 2, [[2] * 9] * 2), {
-            "cross/a2b": 1, "cross/b2a": 1, "reconstructed/a": 1, "inversion_error/a": 0},
-        lambda file: Stand([pictures([2] * 8)] * 2, [[2] * 8] * 2,
-                           [pictures([2] * 8), pictures([2, 3] * 4)]),
-        lambda e: {"cross/a2b": 0.5, "reconstructed/a": 1, "reconstructed/b": 0.5}),
+        lambda file: Stand([pictures([2] * 9)] * 2, [[2] * 9] * 2),
+        {"cross/a2b": 1, "cross/b2a": 1, "reconstructed/a": 1, "inversion_error/a": 0},
+        lambda file: Stand(
+            [pictures([2] * 8)] * 2, [[2] * 8] * 2, [pictures([2] * 8), pictures([2, 3] * 4)]
+        ),
+        lambda e: {"cross/a2b": 0.5, "reconstructed/a": 1, "reconstructed/b": 0.5},
+    ),
     "classifier_frechet": distances("classifier"),
     "inception": distances("inception"),
     "modes": Held(
-        lambda file: labelled(), {"modes/covered/b": 4, "modes/entropy/b": 1, "modes/kl/b": 0},
-        lambda file: labelled([1] * 40), lambda e: {
-            "modes/covered/b": 1, "modes/entropy/b": 0, "modes/kl/b": math.log(4)}),
+        lambda file: labelled(),
+        {"modes/covered/b": 4, "modes/entropy/b": 1, "modes/kl/b": 0},
+        lambda file: labelled([1] * 40),
+        lambda e: {"modes/covered/b": 1, "modes/entropy/b": 0, "modes/kl/b": math.log(4)},
+    ),
     "agreement": Held(
-        lambda file: outlines(negative), {
-            "pixel_agreement/negative": 1, "pixel_agreement_std/negative": 0},
-        lambda file: outlines(lambda x: x), lambda e: {"pixel_agreement/negative": 0}),
+        lambda file: outlines(negative),
+        {"pixel_agreement/negative": 1, "pixel_agreement_std/negative": 0},
+        lambda file: outlines(lambda x: x),
+        lambda e: {"pixel_agreement/negative": 0},
+    ),
     "fcn": Held(
-        lambda file: maps(lambda truth: truth), {
-            "fcn/pixel_accuracy": 1, "fcn/class_accuracy": 1, "fcn/class_iou": 1,
-            "fcn/ceiling_class_iou": 1},
-        lambda file: maps(lambda truth: 0 * truth), lambda e: {
-            "fcn/pixel_accuracy": 0.5, "fcn/class_accuracy": 0.5, "fcn/class_iou": 0.25,
-            "fcn/ceiling_pixel_accuracy": 1}),
+        lambda file: maps(lambda truth: truth),
+        {
+            "fcn/pixel_accuracy": 1,
+            "fcn/class_accuracy": 1,
+            "fcn/class_iou": 1,
+            "fcn/ceiling_class_iou": 1,
+        },
+        lambda file: maps(lambda truth: 0 * truth),
+        lambda e: {
+            "fcn/pixel_accuracy": 0.5,
+            "fcn/class_accuracy": 0.5,
+            "fcn/class_iou": 0.25,
+            "fcn/ceiling_pixel_accuracy": 1,
+        },
+    ),
     "pixels": Held(
-        lambda file: Stand([pictures(BALANCED)] * 2), {
-            "pixels/l1": 0, "pixels/psnr": 100, "pixels/ssim": 1},
-        lambda file: Stand([pictures([2] * 3, noise=0)] * 2,
-                           made=[pictures([1] * 3, noise=0)] * 2), lambda e: {
-            "pixels/l1": 2 * (B - A), "pixels/psnr": -20 * math.log10(B - A),
-            "pixels/ssim": (2 * A * B + C1) / (A * A + B * B + C1)}),
+        lambda file: Stand([pictures(BALANCED)] * 2),
+        {"pixels/l1": 0, "pixels/psnr": 100, "pixels/ssim": 1},
+        lambda file: Stand([pictures([2] * 3, noise=0)] * 2, made=[pictures([1] * 3, noise=0)] * 2),
+        lambda e: {
+            "pixels/l1": 2 * (B - A),
+            "pixels/psnr": -20 * math.log10(B - A),
+            "pixels/ssim": (2 * A * B + C1) / (A * A + B * B + C1),
+        },
+    ),
 }
 
 
@@ -287,8 +358,11 @@ EDGES = {
     "one image": dict(real=[pictures([1], n) for n in range(2)], labels=[[1]] * 2),
     "equal images": dict(real=[pictures([1] * 6, noise=0)] * 2, labels=[[1] * 6] * 2),
     "black images": dict(real=[np.zeros((6, SIDE, SIDE, 3), np.uint8)] * 2),
-    "black images for others": dict(real=[pictures(BALANCED[:6])] * 2, labels=[BALANCED[:6]] * 2,
-                                    made=[np.zeros((6, SIDE, SIDE, 3), np.uint8)] * 2),
+    "black images for others": dict(
+        real=[pictures(BALANCED[:6])] * 2,
+        labels=[BALANCED[:6]] * 2,
+        made=[np.zeros((6, SIDE, SIDE, 3), np.uint8)] * 2,
+    ),
 }
 
 
@@ -304,11 +378,15 @@ def as_label_maps(images):
 def test_values_are_finite_or_absent(name, edge, lpips_file, monkeypatch):
     images = dict(EDGES[edge])
     if name == "fcn":
-        images |= {k: [as_label_maps(i) for i in images[k]] for k in ("real", "made")
-                   if k in images}
+        images |= {
+            k: [as_label_maps(i) for i in images[k]] for k in ("real", "made") if k in images
+        }
     stand = Stand(**images, names=("a", "negative"), lpips=str(lpips_file), dataset="tiny_maps")
     values = measured(name, stand, monkeypatch)
     assert {k: v for k, v in values.items() if not math.isfinite(v)} == {}
     # Nothing at all only where no pixel has a class, or one image is no distribution.
-    assert values or (name, edge) == ("fcn", "black images") or (
-        edge == "one image" and name in ("inception", "classifier_frechet"))
+    assert (
+        values
+        or (name, edge) == ("fcn", "black images")
+        or (edge == "one image" and name in ("inception", "classifier_frechet"))
+    )

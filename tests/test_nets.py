@@ -123,8 +123,11 @@ def bn(c):
 
 def left_out(network):
     """Biases that the tables count and batch normalisation makes idle."""
-    return sum(getattr(layer, "units", 0) or layer.filters for layer in network.layers
-               if getattr(layer, "use_bias", True) is False)
+    return sum(
+        getattr(layer, "units", 0) or layer.filters
+        for layer in network.layers
+        if getattr(layer, "use_bias", True) is False
+    )
 
 
 COGAN128_G = (

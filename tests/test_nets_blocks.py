@@ -189,13 +189,15 @@ def outputs_and_gradients(layer, x, training=False):
 @pytest.mark.parametrize("side, kernel, filters", [(8, 6, 3), (6, 3, 1), (10, 5, 4), (12, 4, 3)])
 def test_transposed_convolution_by_blocks_is_the_plain_one(side, kernel, filters):
     x = draw(2, side, side, 7)
-    ours = ConvTranspose2D(filters, kernel, padding="same",
-                           bias_initializer=keras.initializers.RandomNormal(seed=1))
+    ours = ConvTranspose2D(
+        filters, kernel, padding="same", bias_initializer=keras.initializers.RandomNormal(seed=1)
+    )
     plain = layers.Conv2DTranspose(filters, kernel, padding="same")
     ours(x), plain(x)
     plain.set_weights(ours.get_weights())
-    for one, other in zip(outputs_and_gradients(ours, x), outputs_and_gradients(plain, x),
-                          strict=True):
+    for one, other in zip(
+        outputs_and_gradients(ours, x), outputs_and_gradients(plain, x), strict=True
+    ):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
@@ -203,9 +205,11 @@ def test_transposed_convolution_takes_the_blocks_where_they_are_quicker(monkeypa
     """To few channels, at stride 1, for even sides: any other is Keras's own."""
     taken = []
     from gantrain.nets import blocks
+
     plain = blocks._transposed_by_blocks
-    monkeypatch.setattr(blocks, "_transposed_by_blocks",
-                        lambda *a: taken.append(a[0].shape) or plain(*a))
+    monkeypatch.setattr(
+        blocks, "_transposed_by_blocks", lambda *a: taken.append(a[0].shape) or plain(*a)
+    )
     for side, filters, stride in [(8, 3, 1), (7, 3, 1), (8, 5, 1), (8, 3, 2)]:
         ConvTranspose2D(filters, 3, stride, padding="same")(draw(1, side, side, 2))
     assert taken == [(1, 8, 8, 2)]
@@ -217,8 +221,9 @@ def test_prelu_is_that_of_keras():
     ours(x), plain(x)
     for layer in (ours, plain):
         layer.alpha.assign(np.linspace(-0.5, 1.5, 5).reshape(1, 1, 5))
-    for one, other in zip(outputs_and_gradients(ours, x), outputs_and_gradients(plain, x),
-                          strict=True):
+    for one, other in zip(
+        outputs_and_gradients(ours, x), outputs_and_gradients(plain, x), strict=True
+    ):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
@@ -229,14 +234,19 @@ def test_batch_norm_is_that_of_keras_but_for_the_unbiased_running_variance():
         layer.build(x.shape)
         layer.gamma.assign(draw(6, seed=1))
         layer.beta.assign(draw(6, seed=2))
-    for one, other in zip(outputs_and_gradients(ours, x, training=True),
-                          outputs_and_gradients(plain, x, training=True), strict=True):
+    for one, other in zip(
+        outputs_and_gradients(ours, x, training=True),
+        outputs_and_gradients(plain, x, training=True),
+        strict=True,
+    ):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(ours.moving_mean, plain.moving_mean, rtol=1e-5)
-    np.testing.assert_allclose(ours.moving_variance,
-                               0.9 + 0.1 * np.var(x, axis=(0, 1, 2), ddof=1), rtol=1e-4)
-    np.testing.assert_allclose(plain.moving_variance, 0.9 + 0.1 * np.var(x, axis=(0, 1, 2)),
-                               rtol=1e-4)
+    np.testing.assert_allclose(
+        ours.moving_variance, 0.9 + 0.1 * np.var(x, axis=(0, 1, 2), ddof=1), rtol=1e-4
+    )
+    np.testing.assert_allclose(
+        plain.moving_variance, 0.9 + 0.1 * np.var(x, axis=(0, 1, 2)), rtol=1e-4
+    )
     ours.moving_variance.assign(plain.moving_variance)
     np.testing.assert_allclose(ours(x), plain(x), rtol=1e-4, atol=1e-5)
 
@@ -253,13 +263,15 @@ def test_batch_norm_keeps_its_statistics_in_float32(policy):
 
 def test_no_bias_in_front_of_batch_statistics():
     """They would subtract it again."""
-    generators, discriminators = nets.build_pair("cogan32", 1, (32, 32, 3), noise_dim=5, width=0.1,
-                                                 seed=0)
+    generators, discriminators = nets.build_pair(
+        "cogan32", 1, (32, 32, 3), noise_dim=5, width=0.1, seed=0
+    )
     biases = [v.path for v in generators[0].trainable_variables if v.name == "bias"]
     assert [path.split("/")[0] for path in biases] == ["g1_row4_weights"]
     kernels = [v for v in discriminators[0].trainable_variables if v.name == "kernel"]
-    assert len(kernels) == len([v for v in discriminators[0].trainable_variables
-                                if v.name == "bias"])
+    assert len(kernels) == len(
+        [v for v in discriminators[0].trainable_variables if v.name == "bias"]
+    )
 
 
 @pytest.mark.parametrize("height, width", ((4, 6), (5, 7)))
@@ -296,8 +308,9 @@ def test_dropout_draws_the_same_under_xla():
     for xla in (False, True):
         drop = Dropout(0.3, seed=5)
         drop.build(x.shape)
-        made.append(tf.function(lambda x, drop=drop: drop(x, training=True),
-                                jit_compile=xla)(x).numpy())
+        made.append(
+            tf.function(lambda x, drop=drop: drop(x, training=True), jit_compile=xla)(x).numpy()
+        )
     np.testing.assert_allclose(*made, rtol=1e-6)
     assert np.allclose(np.unique(made[0]), (0.0, 1 / 0.7))
     assert 0.15 < np.mean(made[0] == 0) < 0.45

@@ -13,18 +13,25 @@ def build(size=32, channels=3, classes=5, **options):
     return build_fcn(size, channels, classes, **dict(width=tiny.WIDTH, seed=0) | options)
 
 
-@pytest.mark.parametrize("size, halvings", [
-    (8, 3), (16, 3), (32, 3), (64, 3), (96, 3), (128, 4), (192, 4), (256, 5), (512, 5), (1024, 5)])
+@pytest.mark.parametrize(
+    "size, halvings",
+    [(8, 3), (16, 3), (32, 3), (64, 3), (96, 3), (128, 4), (192, 4), (256, 5), (512, 5), (1024, 5)],
+)
 def test_the_coarsest_map_keeps_eight_pixels_where_it_can(size, halvings):
     assert fcn_halvings(size) == halvings
     if 64 <= size <= 256:
         assert size >> halvings >= 8
 
 
-@pytest.mark.parametrize("size, names", [(4, ["multiple of 8", "such as 8"]),
-                                         (100, ["multiple of 8", "such as 96", "100 pixels"]),
-                                         (136, ["multiple of 16", "such as 128"]),
-                                         (272, ["multiple of 32", "such as 256"])])
+@pytest.mark.parametrize(
+    "size, names",
+    [
+        (4, ["multiple of 8", "such as 8"]),
+        (100, ["multiple of 8", "such as 96", "100 pixels"]),
+        (136, ["multiple of 16", "such as 128"]),
+        (272, ["multiple of 32", "such as 256"]),
+    ],
+)
 def test_other_sizes_are_refused(size, names):
     tiny.refused(lambda: fcn_halvings(size), "--image_size", *names)
 
@@ -49,7 +56,11 @@ def test_heads_score_the_three_coarsest_maps(size, strides):
     for stride in strides:
         head = net.get_layer(f"score{stride}_1_row0_weights")
         assert keras.Model(net.input, head.output)(image).shape == (
-            1, size // stride, size // stride, 5)
+            1,
+            size // stride,
+            size // stride,
+            5,
+        )
         assert head.kernel.shape[:2] == (1, 1)
     assert net(image).shape == (1, size, size, 5)
 
@@ -70,7 +81,7 @@ def convolved(x, kernel, bias):
     out = np.zeros((*x.shape[:2], kernel.shape[-1])) + bias
     for i in range(len(kernel)):
         for j in range(len(kernel)):
-            out += padded[i:i + x.shape[0], j:j + x.shape[1]] @ kernel[i, j]
+            out += padded[i : i + x.shape[0], j : j + x.shape[1]] @ kernel[i, j]
     return out
 
 
@@ -96,10 +107,18 @@ def test_the_network_is_that_of_the_paper():
     rng = np.random.default_rng(0)
     for w in net.weights:  # biases too, and values that leave something of the image
         w.assign(rng.normal(0, (1.5 / np.prod(w.shape[:-1])) ** 0.5, w.shape))
-    weights = iter([np.float64(w) for layer in net.layers for w in layer.weights
-                    if not layer.name.startswith("score")])
-    heads = {stride: [np.float64(w) for w in net.get_layer(f"score{stride}_1_row0_weights").weights]
-             for stride in (2, 4, 8)}
+    weights = iter(
+        [
+            np.float64(w)
+            for layer in net.layers
+            for w in layer.weights
+            if not layer.name.startswith("score")
+        ]
+    )
+    heads = {
+        stride: [np.float64(w) for w in net.get_layer(f"score{stride}_1_row0_weights").weights]
+        for stride in (2, 4, 8)
+    }
     image = rng.uniform(-1, 1, (32, 40, 3))
 
     x, pooled = image, []
@@ -132,15 +151,20 @@ def test_options_reach_the_layers():
     assert "InstanceNorm" in other and not {"BatchNorm", "Dropout"} & other
     rates = [layer.rate for layer in build(dropout=0.3).layers if hasattr(layer, "rate")]
     assert rates == [0.3, 0.3]
-    kernels = np.concatenate([np.ravel(w) for w in build(weight_init="normal", width=0.25).weights
-                              if w.name == "kernel"])
+    kernels = np.concatenate(
+        [np.ravel(w) for w in build(weight_init="normal", width=0.25).weights if w.name == "kernel"]
+    )
     assert np.std(kernels) == pytest.approx(0.02, rel=0.05)
 
 
 def test_width_scales_all_but_the_heads():
     assert build(width=0.25).layers[1].kernel.shape[-1] == 16
     assert build(width=1.0, classes=7).get_layer("score8_1_row0_weights").kernel.shape == (
-        1, 1, 1024, 7)
+        1,
+        1,
+        1024,
+        7,
+    )
 
 
 def test_first_weights_are_those_of_the_seed():

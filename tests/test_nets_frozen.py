@@ -54,18 +54,21 @@ def test_every_layout_gives_the_same_network(folder, net):
     nets = [frozen.lpips(path) for path in (folder / f"{net}.npz", both(folder, net))]
     nets.append(frozen.lpips(str(folder / f"{net}_backbone.pth")))
     for other in nets[1:]:
-        for one, two in zip(nets[0].model.get_weights(), other.model.get_weights(),
-                            strict=True):
+        for one, two in zip(nets[0].model.get_weights(), other.model.get_weights(), strict=True):
             np.testing.assert_array_equal(one, two)
     for one, two in zip(nets[0].linear, nets[1].linear, strict=True):
         assert one.dtype == np.float32 and one.ndim == 1
         np.testing.assert_array_equal(one, two)
     assert nets[2].linear == ()
     assert nets[1].description == {
-        "network": f"LPIPS {net}", "version": "0.1",
-        "weights": f"{net}_backbone.pth,{net}_linear.pth", "sha256": ",".join(
+        "network": f"LPIPS {net}",
+        "version": "0.1",
+        "weights": f"{net}_backbone.pth,{net}_linear.pth",
+        "sha256": ",".join(
             hashlib.sha256((folder / f"{net}_{part}.pth").read_bytes()).hexdigest()
-            for part in ("backbone", "linear"))}
+            for part in ("backbone", "linear")
+        ),
+    }
     assert nets[0].description["weights"] == f"{net}.npz"
     assert "," not in nets[0].description["sha256"]
 

@@ -172,11 +172,7 @@ def test_it_is_a_chain_of_convolutions_with_one_pixel_of_zeros():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_norm_replaces_batch_norm(name):
-    kinds = (
-        keras.layers.BatchNormalization,
-        keras.layers.GroupNormalization,
-        InstanceNorm,
-    )
+    kinds = (keras.layers.BatchNormalization, keras.layers.GroupNormalization, InstanceNorm)
 
     def found(norm):
         layers = build(name, norm=norm).layers

@@ -472,10 +472,7 @@ def test_subpixel_convolution_starts_without_a_checkerboard():
 
 
 def test_a_residual_block_adds_its_input():
-    rows = (
-        blocks.Row("res", 4, 3, 1, "none", "relu", "reflect"),
-        blocks.Row("conv", 4, 1),
-    )
+    rows = (blocks.Row("res", 4, 3, 1, "none", "relu", "reflect"), blocks.Row("conv", 4, 1))
     x = keras.Input((None, None, 4))
     ((summed, _),) = blocks.build_rows(
         rows, [x], size=4, settings=blocks.Settings(), seed=(0,), names="r"

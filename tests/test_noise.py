@@ -12,14 +12,18 @@ SEED = (3, 4)
 
 @pytest.mark.parametrize("shape", ((7,), (4, 3, 5)))
 def test_uniform_numbers_have_the_same_bits_under_xla(shape):
-    plain, fused = (tf.function(lambda: noise.uniform(shape, SEED), jit_compile=xla)().numpy()
-                    for xla in (False, True))
+    plain, fused = (
+        tf.function(lambda: noise.uniform(shape, SEED), jit_compile=xla)().numpy()
+        for xla in (False, True)
+    )
     assert np.array_equal(plain, fused) and plain.dtype == np.float32
 
 
 def test_normal_numbers_are_the_same_under_xla():
-    plain, fused = (tf.function(lambda: noise.normal((1000,), SEED), jit_compile=xla)().numpy()
-                    for xla in (False, True))
+    plain, fused = (
+        tf.function(lambda: noise.normal((1000,), SEED), jit_compile=xla)().numpy()
+        for xla in (False, True)
+    )
     np.testing.assert_allclose(plain, fused, rtol=1e-5, atol=1e-6)
 
 

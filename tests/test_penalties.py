@@ -75,7 +75,8 @@ def test_linear_discriminator(length):
     w *= length / np.linalg.norm(w)
     real, fake = tensor(normal(4, *SHAPE, seed=1)), tensor(normal(4, *SHAPE, seed=2, scale=5))
     assert float(gradient_penalty(linear(w), real, fake, draw())) == pytest.approx(
-        (length - 1) ** 2, rel=1e-5, abs=1e-6)
+        (length - 1) ** 2, rel=1e-5, abs=1e-6
+    )
     assert float(r1(linear(w), real, fake, draw())) == pytest.approx(length**2 / 2, rel=1e-5)
 
 
@@ -98,7 +99,8 @@ def test_gradient_penalty_looks_between_real_and_fake():
     value = float(gradient_penalty(half_square, tensor(real), tensor(fake), draw(5)))
     assert value == pytest.approx(((norms - 1) ** 2).mean(), rel=1e-5)
     assert float(r1(half_square, tensor(real), tensor(fake), draw(5))) == pytest.approx(
-        (real**2).sum((1, 2, 3)).mean() / 2, rel=1e-5)
+        (real**2).sum((1, 2, 3)).mean() / 2, rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("penalty", [gradient_penalty, r1])
@@ -124,16 +126,27 @@ def test_a_penalty_reaches_the_weights_in_training_mode():
     with tf.GradientTape() as tape:
         value = gradient_penalty(critic, real, fake, draw())
     norm = np.linalg.norm(w)
-    np.testing.assert_allclose(tape.gradient(value, w), 2 * (norm - 1) * w.numpy() / norm,
-                               rtol=1e-4)
+    np.testing.assert_allclose(
+        tape.gradient(value, w), 2 * (norm - 1) * w.numpy() / norm, rtol=1e-4
+    )
     assert seen == [True]
 
 
 @pytest.fixture(scope="module")
 def clipped():
-    session = prepare(tiny.config("unused", gan_type="cogan", loss="wasserstein", d_penalty="clip",
-                                  penalty_weight=0.02, d_lr=0.1, g_lr=0.1, n_critic=1),
-                      domains=tiny.domains(2))
+    session = prepare(
+        tiny.config(
+            "unused",
+            gan_type="cogan",
+            loss="wasserstein",
+            d_penalty="clip",
+            penalty_weight=0.02,
+            d_lr=0.1,
+            g_lr=0.1,
+            n_critic=1,
+        ),
+        domains=tiny.domains(2),
+    )
     tf.config.run_functions_eagerly(True)
     session.iterate(0)
     tf.config.run_functions_eagerly(False)
@@ -154,14 +167,16 @@ def test_clipping_leaves_the_generators_alone(clipped):
 
 
 def test_a_lazy_penalty_is_applied_on_every_kth_update_with_k_times_the_weight():
-    session = prepare(tiny.ring_config("unused", d_penalty="r1", penalty_weight=3.0,
-                                       penalty_every=3, n_critic=2))
+    session = prepare(
+        tiny.ring_config("unused", d_penalty="r1", penalty_weight=3.0, penalty_every=3, n_critic=2)
+    )
     trainer, applied = session.trainer, []
     points = tf.constant(normal(4, 2), tf.float32)
     # Two updates in a step: the count runs on from one step to the next.
     for step, update in itertools.product(range(3), range(2)):
-        terms = trainer.adversarial.of_discriminators(play(
-            [Generated(points + 1, ())], real=[points], draw=draw(step=step), update=update))
+        terms = trainer.adversarial.of_discriminators(
+            play([Generated(points + 1, ())], real=[points], draw=draw(step=step), update=update)
+        )
         weight, value = terms["r1/ring"]
         assert weight == 9.0
         applied.append(float(value) > 0)
@@ -170,14 +185,16 @@ def test_a_lazy_penalty_is_applied_on_every_kth_update_with_k_times_the_weight()
 
 def test_a_lazy_penalty_disturbs_no_later_draw():
     """What is drawn after the penalty is the same whether it was its turn or not."""
-    session = prepare(tiny.ring_config("unused", loss="wasserstein", d_penalty="gp",
-                                       penalty_every=2))
+    session = prepare(
+        tiny.ring_config("unused", loss="wasserstein", d_penalty="gp", penalty_every=2)
+    )
     points = tf.constant(normal(4, 2), tf.float32)
     later = []
     for update in range(2):
         own = draw(step=0)
-        session.trainer.adversarial.of_discriminators(play(
-            [Generated(points + 1, ())], real=[points], draw=own, update=update))
+        session.trainer.adversarial.of_discriminators(
+            play([Generated(points + 1, ())], real=[points], draw=own, update=update)
+        )
         later.append(np.array(own.normal(3)))
     np.testing.assert_array_equal(*later)
 
@@ -198,17 +215,20 @@ def test_attack_takes_a_length_per_image_and_is_held_constant():
     g, lengths = normal(3, *SHAPE), np.array([0.0, 1.0, 2.0]).reshape(3, 1, 1, 1)
     x = tf.Variable(tensor(normal(3, *SHAPE, seed=1)))
     with tf.GradientTape() as tape:
-        moved = attack(lambda images: tf.reduce_sum(images * tensor(g)), tf.identity(x),
-                       tensor(lengths))
+        moved = attack(
+            lambda images: tf.reduce_sum(images * tensor(g)), tf.identity(x), tensor(lengths)
+        )
         value = tf.reduce_sum(moved)
-    np.testing.assert_allclose(np.sqrt(((moved - x) ** 2).numpy().sum((1, 2, 3))), [0, 1, 2],
-                               rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        np.sqrt(((moved - x) ** 2).numpy().sum((1, 2, 3))), [0, 1, 2], rtol=1e-4, atol=1e-5
+    )
     assert tape.gradient(value, x) is None
 
 
 def test_attack_on_a_flat_loss_is_finite():
-    assert np.all(np.isfinite(attack(lambda x: tf.reduce_sum(0.0 * x), tensor(normal(2, *SHAPE)),
-                                     1.0)))
+    assert np.all(
+        np.isfinite(attack(lambda x: tf.reduce_sum(0.0 * x), tensor(normal(2, *SHAPE)), 1.0))
+    )
 
 
 # ---------------------------------------------------------------------------------- semantic forms
@@ -246,19 +266,31 @@ def reference(form, logits, multi, prior, z):
     if form == "squared":
         return np.mean([0.5 * ((p[i] - p[j]) ** 2).sum(-1).mean() for i, j in pairs])
     if form == "cross_entropy":
-        return np.mean([0.5 * (entropy_of(full[i], full[j]) + entropy_of(full[j], full[i])).mean()
-                        for i, j in pairs])
+        return np.mean(
+            [
+                0.5 * (entropy_of(full[i], full[j]) + entropy_of(full[j], full[i])).mean()
+                for i, j in pairs
+            ]
+        )
     if form == "jensen_shannon":
-        return np.mean([0.5 * (kl(full[i], (full[i] + full[j]) / 2)
-                               + kl(full[j], (full[i] + full[j]) / 2)).mean() for i, j in pairs])
+        return np.mean(
+            [
+                0.5
+                * (
+                    kl(full[i], (full[i] + full[j]) / 2) + kl(full[j], (full[i] + full[j]) / 2)
+                ).mean()
+                for i, j in pairs
+            ]
+        )
     if form == "agreement":
         # Attributes are distributions of two values each, for the consensus too.
         product = np.prod([v ** (2 / k) for v in full], axis=0)
         consensus = product / product.sum(-1, keepdims=True)
         marginals = [v.mean(0)[None] for v in full]
         target = (two_sided(prior) if multi else prior)[None]
-        return (np.mean([entropy_of(consensus, v).mean() for v in full])
-                + np.mean([kl(m, target)[0] for m in marginals]))
+        return np.mean([entropy_of(consensus, v).mean() for v in full]) + np.mean(
+            [kl(m, target)[0] for m in marginals]
+        )
     if form == "anchored":
         head = z[:, :classes]
         asked = two_sided((head > 0).astype(float)) if multi else np.eye(classes)[head.argmax(1)]
@@ -273,8 +305,9 @@ def test_semantic_forms_against_numpy(form, k, multi):
     logits = [normal(6, 5, seed=i, scale=1.5) for i in range(k)]
     prior = np.array([0.1, 0.3, 0.2, 0.15, 0.25])
     z = normal(6, 8, seed=9)
-    value = SEMANTIC_FORMS[form]([tensor(v) for v in logits], Labels(multi, tensor(prior)),
-                                 tensor(z))
+    value = SEMANTIC_FORMS[form](
+        [tensor(v) for v in logits], Labels(multi, tensor(prior)), tensor(z)
+    )
     assert float(value) == pytest.approx(reference(form, logits, multi, prior, z), rel=1e-5)
 
 
@@ -324,8 +357,11 @@ def test_agreement_is_least_where_predictions_are_consistent_and_balanced():
     assert best == pytest.approx(0, abs=1e-4)
     assert agreement((0, 1, 2, 3), (1, 2, 3, 0)) > best + 1  # balanced, inconsistent
     assert agreement((0, 0, 0, 0), (0, 0, 0, 0)) == pytest.approx(np.log(4), abs=1e-3)  # collapsed
-    unsure = float(SEMANTIC_FORMS["agreement"]([tensor(np.zeros((4, 4)))] * 2,
-                                               Labels(False, tensor(np.full(4, 0.25))), None))
+    unsure = float(
+        SEMANTIC_FORMS["agreement"](
+            [tensor(np.zeros((4, 4)))] * 2, Labels(False, tensor(np.full(4, 0.25))), None
+        )
+    )
     assert unsure == pytest.approx(np.log(4), abs=1e-4)
 
 
@@ -368,9 +404,13 @@ def test_semantic_loss_shows_the_classifier_what_it_was_trained_with():
 
 def generated(k, features=((3,), (2, 2, 4), (4, 4, 2), (5,))):
     """Generators' outputs with random images and features."""
-    return [Generated(tensor(normal(4, *SHAPE, seed=i)),
-                      tuple(tensor(normal(4, *shape, seed=10 * i + j))
-                            for j, shape in enumerate(features))) for i in range(k)]
+    return [
+        Generated(
+            tensor(normal(4, *SHAPE, seed=i)),
+            tuple(tensor(normal(4, *shape, seed=10 * i + j)) for j, shape in enumerate(features)),
+        )
+        for i in range(k)
+    ]
 
 
 @pytest.mark.parametrize("k", [2, 3])
@@ -380,10 +420,17 @@ def test_feature_regulariser(k, layers_compared):
     made = generated(k)
     regulariser = term(FeatureRegulariser, feature_loss=5.0, feature_layers=layers_compared)
     weight, value = regulariser(play(made))["feature"]
-    expected = np.mean([
-        np.mean([((np.float64(a.features[j]) - np.float64(b.features[j])) ** 2).mean()
-                 for j in range(layers_compared)])
-        for a, b in itertools.combinations(made, 2)])
+    expected = np.mean(
+        [
+            np.mean(
+                [
+                    ((np.float64(a.features[j]) - np.float64(b.features[j])) ** 2).mean()
+                    for j in range(layers_compared)
+                ]
+            )
+            for a, b in itertools.combinations(made, 2)
+        ]
+    )
     assert weight == 5.0
     assert float(value) == pytest.approx(expected, rel=1e-5)
 
@@ -458,8 +505,13 @@ def test_perceptual_loss_holds_the_energy_constant_and_accepts_gray(extractor):
     gray = [Generated(tensor(normal(2, 4, 4, 1, seed=i)), ()) for i in range(2)]
     colour = [Generated(tf.repeat(g.image, 3, axis=-1), ()) for g in gray]
     coupling = term(PerceptualLoss, {"extractor": extractor}, perceptual_loss=(1.0, 1.0))
-    values = [{n: float(v) for n, (_, v) in coupling(
-        play(made, real=[g.image for g in reversed(made)])).items()} for made in (gray, colour)]
+    values = [
+        {
+            n: float(v)
+            for n, (_, v) in coupling(play(made, real=[g.image for g in reversed(made)])).items()
+        }
+        for made in (gray, colour)
+    ]
     assert values[0] == pytest.approx(values[1], rel=1e-5)
 
     scale = tf.Variable(1.0)
@@ -472,10 +524,21 @@ def test_perceptual_loss_holds_the_energy_constant_and_accepts_gray(extractor):
 
 @pytest.mark.parametrize("step, rise", [(0, 0.0), (3, 0.3), (10, 1.0), (25, 1.0)])
 def test_coupling_weights_rise_from_zero(step, rise):
-    session = prepare(tiny.config("unused", gan_type="scogan", net="plain", feature_loss=8.0,
-                                  cycle_loss=2.0, coupling_ramp=10), domains=tiny.domains(2))
-    made = [Generated(tensor(normal(4, 32, 32, 3, seed=i)), (tensor(normal(4, 3, seed=i)),))
-            for i in range(2)]
+    session = prepare(
+        tiny.config(
+            "unused",
+            gan_type="scogan",
+            net="plain",
+            feature_loss=8.0,
+            cycle_loss=2.0,
+            coupling_ramp=10,
+        ),
+        domains=tiny.domains(2),
+    )
+    made = [
+        Generated(tensor(normal(4, 32, 32, 3, seed=i)), (tensor(normal(4, 3, seed=i)),))
+        for i in range(2)
+    ]
     terms = session.trainer.coupled(play(made, z=tensor(normal(4, 6)), draw=draw(step=step)))
     assert terms["adv/a"][0] == 1.0
     assert float(terms["feature"][0]) == pytest.approx(8 * rise)
@@ -485,8 +548,16 @@ def test_coupling_weights_rise_from_zero(step, rise):
 def test_the_prior_of_the_labels_is_that_of_the_domains(classifier_file):
     a, b = tiny.domain("a", count=10), tiny.domain("b", count=20)
     a = a.subset(np.flatnonzero(a.labels < 5))
-    session = prepare(tiny.config("unused", gan_type="scogan", net="plain", semantic_loss=1.0,
-                                  classifier=str(classifier_file)), domains=[a, b])
+    session = prepare(
+        tiny.config(
+            "unused",
+            gan_type="scogan",
+            net="plain",
+            semantic_loss=1.0,
+            classifier=str(classifier_file),
+        ),
+        domains=[a, b],
+    )
     (coupling,) = session.trainer.couplings
     np.testing.assert_allclose(coupling.labels.prior, [0.15] * 5 + [0.05] * 5, rtol=1e-6)
 
@@ -501,8 +572,7 @@ def test_the_score_of_a_discriminator_of_patches_is_the_mean_of_its_logits():
     x = tf.random.stateless_normal((3, side, side, 3), (1, 2))
     expected = np.broadcast_to(w / side**2, x.shape)
     np.testing.assert_allclose(gradients.input_gradient(patches, x), expected, rtol=1e-6)
-    assert float(r1(patches, x, x, None)) == pytest.approx(
-        0.5 * (w**2).sum() / side**2, rel=1e-6)
+    assert float(r1(patches, x, x, None)) == pytest.approx(0.5 * (w**2).sum() / side**2, rel=1e-6)
 
 
 # -------------------------------------------------------------------------------- none without one
@@ -510,17 +580,27 @@ def test_the_score_of_a_discriminator_of_patches_is_the_mean_of_its_logits():
 
 def test_label_heads_against_numpy():
     """label + transfer + self, with the weights of their options and the source's labels alone."""
-    config = make(gan_type="cogan", net="plain", noise_dim=6, width=tiny.WIDTH, label_loss=2.0,
-                  label_transfer=3.0, label_self=5.0, label_confidence=0.4)
+    config = make(
+        gan_type="cogan",
+        net="plain",
+        noise_dim=6,
+        width=tiny.WIDTH,
+        label_loss=2.0,
+        label_transfer=3.0,
+        label_self=5.0,
+        label_confidence=0.4,
+    )
     matrices = [normal(48, 3, seed=20 + i, scale=0.5) for i in range(2)]
     real = [normal(4, *SHAPE, seed=30 + i) for i in range(2)]
     made, labels = generated(2), np.array([2, 0, 1, 1], np.int32)
     heads = LabelHeads.__new__(LabelHeads)
     heads.o, heads.names, heads.source = config.of(LabelOptions), ["s", "t"], 0
     heads.classifiers = [
-        lambda images, training, m=m: tf.reshape(images, (4, 48)) @ tensor(m) for m in matrices]
-    terms = heads(Play([tensor(x) for x in real], [tf.constant(labels), None], None, made, draw(),
-                       0))
+        lambda images, training, m=m: tf.reshape(images, (4, 48)) @ tensor(m) for m in matrices
+    ]
+    terms = heads(
+        Play([tensor(x) for x in real], [tf.constant(labels), None], None, made, draw(), 0)
+    )
 
     def logits(i, images):
         return np.float64(images).reshape(4, 48) @ matrices[i]

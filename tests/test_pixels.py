@@ -25,8 +25,10 @@ def test_scores_are_those_of_scikit_image(channels, side):
     made, target = pair(channels, side)
     scores = {k: float(v) for k, v in pixel_scores(made, target).items()}
     assert scores["l1"] == pytest.approx(np.abs(made - target).mean(), rel=1e-5)
-    assert scores["psnr"] == pytest.approx(peak_signal_noise_ratio(
-        intensities(target[0]), intensities(made[0]), data_range=1.0), rel=1e-4)
+    assert scores["psnr"] == pytest.approx(
+        peak_signal_noise_ratio(intensities(target[0]), intensities(made[0]), data_range=1.0),
+        rel=1e-4,
+    )
     assert scores["ssim"] == pytest.approx(similarity(made[0], target[0]), abs=1e-5)
 
 
@@ -37,9 +39,15 @@ def intensities(images):
 
 def similarity(made, target):
     """SSIM as Wang et al. 2004 define it; the mean leaves out the border of five pixels."""
-    return structural_similarity(intensities(target), intensities(made), data_range=1.0,
-                                 channel_axis=-1, gaussian_weights=True, sigma=1.5,
-                                 use_sample_covariance=False)
+    return structural_similarity(
+        intensities(target),
+        intensities(made),
+        data_range=1.0,
+        channel_axis=-1,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+    )
 
 
 @pytest.mark.parametrize("one, other", [(121, 134), (0, 255), (0, 30), (250, 220), (60, 60)])
@@ -47,7 +55,7 @@ def similarity(made, target):
 def test_flat_images_leave_the_luminance_of_intensities_from_zero(one, other, channels):
     """Neither symmetric around mid-gray nor around anything else: (2ab + C1) / (a^2 + b^2 + C1)."""
     images = [to_float(np.full((1, 16, 16, channels), v, np.uint8)) for v in (one, other)]
-    a, b, c1 = one / 255, other / 255, 0.01 ** 2
+    a, b, c1 = one / 255, other / 255, 0.01**2
     expected = (2 * a * b + c1) / (a * a + b * b + c1)
     assert float(pixel_scores(*images)["ssim"]) == pytest.approx(expected, abs=1e-6)
     error = max((a - b) ** 2, 1e-10)
@@ -60,26 +68,43 @@ def test_a_scaled_and_shifted_texture_by_its_statistics():
     target = rng.integers(10, 90, (40, 32, 3)).astype(np.uint8)
     target[:20] += 150
     made = (target * 0.6 + 12).astype(np.uint8)
-    expected = structural_similarity(target, made, data_range=255, channel_axis=-1,
-                                     gaussian_weights=True, sigma=1.5, use_sample_covariance=False)
+    expected = structural_similarity(
+        target,
+        made,
+        data_range=255,
+        channel_axis=-1,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+    )
     scores = pixel_scores(to_float(made[None]), to_float(target[None]))
     assert float(scores["ssim"]) == pytest.approx(expected, abs=1e-5)
     assert float(scores["psnr"]) == pytest.approx(
-        peak_signal_noise_ratio(target, made, data_range=255), rel=1e-5)
+        peak_signal_noise_ratio(target, made, data_range=255), rel=1e-5
+    )
     negative = pixel_scores(to_float(255 - target[None]), to_float(target[None]))
     assert float(negative["ssim"]) < -0.3
 
 
 @pytest.mark.parametrize("side", [11, 48])
 def test_scores_of_several_images_are_means_over_the_images(side):
-    made, target = (np.concatenate(v) for v in zip(
-        *(pair(side=side, noise=noise) for noise in (0.02, 0.3, 1.0)), strict=True))
+    made, target = (
+        np.concatenate(v)
+        for v in zip(*(pair(side=side, noise=noise) for noise in (0.02, 0.3, 1.0)), strict=True)
+    )
     scores = {k: float(v) for k, v in pixel_scores(made, target).items()}
     assert scores["ssim"] == pytest.approx(
-        np.mean([similarity(*v) for v in zip(made, target, strict=True)]), abs=1e-5)
-    assert scores["psnr"] == pytest.approx(np.mean([
-        peak_signal_noise_ratio(t, m, data_range=2.0)
-        for m, t in zip(made, target, strict=True)]), rel=1e-4)
+        np.mean([similarity(*v) for v in zip(made, target, strict=True)]), abs=1e-5
+    )
+    assert scores["psnr"] == pytest.approx(
+        np.mean(
+            [
+                peak_signal_noise_ratio(t, m, data_range=2.0)
+                for m, t in zip(made, target, strict=True)
+            ]
+        ),
+        rel=1e-4,
+    )
 
 
 def test_unrelated_images_have_no_structure_in_common():
@@ -109,8 +134,9 @@ def test_of_several_targets_the_nearest_counts():
     made = np.zeros((2, 12, 12, 3), np.float32)
     targets = np.stack([np.full((3, 12, 12, 3), 0.0)] * 2).astype(np.float32)
     targets += np.array([[0.3, -0.1, 0.2], [0.05, 0.4, -0.6]], np.float32)[..., None, None, None]
-    np.testing.assert_allclose(distances(made, tf.constant(targets)),
-                               [[0.3, 0.1, 0.2], [0.05, 0.4, 0.6]], rtol=1e-5)
+    np.testing.assert_allclose(
+        distances(made, tf.constant(targets)), [[0.3, 0.1, 0.2], [0.05, 0.4, 0.6]], rtol=1e-5
+    )
     chosen = nearest(made, tf.constant(targets))
     np.testing.assert_allclose(chosen[:, 0, 0, 0], [-0.1, 0.05], rtol=1e-5)
     assert float(pixel_scores(made, targets)["l1"]) == pytest.approx(0.075, rel=1e-5)
@@ -125,7 +151,7 @@ def digits(count=60, side=16):
     images = np.zeros((count, side, side, 1), np.uint8)
     for image in images:
         top, left = rng.integers(1, side - 7, 2)
-        image[top:top + rng.integers(3, 7), left:left + rng.integers(3, 7)] = 255
+        image[top : top + rng.integers(3, 7), left : left + rng.integers(3, 7)] = 255
     return images
 
 
@@ -134,7 +160,7 @@ def stream(images, *sizes):
     images, start = np.asarray(to_float(images)), 0
     for size in (*sizes, len(images)):
         if start < len(images):
-            yield images[start:start + size]
+            yield images[start : start + size]
         start += size
 
 
@@ -159,8 +185,11 @@ def test_agreement_by_hand():
     y = np.array([[255, 255, 0, 255], [255, 255, 255, 255], [255, 0, 0, 0]], np.uint8)
     shape = (3, 2, 2, 1)
     for sizes in ((), (1,), (2,), (1, 1)):
-        result = map_agreement(stream(x.reshape(shape), *sizes), stream(y.reshape(shape), *sizes),
-                               TRANSFORMS["negative"])
+        result = map_agreement(
+            stream(x.reshape(shape), *sizes),
+            stream(y.reshape(shape), *sizes),
+            TRANSFORMS["negative"],
+        )
         assert result["pixel_agreement"] == pytest.approx((3 + 4 + 3) / 12)
         assert result["pixel_agreement_std"] == pytest.approx(np.std([0.75, 1, 0.75]))
         # y_1 with the map of x_2 (white), y_2 with that of x_3 (black), y_3 with that of x_1.

@@ -25,15 +25,25 @@ def eager():
 
 
 def semantic(path, **options):
-    return tiny.config(path / "run", **dict(
-        net="plain", semantic_loss=1.0, classifier_steps=2, classifier_net="plain", n_critic=1,
-        steps=1) | options)
+    return tiny.config(
+        path / "run",
+        **dict(
+            net="plain",
+            semantic_loss=1.0,
+            classifier_steps=2,
+            classifier_net="plain",
+            n_critic=1,
+            steps=1,
+        )
+        | options,
+    )
 
 
 def test_the_plan_names_runs_and_files_and_makes_none(tmp_path, monkeypatch, lpips_file):
     monkeypatch.setattr(Trainer, "__init__", lambda *args: 1 / 0)
-    config = semantic(tmp_path, evaluate_every=1, perceptual_loss=(1.0, 1.0),
-                      lpips_weights=str(lpips_file))
+    config = semantic(
+        tmp_path, evaluate_every=1, perceptual_loss=(1.0, 1.0), lpips_weights=str(lpips_file)
+    )
     needs = plan(config, asked=asked).needs
     assert list(needs) == ["classifier", "extractor", "judge of a", "judge of b"]
     assert [type(n.wanted) for n in needs.values()] == [Trained, Published, Trained, Trained]
@@ -48,8 +58,13 @@ def test_the_plan_names_runs_and_files_and_makes_none(tmp_path, monkeypatch, lpi
 def test_judges_are_planned_where_something_asks_for_them(tmp_path):
     assert list(plan(semantic(tmp_path), asked=asked).needs) == ["classifier"]
     assert not plan(tiny.ring_config(tmp_path), asked=asked).needs
-    paired = tiny.config(tmp_path, gan_type="pix2pix", dataset="tiny_maps", evaluate_every=1,
-                         evaluate_metrics="pixels")
+    paired = tiny.config(
+        tmp_path,
+        gan_type="pix2pix",
+        dataset="tiny_maps",
+        evaluate_every=1,
+        evaluate_metrics="pixels",
+    )
     assert not plan(paired, asked=asked).needs
     scored = paired.with_options(evaluate_metrics="pixels,fcn")
     (need,) = plan(scored, asked=asked).needs.values()
@@ -58,15 +73,42 @@ def test_judges_are_planned_where_something_asks_for_them(tmp_path):
 
 def test_a_dry_run_prints_the_plan_and_trains_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    words = ["--dataset", "tiny", "--net", "plain", "--width", str(tiny.WIDTH), "--batch_size", "4",
-             "--semantic_loss", "--classifier_net", "plain", "--every", "2", "--run_dir", "runs/x",
-             "--evaluate_num", "10", "--n_critic", "1", "--steps", "1", "--classifier_steps", "2"]
+    words = [
+        "--dataset",
+        "tiny",
+        "--net",
+        "plain",
+        "--width",
+        str(tiny.WIDTH),
+        "--batch_size",
+        "4",
+        "--semantic_loss",
+        "--classifier_net",
+        "plain",
+        "--every",
+        "2",
+        "--run_dir",
+        "runs/x",
+        "--evaluate_num",
+        "10",
+        "--n_critic",
+        "1",
+        "--steps",
+        "1",
+        "--classifier_steps",
+        "2",
+    ]
     assert main([*words, "--dry_run"]) == 0
     said = capsys.readouterr().out
     assert not any(tmp_path.iterdir())
-    assert [line.split(":")[0].split(maxsplit=1) for line in said.splitlines() if line[:2] == "  "
-            ] == [["train", "classifier of a, b"], ["train", "classifier of a"],
-                  ["train", "classifier of b"], ["train", "scogan"]]
+    assert [
+        line.split(":")[0].split(maxsplit=1) for line in said.splitlines() if line[:2] == "  "
+    ] == [
+        ["train", "classifier of a, b"],
+        ["train", "classifier of a"],
+        ["train", "classifier of b"],
+        ["train", "scogan"],
+    ]
     assert "one step, nothing trained, nothing written" in said and "generators/semantic" in said
     # Once it was trained, the same networks are found under the names of the plan.
     assert main(words) == 0
@@ -94,10 +136,14 @@ def test_a_consulted_network_is_a_run_that_signals_interrupt(tmp_path):
 def test_names_are_known_before_a_set_is_pruned(tmp_path, monkeypatch):
     """What is consulted on a pruned set is named by the whole one."""
     pruned = []
-    monkeypatch.setattr(stages, "prune", lambda d, confidence: pruned.append(d.name) or d.subset(
-        range(10)))
-    monkeypatch.setitem(DATASETS, "pruned", Dataset(
-        "tests", lambda request: tiny.domains(2, labels=2), prune_domain=1))
+    monkeypatch.setattr(
+        stages, "prune", lambda d, confidence: pruned.append(d.name) or d.subset(range(10))
+    )
+    monkeypatch.setitem(
+        DATASETS,
+        "pruned",
+        Dataset("tests", lambda request: tiny.domains(2, labels=2), prune_domain=1),
+    )
     config = semantic(tmp_path, dataset="pruned", classifier_steps=1)
     monkeypatch.setattr("gantrain.consulted.PRUNING", dict(classifier_net="plain", steps=1))
     chosen = plan(config, asked=asked)
@@ -106,7 +152,8 @@ def test_names_are_known_before_a_set_is_pruned(tmp_path, monkeypatch):
     run = prepare(config)
     assert [d.size for d in run.domains] == [24, 10] and set(pruned) == {"b"}
     assert {p.name for p in (tmp_path / "classifiers").iterdir()} == {
-        RunDirectory(n.config.run.run_dir).path.name for n in chosen.needs.values()}
+        RunDirectory(n.config.run.run_dir).path.name for n in chosen.needs.values()
+    }
     classifier = RunDirectory(chosen.needs["classifier"].config.run.run_dir)
     stored = json.loads((classifier.path / "domains.json").read_text())
     assert [entry["size"] for entry in stored] == [24, 10]
@@ -121,22 +168,26 @@ def test_memory_is_limited_before_anything_else(tmp_path, monkeypatch):
     order = []
     for name in ("limit_memory", "plan", "consult", "build"):
         own = getattr(stages, name)
-        monkeypatch.setattr(stages, name, lambda *args, own=own, name=name: (
-            order.append(name) or own(*args)))
+        monkeypatch.setattr(
+            stages, name, lambda *args, own=own, name=name: order.append(name) or own(*args)
+        )
     prepare(semantic(tmp_path))
     # The consulted classifier's own run in the middle.
     assert order == ["limit_memory", "plan", "consult", "limit_memory", "plan", "build", "build"]
 
 
-@pytest.mark.parametrize("limit, set_before, warns", [
-    (0, True, False), (0, False, True), (100, 100, False), (100, None, True), (100, 50, True)])
+@pytest.mark.parametrize(
+    "limit, set_before, warns",
+    [(0, True, False), (0, False, True), (100, 100, False), (100, None, True), (100, 50, True)],
+)
 def test_a_limit_that_comes_too_late_is_said(monkeypatch, recwarn, limit, set_before, warns):
     def late(*args):
         raise RuntimeError("Physical devices cannot be modified after being initialized")
 
     configured = [types.SimpleNamespace(memory_limit=set_before)] if limit and set_before else None
-    monkeypatch.setattr(tf.config, "list_physical_devices",
-                        lambda kind: [types.SimpleNamespace(name="GPU:0")])
+    monkeypatch.setattr(
+        tf.config, "list_physical_devices", lambda kind: [types.SimpleNamespace(name="GPU:0")]
+    )
     monkeypatch.setattr(tf.config, "set_logical_device_configuration", late)
     monkeypatch.setattr(tf.config.experimental, "set_memory_growth", late)
     monkeypatch.setattr(tf.config.experimental, "get_memory_growth", lambda gpu: set_before)

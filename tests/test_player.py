@@ -18,8 +18,9 @@ def normal(*shape, seed=0):
 def line(inputs=3, outputs=2, seed=0):
     """x -> x W, a model with one kernel and no bias."""
     x = keras.Input((inputs,))
-    dense = layers.Dense(outputs, use_bias=False,
-                         kernel_initializer=keras.initializers.GlorotNormal(seed))
+    dense = layers.Dense(
+        outputs, use_bias=False, kernel_initializer=keras.initializers.GlorotNormal(seed)
+    )
     return keras.Model(x, dense(x))
 
 
@@ -35,24 +36,32 @@ def test_one_step_of_gradient_descent():
     net, x = line(), normal(5, 3)
     player = Player("p", [net], sgd(0.1))
     w = player.weights[0].numpy().astype(np.float64)
-    logs = player.descend(lambda: {
-        "square": (2.0, tf.reduce_mean(net(x) ** 2)),
-        "sum": (3.0, tf.reduce_sum(net.trainable_variables[0])),
-        "seen": watch(tf.reduce_sum(net(x)))})
+    logs = player.descend(
+        lambda: {
+            "square": (2.0, tf.reduce_mean(net(x) ** 2)),
+            "sum": (3.0, tf.reduce_sum(net.trainable_variables[0])),
+            "seen": watch(tf.reduce_sum(net(x))),
+        }
+    )
     y = x @ w
     gradient = 2 * 2 * x.T @ y / y.size + 3
     np.testing.assert_allclose(player.weights[0], w - 0.1 * gradient, rtol=1e-5)
-    expected = {"p/square": (y**2).mean(), "p/sum": w.sum(), "p/seen": y.sum(),
-                "p/loss": 2 * (y**2).mean() + 3 * w.sum(),
-                "p/grad_norm": np.sqrt((gradient**2).sum())}
+    expected = {
+        "p/square": (y**2).mean(),
+        "p/sum": w.sum(),
+        "p/seen": y.sum(),
+        "p/loss": 2 * (y**2).mean() + 3 * w.sum(),
+        "p/grad_norm": np.sqrt((gradient**2).sum()),
+    }
     assert {k: float(v) for k, v in logs.items()} == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_watched_value_has_no_part_in_the_loss_even_if_it_is_not_finite():
     net = line()
     player = Player("p", [net], sgd())
-    logs = player.descend(lambda: {"a": (1.0, tf.reduce_sum(net(normal(2, 3)))),
-                                   "b": watch(tf.constant(np.nan))})
+    logs = player.descend(
+        lambda: {"a": (1.0, tf.reduce_sum(net(normal(2, 3)))), "b": watch(tf.constant(np.nan))}
+    )
     assert np.isfinite(logs["p/loss"]) and np.isnan(logs["p/b"])
     assert np.all(np.isfinite(player.weights[0]))
 
@@ -71,8 +80,9 @@ def test_a_shared_layer_moves_once():
     total = x.sum(0)[:, None]
     np.testing.assert_allclose(shared.kernel, a - 0.1 * total @ (b + c).T, rtol=1e-5)
     for net, head in zip(nets, (b, c), strict=True):
-        np.testing.assert_allclose(net.layers[-1].kernel, head - 0.1 * (x @ a).sum(0)[:, None],
-                                   rtol=1e-5)
+        np.testing.assert_allclose(
+            net.layers[-1].kernel, head - 0.1 * (x @ a).sum(0)[:, None], rtol=1e-5
+        )
 
 
 def test_the_opponent_is_frozen():
@@ -86,8 +96,14 @@ def test_the_opponent_is_frozen():
 def test_weight_decay_is_a_term_over_the_kernels():
     """c sum w^2 over kernels, biases left out, and its gradient 2 c w is applied."""
     x = keras.Input((4, 4, 1))
-    net = keras.Model(x, layers.Dense(2, bias_initializer="ones")(layers.Flatten()(
-        layers.BatchNormalization()(layers.Conv2D(3, 3, bias_initializer="ones")(x)))))
+    net = keras.Model(
+        x,
+        layers.Dense(2, bias_initializer="ones")(
+            layers.Flatten()(
+                layers.BatchNormalization()(layers.Conv2D(3, 3, bias_initializer="ones")(x))
+            )
+        ),
+    )
     player = Player("p", [net], sgd(0.1), weight_decay=0.5)
     before = {w.path: w.numpy() for w in player.weights}
     logs = player.descend(lambda: {"none": (1.0, 0.0 * tf.reduce_sum(net(normal(2, 4, 4, 1))))})
@@ -103,9 +119,11 @@ def test_weight_decay_is_a_term_over_the_kernels():
 
 def test_weight_decay_reaches_kernels_under_spectral_normalisation():
     from gantrain.nets.blocks import SpectralNorm
+
     x = keras.Input((3,))
-    player = Player("p", [keras.Model(x, SpectralNorm(layers.Dense(2))(x))], sgd(),
-                    weight_decay=1.0)
+    player = Player(
+        "p", [keras.Model(x, SpectralNorm(layers.Dense(2))(x))], sgd(), weight_decay=1.0
+    )
     assert [w.name for w in player.kernels] == ["kernel"]
 
 
@@ -133,8 +151,9 @@ def test_loss_scaling_changes_neither_the_update_nor_the_logged_norm():
         net = line()
         player = Player("p", [net], optimizer, weight_decay=0.1)
         for _ in range(3):
-            last = player.descend(lambda net=net: {"a": (1.0, tf.reduce_mean(
-                net(normal(5, 3)) ** 2))})
+            last = player.descend(
+                lambda net=net: {"a": (1.0, tf.reduce_mean(net(normal(5, 3)) ** 2))}
+            )
         logs.append({k: float(v) for k, v in last.items()})
         weights.append(player.weights[0].numpy())
     assert logs[0] == pytest.approx(logs[1], rel=1e-5)
@@ -145,11 +164,19 @@ def test_the_logged_norm_is_right_when_the_scale_grows():
     """The scale doubles inside `apply`; the gradient was scaled by the one before."""
     net = line()
     norms = []
-    for optimizer in (sgd(0.0), keras.optimizers.LossScaleOptimizer(
-            sgd(0.0), initial_scale=8.0, dynamic_growth_steps=1)):
+    for optimizer in (
+        sgd(0.0),
+        keras.optimizers.LossScaleOptimizer(sgd(0.0), initial_scale=8.0, dynamic_growth_steps=1),
+    ):
         player = Player("p", [net], optimizer)
-        norms += [float(player.descend(lambda: {"a": (1.0, tf.reduce_mean(
-            net(normal(5, 3)) ** 2))})["p/grad_norm"]) for _ in range(3)]
+        norms += [
+            float(
+                player.descend(lambda: {"a": (1.0, tf.reduce_mean(net(normal(5, 3)) ** 2))})[
+                    "p/grad_norm"
+                ]
+            )
+            for _ in range(3)
+        ]
     assert float(optimizer.dynamic_scale) == 64
     assert norms == pytest.approx([norms[0]] * 6)
 
@@ -167,8 +194,11 @@ def test_an_overflow_under_loss_scaling_is_no_divergence():
 
 
 def test_half_precision_alone_scales_the_loss():
-    for precision, scaled in (("float32", False), ("mixed_bfloat16", False),
-                              ("mixed_float16", True)):
+    for precision, scaled in (
+        ("float32", False),
+        ("mixed_bfloat16", False),
+        ("mixed_float16", True),
+    ):
         optimizer = adam(1e-3, 0.5, 0.9, make(gan_type="gan", precision=precision), 10)
         assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer) == scaled
 
@@ -189,11 +219,14 @@ def test_unique_keeps_order_and_pairs_are_unordered():
 # ------------------------------------------------------------------------------------ learning rate
 
 
-@pytest.mark.parametrize("share, steps, expected", [
-    (1.0, [0, 50, 100], [1.0, 0.5, 0.0]),
-    (0.5, [0, 49, 50, 75, 100, 120], [1.0, 1.0, 1.0, 0.5, 0.0, 0.0]),
-    (0.1, [0, 89, 90, 95, 99], [1.0, 1.0, 1.0, 0.5, 0.1]),
-])
+@pytest.mark.parametrize(
+    "share, steps, expected",
+    [
+        (1.0, [0, 50, 100], [1.0, 0.5, 0.0]),
+        (0.5, [0, 49, 50, 75, 100, 120], [1.0, 1.0, 1.0, 0.5, 0.0, 0.0]),
+        (0.1, [0, 89, 90, 95, 99], [1.0, 1.0, 1.0, 0.5, 0.1]),
+    ],
+)
 def test_linear_decay(share, steps, expected):
     rate = LinearDecay(0.2, 100, share)
     assert [float(rate(s)) for s in steps] == pytest.approx([0.2 * e for e in expected], abs=1e-7)
@@ -252,8 +285,16 @@ def test_average_is_another_network():
 
 def drawn(seed=0, step=0, batch=6, replica=0, replicas=1):
     draw = Draw(seed, tf.constant(step, tf.int64), batch, replica, replicas)
-    return [np.array(v) for v in (draw.uniform(3), draw.normal(3), draw.uniform(3),
-                                  draw.normal(2, 2, 1), draw.uniform(low=2.0, high=5.0))]
+    return [
+        np.array(v)
+        for v in (
+            draw.uniform(3),
+            draw.normal(3),
+            draw.uniform(3),
+            draw.normal(2, 2, 1),
+            draw.uniform(low=2.0, high=5.0),
+        )
+    ]
 
 
 def test_draws_are_a_function_of_seed_and_step():

@@ -45,8 +45,11 @@ def by_hand(size, steps, count):
 def test_the_pool_follows_its_rule(count):
     pool, steps = ImagePool(5, (2, 2, 3)), 60
     exchange = tf.function(lambda x, step: pool.exchange(x, Draw(7, step, count)))
-    seen = [n for step in range(steps)
-            for n in numbers(exchange(images(step, count), tf.constant(step, tf.int64)))]
+    seen = [
+        n
+        for step in range(steps)
+        for n in numbers(exchange(images(step, count), tf.constant(step, tf.int64)))
+    ]
     kept, expected = by_hand(5, steps, count)
     assert seen == expected
     assert numbers(pool.images.value) == kept

@@ -22,8 +22,19 @@ def test_every_preset_resolves(name):
     assert flat["preset"] == name
     assert {k: flat[k] for k in preset.options} == preset.options
     # Resolving leaves nothing open but what may stay open, and is a fixed point.
-    free = {"domains", "classifier", "keep_best", "vgg_weights", "lpips_weights", "xla", "d_norm",
-            "image_size", "load_size", "source", "place"}
+    free = {
+        "domains",
+        "classifier",
+        "keep_best",
+        "vgg_weights",
+        "lpips_weights",
+        "xla",
+        "d_norm",
+        "image_size",
+        "load_size",
+        "source",
+        "place",
+    }
     assert {k for k, v in flat.items() if v is None} <= free
     assert resolve(config) == config
     assert flat["gan_type"] in TRAINERS and flat["dataset"] in DATASETS
@@ -53,39 +64,109 @@ def test_an_unknown_preset_is_refused_with_a_suggestion():
         configure({"preset": "rng"})
 
 
-@pytest.mark.parametrize("options, expected", [
-    # WGAN-GP for scogan (thesis section 5.1), non-saturating for the rest.
-    (dict(gan_type="scogan"), dict(loss="wasserstein", d_penalty="gp", penalty_weight=10.0,
-                                   n_critic=5, d_norm="layer", g_lr=1e-4, g_beta1=0.0,
-                                   g_beta2=0.9, d_lr=1e-4, d_beta1=0.0, d_beta2=0.9,
-                                   shared_layers=0, d_shared_layers=0)),
-    (dict(gan_type="cogan"), dict(loss="non_saturating", d_penalty="none", n_critic=1, d_norm=None,
-                                  g_lr=2e-4, g_beta1=0.5, g_beta2=0.999, d_lr=2e-4, d_beta1=0.5,
-                                  d_beta2=0.999, shared_layers=4, d_shared_layers=3)),
-    (dict(gan_type="gan", dataset="ring"), dict(net="toy", image_size=None, noise_dim=100)),
-    (dict(dataset="celeb_smiling"), dict(net="cogan128", image_size=128)),
-    (dict(dataset="horse2zebra"), dict(net="cogan256", image_size=256)),
-    (dict(dataset="horse2zebra", image_size=64), dict(net="residual", image_size=64)),
-    (dict(d_penalty="r1", loss="hinge"), dict(penalty_weight=5.0, n_critic=1, d_norm="layer",
-                                              g_lr=2e-4)),
-    (dict(loss="wasserstein", d_penalty="clip"), dict(penalty_weight=0.01, n_critic=5,
-                                                      d_norm=None)),
-    # Isola et al. 2017, section 6; Zhu et al. 2017, sections 4 and 7.1.
-    (dict(gan_type="pix2pix", dataset="facades"), dict(
-        image_size=256, load_size=286, flip=True, batch_size=1, loss="non_saturating",
-        generator="unet", norm="batch", dropout=0.5, patch="70", test_mode="training",
-        weight_init="normal", lr_decay=0.5, g_lr=2e-4, g_beta1=0.5, g_beta2=0.999, l1_loss=100.0)),
-    (dict(gan_type="cyclegan", dataset="horse2zebra"), dict(
-        image_size=256, load_size=286, flip=True, batch_size=1, loss="least_squares",
-        generator="resnet9", norm="instance", dropout=0.0, patch="70", test_mode="inference",
-        lr_decay=0.5, g_lr=2e-4, lambda_cycle=10.0, lambda_identity=0.5, pool_size=50)),
-    (dict(gan_type="cyclegan", dataset="plan2facade"), dict(generator="resnet6", patch="34")),
-    (dict(gan_type="pix2pix", dataset="facades", fit="none"), dict(load_size=None)),
-    (dict(gan_type="pix2pix", dataset="facades", generator="resnet9"), dict(dropout=0.0)),
-    (dict(gan_type="cogan"), dict(flip=False, batch_size=64, weight_init="xavier", lr_decay=0.0,
-                                  load_size=None)),
-    (dict(loss="wasserstein", n_critic=2, d_lr=0.1), dict(n_critic=2, d_lr=0.1, g_lr=1e-4)),
-])
+@pytest.mark.parametrize(
+    "options, expected",
+    [
+        # WGAN-GP for scogan (thesis section 5.1), non-saturating for the rest.
+        (
+            dict(gan_type="scogan"),
+            dict(
+                loss="wasserstein",
+                d_penalty="gp",
+                penalty_weight=10.0,
+                n_critic=5,
+                d_norm="layer",
+                g_lr=1e-4,
+                g_beta1=0.0,
+                g_beta2=0.9,
+                d_lr=1e-4,
+                d_beta1=0.0,
+                d_beta2=0.9,
+                shared_layers=0,
+                d_shared_layers=0,
+            ),
+        ),
+        (
+            dict(gan_type="cogan"),
+            dict(
+                loss="non_saturating",
+                d_penalty="none",
+                n_critic=1,
+                d_norm=None,
+                g_lr=2e-4,
+                g_beta1=0.5,
+                g_beta2=0.999,
+                d_lr=2e-4,
+                d_beta1=0.5,
+                d_beta2=0.999,
+                shared_layers=4,
+                d_shared_layers=3,
+            ),
+        ),
+        (dict(gan_type="gan", dataset="ring"), dict(net="toy", image_size=None, noise_dim=100)),
+        (dict(dataset="celeb_smiling"), dict(net="cogan128", image_size=128)),
+        (dict(dataset="horse2zebra"), dict(net="cogan256", image_size=256)),
+        (dict(dataset="horse2zebra", image_size=64), dict(net="residual", image_size=64)),
+        (
+            dict(d_penalty="r1", loss="hinge"),
+            dict(penalty_weight=5.0, n_critic=1, d_norm="layer", g_lr=2e-4),
+        ),
+        (
+            dict(loss="wasserstein", d_penalty="clip"),
+            dict(penalty_weight=0.01, n_critic=5, d_norm=None),
+        ),
+        # Isola et al. 2017, section 6; Zhu et al. 2017, sections 4 and 7.1.
+        (
+            dict(gan_type="pix2pix", dataset="facades"),
+            dict(
+                image_size=256,
+                load_size=286,
+                flip=True,
+                batch_size=1,
+                loss="non_saturating",
+                generator="unet",
+                norm="batch",
+                dropout=0.5,
+                patch="70",
+                test_mode="training",
+                weight_init="normal",
+                lr_decay=0.5,
+                g_lr=2e-4,
+                g_beta1=0.5,
+                g_beta2=0.999,
+                l1_loss=100.0,
+            ),
+        ),
+        (
+            dict(gan_type="cyclegan", dataset="horse2zebra"),
+            dict(
+                image_size=256,
+                load_size=286,
+                flip=True,
+                batch_size=1,
+                loss="least_squares",
+                generator="resnet9",
+                norm="instance",
+                dropout=0.0,
+                patch="70",
+                test_mode="inference",
+                lr_decay=0.5,
+                g_lr=2e-4,
+                lambda_cycle=10.0,
+                lambda_identity=0.5,
+                pool_size=50,
+            ),
+        ),
+        (dict(gan_type="cyclegan", dataset="plan2facade"), dict(generator="resnet6", patch="34")),
+        (dict(gan_type="pix2pix", dataset="facades", fit="none"), dict(load_size=None)),
+        (dict(gan_type="pix2pix", dataset="facades", generator="resnet9"), dict(dropout=0.0)),
+        (
+            dict(gan_type="cogan"),
+            dict(flip=False, batch_size=64, weight_init="xavier", lr_decay=0.0, load_size=None),
+        ),
+        (dict(loss="wasserstein", n_critic=2, d_lr=0.1), dict(n_critic=2, d_lr=0.1, g_lr=1e-4)),
+    ],
+)
 def test_open_options_follow_from_the_others(options, expected):
     flat = resolved(**options)
     assert {k: flat[k] for k in expected} == expected
@@ -95,17 +176,30 @@ def test_generators_and_discriminators_keep_their_own_rates():
     """The slip of the published code: lr_g and lr_d swapped."""
     flat = resolved(g_lr=1e-3, d_lr=4e-3, g_beta1=0.1, d_beta1=0.2, g_beta2=0.3, d_beta2=0.4)
     assert [flat[k] for k in ("g_lr", "d_lr", "g_beta1", "d_beta1", "g_beta2", "d_beta2")] == [
-        1e-3, 4e-3, 0.1, 0.2, 0.3, 0.4]
+        1e-3,
+        4e-3,
+        0.1,
+        0.2,
+        0.3,
+        0.4,
+    ]
 
 
-@pytest.mark.parametrize("options, name", [
-    (dict(), "runs/scogan-pen2street-seed0"),
-    (dict(gan_type="gan", dataset="ring", preset="ring", seed=3), "runs/gan-ring-ring-seed3"),
-    (dict(semantic_loss=1.0, feature_loss=2.0, cycle_loss=3.0, perceptual_loss=(0.0, 1.0)),
-     "runs/scogan-pen2street-SLFRCCPL-seed0"),
-    (dict(domains="a,b", dataset="folder:/some/where"),
-     "runs/scogan-folder_some_where-a_b-seed0"),
-])
+@pytest.mark.parametrize(
+    "options, name",
+    [
+        (dict(), "runs/scogan-pen2street-seed0"),
+        (dict(gan_type="gan", dataset="ring", preset="ring", seed=3), "runs/gan-ring-ring-seed3"),
+        (
+            dict(semantic_loss=1.0, feature_loss=2.0, cycle_loss=3.0, perceptual_loss=(0.0, 1.0)),
+            "runs/scogan-pen2street-SLFRCCPL-seed0",
+        ),
+        (
+            dict(domains="a,b", dataset="folder:/some/where"),
+            "runs/scogan-folder_some_where-a_b-seed0",
+        ),
+    ],
+)
 def test_the_same_command_names_the_same_directory(options, name):
     kind = options.pop("gan_type", "scogan")
     assert run_name(default_config(kind).with_options(**options)) == name

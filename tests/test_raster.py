@@ -37,8 +37,7 @@ def test_each_axis_is_resized_by_its_own_rule(rows, columns):
 def test_lens_is_a_gaussian_with_mirrored_border_and_sharpening():
     images = RNG.random((2, 3, 20, 33))
     for sigma in (0.6, 1.9):
-        expected = ndimage.gaussian_filter(images, sigma, mode="reflect", truncate=4.5,
-                                           axes=(2, 3))
+        expected = ndimage.gaussian_filter(images, sigma, mode="reflect", truncate=4.5, axes=(2, 3))
         np.testing.assert_allclose(raster.lens(images, sigma), expected, atol=1e-3)
     both = raster.lens(images, np.array([0.6, 1.9]), np.array([0.0, 0.8]), 1.6)
     np.testing.assert_allclose(both[:1], raster.lens(images[:1], 0.6), atol=1e-12)
@@ -50,8 +49,9 @@ def test_lens_is_a_gaussian_with_mirrored_border_and_sharpening():
 def test_dilate_is_the_maximum_over_squares():
     images = RNG.integers(0, 256, (3, 9, 14)).astype(np.uint8)
     for radius in (0, 1, 2, 20):
-        expected = ndimage.grey_dilation(images, (1, 2 * radius + 1, 2 * radius + 1),
-                                         mode="constant")
+        expected = ndimage.grey_dilation(
+            images, (1, 2 * radius + 1, 2 * radius + 1), mode="constant"
+        )
         np.testing.assert_array_equal(raster.dilate(images, radius), expected)
 
 
@@ -65,8 +65,9 @@ def test_warp_follows_the_perspective():
     np.testing.assert_allclose(seen[0], expected, atol=1e-9)
     y, x = np.mgrid[:14, :20]
     back = np.linalg.inv(tilted) @ np.stack([x.ravel(), y.ravel(), np.ones(280)])
-    expected = ndimage.map_coordinates(images[1].astype(float), back[1::-1] / back[2], order=1,
-                                       mode="grid-constant").reshape(14, 20)
+    expected = ndimage.map_coordinates(
+        images[1].astype(float), back[1::-1] / back[2], order=1, mode="grid-constant"
+    ).reshape(14, 20)
     np.testing.assert_allclose(seen[1], expected, atol=1e-9)
 
 
@@ -78,7 +79,8 @@ def test_jpeg_is_what_libjpeg_leaves(quality):
     np.testing.assert_allclose(ours[1:], raster.jpeg(images[1:], 90))
     file = io.BytesIO()
     Image.fromarray(raster.to_bytes(images[0]).transpose(1, 2, 0)).save(
-        file, "JPEG", quality=quality, subsampling="4:2:0")
+        file, "JPEG", quality=quality, subsampling="4:2:0"
+    )
     theirs = np.asarray(Image.open(file)).transpose(2, 0, 1)
     loss = np.abs(theirs - images[0]).mean()
     # What differs is libjpeg's rounding between its steps, which moves some across a quantum.

@@ -73,20 +73,32 @@ class FromNoise:
     def shown(self):
         """The picture of the `sample` command: uint8 [H, W, 3]."""
         file = self.path / "shown.png"
-        command("sample", "--run_dir", self.path, "--count", self.num, "--seed", self.seed,
-                "--columns", self.num, "--output", file)
+        command(
+            "sample",
+            "--run_dir",
+            self.path,
+            "--count",
+            self.num,
+            "--seed",
+            self.seed,
+            "--columns",
+            self.num,
+            "--output",
+            file,
+        )
         return np.array(Image.open(file))
 
     @functools.cached_property
     def signs(self):
         """Of the latent vectors, read off the picture of the first domain."""
-        row = self.shown[:self.side].reshape(self.side, self.num, self.side, 3)
+        row = self.shown[: self.side].reshape(self.side, self.num, self.side, 3)
         return stub.signs_of(row.swapaxes(0, 1), self.names[0], self.path.name)
 
     def made(self, i, signs=None):
         """Images of domain i in [-1, 1]."""
-        return stub.generated(self.names[i], self.path.name,
-                              self.signs if signs is None else signs, self.side)
+        return stub.generated(
+            self.names[i], self.path.name, self.signs if signs is None else signs, self.side
+        )
 
     def data(self, i, split="train"):
         if self.names == PLANS:
@@ -97,7 +109,7 @@ class FromNoise:
     def real(self, i, again=0):
         """Training images of domain i as they are compared."""
         images, _ = self.data(i)
-        return images[stub.order(self.seed, i, len(images), again)[:self.num]]
+        return images[stub.order(self.seed, i, len(images), again)[: self.num]]
 
     def judged(self, i, images):
         return stub.logits(f"evaluation/{self.names[i]}", images)
@@ -110,19 +122,25 @@ def coherence(run):
     share = np.mean([len(set(row)) == 1 for row in zip(*labels, strict=True)])
     low, high = stub.wilson(share, run.num)
     histograms = [np.bincount(v, minlength=len(stub.CLASSES)) / run.num for v in labels]
-    values = {"coherence": share, "coherence_low": low, "coherence_high": high,
-              "chance": np.prod(histograms, axis=0).sum()}
+    values = {
+        "coherence": share,
+        "coherence_low": low,
+        "coherence_high": high,
+        "chance": np.prod(histograms, axis=0).sum(),
+    }
     for i, name in enumerate(run.names):
         p = np.exp(logits[i])
         images, truth = run.data(i, "test")
-        values |= {f"entropy/{name}": stub.entropy(labels[i], len(stub.CLASSES)),
-                   f"confidence/{name}": np.mean(p.max(1) / p.sum(1)),
-                   f"accuracy/{name}": np.mean(run.judged(i, images).argmax(1) == truth)}
+        values |= {
+            f"entropy/{name}": stub.entropy(labels[i], len(stub.CLASSES)),
+            f"confidence/{name}": np.mean(p.max(1) / p.sum(1)),
+            f"accuracy/{name}": np.mean(run.judged(i, images).argmax(1) == truth),
+        }
     return {f"joint/{k}": v for k, v in values.items()}
 
 
 def distance(name, one, other):
-    d = stub.lpips(*(images[:min(len(one), len(other))] for images in (one, other)))
+    d = stub.lpips(*(images[: min(len(one), len(other))] for images in (one, other)))
     return {f"lpips/{name}": d.mean(), f"lpips_std/{name}": d.std()}
 
 
@@ -149,9 +167,9 @@ def cross(run):
     values, all_signs = {}, np.array(list(itertools.product((-1.0, 1.0), repeat=stub.SIGNS)))
     for i, name in enumerate(run.names):
         images, labels = run.data(i, "test")
-        order = stub.order(run.seed, i, len(images))[:run.num]
+        order = stub.order(run.seed, i, len(images))[: run.num]
         images, labels = images[order], labels[order]
-        squares = ((images[:, None] - run.made(i, all_signs)[None])**2).mean((2, 3, 4))
+        squares = ((images[:, None] - run.made(i, all_signs)[None]) ** 2).mean((2, 3, 4))
         signs, near = all_signs[squares.argmin(1)], np.sort(squares, axis=1)
         assert (near[:, 1] - near[:, 0]).min() > 1e-4  # of two as near as each other one is chance
         got = [run.judged(j, run.made(j, signs)).argmax(1) for j in range(len(run.names))]
@@ -161,20 +179,33 @@ def cross(run):
                 continue
             share, way = np.mean(got[j] == labels), f"{name}2{other}"
             low, high = stub.wilson(share, len(labels))
-            values |= {f"cross/{way}": share, f"cross_low/{way}": low, f"cross_high/{way}": high,
-                       f"cross_chance/{way}": (histograms[0] * histograms[j + 1]).sum()}
-        values |= {f"reconstructed/{name}": np.mean(got[i] == labels),
-                   f"inversion_error/{name}": np.sqrt(squares.min(1)).mean()}
+            values |= {
+                f"cross/{way}": share,
+                f"cross_low/{way}": low,
+                f"cross_high/{way}": high,
+                f"cross_chance/{way}": (histograms[0] * histograms[j + 1]).sum(),
+            }
+        values |= {
+            f"reconstructed/{name}": np.mean(got[i] == labels),
+            f"inversion_error/{name}": np.sqrt(squares.min(1)).mean(),
+        }
     return values
 
 
 def set_scores(network, name, real, made, seed):
     kernel, spread = stub.kernel(real, made, seed)
     least = min(len(real), len(made))
-    values = {"frechet": stub.frechet(real, made), "kernel": kernel, "kernel_std": spread,
-              "precision": stub.inside(made[:least], real[:least]),
-              "recall": stub.inside(real[:least], made[:least]), "real": len(real),
-              "fake": len(made), "kernel_images": least // 2, "precision_images": least}
+    values = {
+        "frechet": stub.frechet(real, made),
+        "kernel": kernel,
+        "kernel_std": spread,
+        "precision": stub.inside(made[:least], real[:least]),
+        "recall": stub.inside(real[:least], made[:least]),
+        "real": len(real),
+        "fake": len(made),
+        "kernel_images": least // 2,
+        "precision_images": least,
+    }
     return {f"{network}_{k}/{name}": v for k, v in values.items()}
 
 
@@ -190,9 +221,12 @@ def modes(run):
     for i, name in enumerate(run.names):
         labels, (_, truth) = run.judged(i, run.made(i)).argmax(1), run.data(i)
         p, q = (np.bincount(v, minlength=len(stub.CLASSES)) / len(v) for v in (labels, truth))
-        values |= {f"modes/covered/{name}": np.sum(p > 0), f"modes/modes/{name}": len(p),
-                   f"modes/entropy/{name}": stub.entropy(labels, len(p)),
-                   f"modes/kl/{name}": (p[p > 0] * np.log(p[p > 0] / q[p > 0])).sum()}
+        values |= {
+            f"modes/covered/{name}": np.sum(p > 0),
+            f"modes/modes/{name}": len(p),
+            f"modes/entropy/{name}": stub.entropy(labels, len(p)),
+            f"modes/kl/{name}": (p[p > 0] * np.log(p[p > 0] / q[p > 0])).sum(),
+        }
     return values
 
 
@@ -201,24 +235,35 @@ def agreement(run):
     mapped, shown = run.made(0) < 0, run.made(2) > 0
     equal = (mapped == shown).mean((1, 2, 3))
     apart = (np.roll(mapped, -1, axis=0) == shown).mean()
-    return {"pixel_agreement/negative": equal.mean(), "pixel_agreement_std/negative": equal.std(),
-            "pixel_agreement_chance/negative": apart}
+    return {
+        "pixel_agreement/negative": equal.mean(),
+        "pixel_agreement_std/negative": equal.std(),
+        "pixel_agreement_chance/negative": apart,
+    }
 
 
 def adaptation(run):
     """The source is the second domain, "left"; its labels alone are known."""
     (right, truth), (left, known) = run.data(0, "test"), run.data(1, "test")
     found = stub.logits("heads", right, run.path.name).argmax(1)
-    values = {"adaptation/source_accuracy/left": np.mean(
-                  stub.logits("heads", left, run.path.name).argmax(1) == known),
-              "adaptation/chance/right": np.bincount(truth).max() / len(truth),
-              "adaptation/entropy/right": stub.entropy(found, len(stub.CLASSES))}
-    for name, labels in (("", found), (
-            "source_only", stub.logits("compact_trunk/left", right).argmax(1))):
+    values = {
+        "adaptation/source_accuracy/left": np.mean(
+            stub.logits("heads", left, run.path.name).argmax(1) == known
+        ),
+        "adaptation/chance/right": np.bincount(truth).max() / len(truth),
+        "adaptation/entropy/right": stub.entropy(found, len(stub.CLASSES)),
+    }
+    for name, labels in (
+        ("", found),
+        ("source_only", stub.logits("compact_trunk/left", right).argmax(1)),
+    ):
         share, part = np.mean(labels == truth), name + "_" if name else ""
         low, high = stub.wilson(share, len(truth))
-        values |= {f"adaptation/{name or 'accuracy'}/right": share,
-                   f"adaptation/{part}low/right": low, f"adaptation/{part}high/right": high}
+        values |= {
+            f"adaptation/{name or 'accuracy'}/right": share,
+            f"adaptation/{part}low/right": low,
+            f"adaptation/{part}high/right": high,
+        }
     return values
 
 
@@ -236,12 +281,24 @@ class OfImages:
 
 def pixel_scores(made, target):
     """L1 in [-1, 1], PSNR, and SSIM on intensities from 0 (Wang et al. 2004)."""
-    squares = ((made - target)**2).mean((1, 2, 3))
-    ssim = [skimage.metrics.structural_similarity(
-        (a + 1) / 2, (b + 1) / 2, data_range=1.0, channel_axis=-1, gaussian_weights=True,
-        sigma=1.5, use_sample_covariance=False) for a, b in zip(made, target, strict=True)]
-    return {"l1": abs(made - target).mean(), "psnr": (10 * np.log10(4 / squares)).mean(),
-            "ssim": np.mean(ssim)}
+    squares = ((made - target) ** 2).mean((1, 2, 3))
+    ssim = [
+        skimage.metrics.structural_similarity(
+            (a + 1) / 2,
+            (b + 1) / 2,
+            data_range=1.0,
+            channel_axis=-1,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+        )
+        for a, b in zip(made, target, strict=True)
+    ]
+    return {
+        "l1": abs(made - target).mean(),
+        "psnr": (10 * np.log10(4 / squares)).mean(),
+        "ssim": np.mean(ssim),
+    }
 
 
 def pixels(run):
@@ -253,8 +310,9 @@ def cycle_pixels(run):
     """Of a run of b2a: photographs are its first domain."""
     values = {}
     for name, images, target, there, back in (
-            ("facade", run.photos, run.maps, "b2a", "a2b"),
-            ("plan", run.maps, run.photos, "a2b", "b2a")):
+        ("facade", run.photos, run.maps, "b2a", "a2b"),
+        ("plan", run.maps, run.photos, "a2b", "b2a"),
+    ):
         made = run.translated(images, there)
         values[f"cycle_l1/{name}"] = abs(run.translated(made, back) - images).mean()
         values |= {f"{k}/from_{name}": v for k, v in pixel_scores(made, target).items()}
@@ -263,10 +321,17 @@ def cycle_pixels(run):
 
 def cycle_inception(run):
     values = {}
-    for name, source, target, way in (("facade", run.maps, run.photos, "a2b"),
-                                      ("plan", run.photos, run.maps, "b2a")):
-        values |= set_scores("inception", name, stub.inception(target),
-                             stub.inception(run.translated(source, way)), SEED)
+    for name, source, target, way in (
+        ("facade", run.maps, run.photos, "a2b"),
+        ("plan", run.photos, run.maps, "b2a"),
+    ):
+        values |= set_scores(
+            "inception",
+            name,
+            stub.inception(target),
+            stub.inception(run.translated(source, way)),
+            SEED,
+        )
     return values
 
 
@@ -282,7 +347,8 @@ def fcn(run):
         values |= {
             f"fcn/{part}pixel_accuracy": sum(both) / truth.size,
             f"fcn/{part}class_accuracy": np.mean(np.divide(both, true)),
-            f"fcn/{part}class_iou": np.mean(np.divide(both, np.add(true, either) - both))}
+            f"fcn/{part}class_iou": np.mean(np.divide(both, np.add(true, either) - both)),
+        }
     return values
 
 
@@ -299,11 +365,29 @@ def three(road):
 @pytest.fixture(scope="module")
 def adapted(road):
     """Domains in another order, labels of the second; the best state is not the last."""
-    words = ("--gan_type", "cogan", "--dataset", "stub", "--domains", "right,left", "--net",
-             "compact", "--label_loss", 1, "--source", "left", "--every", 100,
-             "--evaluate_metrics", "adaptation", "--keep_best", "adaptation", "--seed", 7)
-    return FromNoise(trained(road / "coupled", *words), ("right", "left"), NUM, SEED,
-                     places=(1, 0))
+    words = (
+        "--gan_type",
+        "cogan",
+        "--dataset",
+        "stub",
+        "--domains",
+        "right,left",
+        "--net",
+        "compact",
+        "--label_loss",
+        1,
+        "--source",
+        "left",
+        "--every",
+        100,
+        "--evaluate_metrics",
+        "adaptation",
+        "--keep_best",
+        "adaptation",
+        "--seed",
+        7,
+    )
+    return FromNoise(trained(road / "coupled", *words), ("right", "left"), NUM, SEED, places=(1, 0))
 
 
 class Points:
@@ -317,8 +401,17 @@ class Points:
         drawn = []
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Axes, "scatter", lambda axes, *points, **style: drawn.append(points))
-            command("sample", "--run_dir", self.path, "--count", self.num, "--seed", self.seed,
-                    "--output", self.path / "shown.png")
+            command(
+                "sample",
+                "--run_dir",
+                self.path,
+                "--count",
+                self.num,
+                "--seed",
+                self.seed,
+                "--output",
+                self.path / "shown.png",
+            )
         return np.stack(drawn[-1], axis=1)
 
 
@@ -328,8 +421,12 @@ def ring_modes(run):
     at = [np.mean((x > 3.9) & (x < 4.1)), np.mean((x < -3.9) & (x > -4.1))]
     p = np.array(at) / sum(at)
     assert 0.3 < sum(at) < 0.7 and set(np.round(abs(y)).astype(int)) == {0, 6}
-    return {"modes/covered/ring": 2, "modes/modes/ring": 10, "modes/near/ring": sum(at),
-            "modes/entropy/ring": -(p * np.log(p)).sum() / np.log(10)}
+    return {
+        "modes/covered/ring": 2,
+        "modes/modes/ring": 10,
+        "modes/near/ring": sum(at),
+        "modes/entropy/ring": -(p * np.log(p)).sum() / np.log(10),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -340,14 +437,23 @@ def ring(road):
 
 @pytest.fixture(scope="module")
 def paired(road):
-    return OfImages(trained(road / "pix", "--gan_type", "pix2pix", "--dataset", "plan2facade"),
-                    10)
+    return OfImages(trained(road / "pix", "--gan_type", "pix2pix", "--dataset", "plan2facade"), 10)
 
 
 @pytest.fixture(scope="module")
 def cycled(road):
-    return OfImages(trained(road / "cycled", "--gan_type", "cyclegan", "--dataset", "plan2facade",
-                            "--direction", "b2a"), 10)
+    return OfImages(
+        trained(
+            road / "cycled",
+            "--gan_type",
+            "cyclegan",
+            "--dataset",
+            "plan2facade",
+            "--direction",
+            "b2a",
+        ),
+        10,
+    )
 
 
 # Per metric: the run that is measured and what NumPy says.
@@ -357,10 +463,11 @@ EXACT = {
     "lpips_cross": [("three", lpips_cross)],
     "adaptation": [("adapted", adaptation)],
     "cross": [("three", cross)],
-    "classifier_frechet": [
-        ("three", lambda run: sets(run, "classifier", stub.features))],
-    "inception": [("three", lambda run: sets(run, "inception", stub.inception)),
-                  ("cycled", cycle_inception)],
+    "classifier_frechet": [("three", lambda run: sets(run, "classifier", stub.features))],
+    "inception": [
+        ("three", lambda run: sets(run, "inception", stub.inception)),
+        ("cycled", cycle_inception),
+    ],
     "modes": [("three", modes), ("ring", ring_modes)],
     "agreement": [("three", agreement)],
     "fcn": [("paired", fcn)],
@@ -371,8 +478,11 @@ EXACT = {
 @pytest.fixture(scope="module")
 def measured(road, request):
     """(run, contents of its metrics.json) after one `evaluate` of what the tests that run need."""
-    asked = {item.callspec.params.get("metric") for item in request.session.items
-             if hasattr(item, "callspec")}
+    asked = {
+        item.callspec.params.get("metric")
+        for item in request.session.items
+        if hasattr(item, "callspec")
+    }
     some = asked - {None} if all(hasattr(i, "callspec") for i in request.session.items) else EXACT
 
     @functools.cache
@@ -380,9 +490,20 @@ def measured(road, request):
         run = request.getfixturevalue(name)
         metrics = [m for m, cases in EXACT.items() if m in some and name in dict(cases)]
         run.said = command(
-            "evaluate", "--run_dir", run.path, "--metrics", ",".join(metrics), "--num", run.num,
-            "--seed", SEED, "--lpips_weights", road / "lpips.npz", "--inception_weights",
-            road / "inception.weights.h5")
+            "evaluate",
+            "--run_dir",
+            run.path,
+            "--metrics",
+            ",".join(metrics),
+            "--num",
+            run.num,
+            "--seed",
+            SEED,
+            "--lpips_weights",
+            road / "lpips.npz",
+            "--inception_weights",
+            road / "inception.weights.h5",
+        )
         return run, json.loads((run.path / "metrics.json").read_text())
 
     return of
@@ -401,18 +522,31 @@ def test_every_metric_of_the_stub_run_is_exact(metric, measured):
 def test_no_value_is_left_unpinned(measured):
     for name in {name for cases in EXACT.values() for name, _ in cases}:
         run, stored = measured(name)
-        wanted = [key for cases in EXACT.values() for of, expected in cases if of == name
-                  for key in expected(run)]
+        wanted = [
+            key
+            for cases in EXACT.values()
+            for of, expected in cases
+            if of == name
+            for key in expected(run)
+        ]
         assert sorted(stored["values"]) == sorted(wanted), name
 
 
 def test_every_value_stands_with_its_count(measured):
     counts = measured("three")[1]["counts"]
-    lpips = {f"lpips/{a}_{i}~{b}_{j}": NUM for i, j in itertools.product(NAMES, NAMES)
-             for a, b in itertools.product(("generated", "real"), repeat=2)}
+    lpips = {
+        f"lpips/{a}_{i}~{b}_{j}": NUM
+        for i, j in itertools.product(NAMES, NAMES)
+        for a, b in itertools.product(("generated", "real"), repeat=2)
+    }
     assert {k: v for k, v in counts.items() if lpips.get(k) != v} == {
-        "joint/coherence": NUM, "agreement/negative": NUM, "cross/left": NUM, "cross/right": 22,
-        "cross/negative": NUM, **{f"modes/{name}": NUM for name in NAMES}}
+        "joint/coherence": NUM,
+        "agreement/negative": NUM,
+        "cross/left": NUM,
+        "cross/right": 22,
+        "cross/negative": NUM,
+        **{f"modes/{name}": NUM for name in NAMES},
+    }
     assert measured("paired")[1]["counts"] == {"fcn": 10, "pixels": 10}
     assert measured("adapted")[1]["counts"]["adaptation"] == {"right": 22, "left": 30}
 
@@ -445,15 +579,19 @@ def test_a_picture_of_samples_is_exact(three, adapted):
 
 def digits(one, other):
     """Rows of tables 5.1 to 5.3 and 7.1, whatever their source calls the domains."""
+
     def values(run):
         (a, b), found = run.names, lpips(run) | coherence(run)
-        keys = {f"Gen. {one} vs Gen. {other}": f"lpips/generated_{a}~generated_{b}",
-                f"Gen. {one} vs Real {one}": f"lpips/generated_{a}~real_{a}",
-                f"Gen. {other} vs Real {other}": f"lpips/generated_{b}~real_{b}",
-                "Real vs Real (baseline)": f"lpips/real_{a}~real_{b}",
-                "Joint coherence": "joint/coherence", "Coherence by chance": "joint/chance",
-                "Entropy, domain 1": f"joint/entropy/{a}",
-                "Entropy, domain 2": f"joint/entropy/{b}"}
+        keys = {
+            f"Gen. {one} vs Gen. {other}": f"lpips/generated_{a}~generated_{b}",
+            f"Gen. {one} vs Real {one}": f"lpips/generated_{a}~real_{a}",
+            f"Gen. {other} vs Real {other}": f"lpips/generated_{b}~real_{b}",
+            "Real vs Real (baseline)": f"lpips/real_{a}~real_{b}",
+            "Joint coherence": "joint/coherence",
+            "Coherence by chance": "joint/chance",
+            "Entropy, domain 1": f"joint/entropy/{a}",
+            "Entropy, domain 2": f"joint/entropy/{b}",
+        }
         return {label: found[key] for label, key in keys.items()}
 
     return values
@@ -461,18 +599,22 @@ def digits(one, other):
 
 def animals(run):
     found = lpips(run)
-    return {"Gen. Domain1 vs Gen. Domain2": found["lpips/generated_plan~generated_facade"],
-            "Gen. Domain1 vs Real Domain1": found["lpips/generated_plan~real_plan"],
-            "Gen. Domain2 vs Real Domain2": found["lpips/generated_facade~real_facade"],
-            "Real vs Real (baseline)": found["lpips/real_plan~real_facade"]}
+    return {
+        "Gen. Domain1 vs Gen. Domain2": found["lpips/generated_plan~generated_facade"],
+        "Gen. Domain1 vs Real Domain1": found["lpips/generated_plan~real_plan"],
+        "Gen. Domain2 vs Real Domain2": found["lpips/generated_facade~real_facade"],
+        "Real vs Real (baseline)": found["lpips/real_plan~real_facade"],
+    }
 
 
 def crossed(run):
     found = lpips(run) | lpips_cross(run)
-    return {"Gen. horses vs Real horses": found["lpips/generated_plan~real_plan"],
-            "Gen. horses vs Real zebras": found["lpips/generated_plan~real_facade"],
-            "Gen. zebras vs Real horses": found["lpips/generated_facade~real_plan"],
-            "Gen. zebras vs Real zebras": found["lpips/generated_facade~real_facade"]}
+    return {
+        "Gen. horses vs Real horses": found["lpips/generated_plan~real_plan"],
+        "Gen. horses vs Real zebras": found["lpips/generated_plan~real_facade"],
+        "Gen. zebras vs Real horses": found["lpips/generated_facade~real_plan"],
+        "Gen. zebras vs Real zebras": found["lpips/generated_facade~real_facade"],
+    }
 
 
 def pictures(run):
@@ -482,21 +624,28 @@ def pictures(run):
 
 def objectives(run):
     found, values = fcn(run), pictures(run)
-    for label, key in (("Per-pixel acc.", "pixel_accuracy"), ("Per-class acc.", "class_accuracy"),
-                       ("Class IoU", "class_iou")):
-        values |= {label: found[f"fcn/{key}"],
-                   f"{label} (ground truth)": found[f"fcn/ceiling_{key}"]}
+    for label, key in (
+        ("Per-pixel acc.", "pixel_accuracy"),
+        ("Per-class acc.", "class_accuracy"),
+        ("Class IoU", "class_iou"),
+    ):
+        values |= {
+            label: found[f"fcn/{key}"],
+            f"{label} (ground truth)": found[f"fcn/ceiling_{key}"],
+        }
     return values
 
 
 def cycles(run):
     found = cycle_pixels(run)
-    return {"Cycle L1, domain 1": found["pixels/cycle_l1/plan"],
-            "Cycle L1, domain 2": found["pixels/cycle_l1/facade"],
-            "L1, made of domain 1": found["pixels/l1/from_plan"],
-            "L1, made of domain 2": found["pixels/l1/from_facade"],
-            "SSIM, made of domain 1": found["pixels/ssim/from_plan"],
-            "SSIM, made of domain 2": found["pixels/ssim/from_facade"]}
+    return {
+        "Cycle L1, domain 1": found["pixels/cycle_l1/plan"],
+        "Cycle L1, domain 2": found["pixels/cycle_l1/facade"],
+        "L1, made of domain 1": found["pixels/l1/from_plan"],
+        "L1, made of domain 2": found["pixels/l1/from_facade"],
+        "SSIM, made of domain 1": found["pixels/ssim/from_plan"],
+        "SSIM, made of domain 2": found["pixels/ssim/from_facade"],
+    }
 
 
 def covered(run):
@@ -505,9 +654,12 @@ def covered(run):
 
 def logged(**keys):
     """Rows whose value is the last that was logged under a key."""
+
     def values(run):
-        return {label.replace("_", " "): stub.logged(run.path.name, key, 4)
-                for label, key in keys.items()}
+        return {
+            label.replace("_", " "): stub.logged(run.path.name, key, 4)
+            for label, key in keys.items()
+        }
 
     return values
 
@@ -547,71 +699,139 @@ def points(path):
 FIVE = ("L1", "GAN", "cGAN", "L1+GAN", "L1+cGAN")
 TABLES = {
     "table3.3": Table(
-        {"CoGAN": "cogan_256"}, "plan2facade", from_noise(PLANS, 10, 64), crossed, {
-            "Gen. horses vs Real horses": (.7792,), "Gen. horses vs Real zebras": (.8185,),
-            "Gen. zebras vs Real horses": (.7728,), "Gen. zebras vs Real zebras": (.7546,)}),
+        {"CoGAN": "cogan_256"},
+        "plan2facade",
+        from_noise(PLANS, 10, 64),
+        crossed,
+        {
+            "Gen. horses vs Real horses": (0.7792,),
+            "Gen. horses vs Real zebras": (0.8185,),
+            "Gen. zebras vs Real horses": (0.7728,),
+            "Gen. zebras vs Real zebras": (0.7546,),
+        },
+    ),
     "table5.2": Table(
-        {"FR": "fr"}, "mnist2street", from_noise(("mnist", "street"), 20),
-        digits("MNIST", "SVHN"), {
-            "Gen. MNIST vs Gen. SVHN": (.3400, .2434, .3016, .3093, .3022, .2948),
-            "Gen. MNIST vs Real MNIST": (.1126, .1194, .1162, .1153, .1146, .1120),
-            "Gen. SVHN vs Real SVHN": (.2151, .1941, .2046, .2083, .2094, .2117),
-            "Real vs Real (baseline)": (.3304,) * 6}, seeds=2),
+        {"FR": "fr"},
+        "mnist2street",
+        from_noise(("mnist", "street"), 20),
+        digits("MNIST", "SVHN"),
+        {
+            "Gen. MNIST vs Gen. SVHN": (0.3400, 0.2434, 0.3016, 0.3093, 0.3022, 0.2948),
+            "Gen. MNIST vs Real MNIST": (0.1126, 0.1194, 0.1162, 0.1153, 0.1146, 0.1120),
+            "Gen. SVHN vs Real SVHN": (0.2151, 0.1941, 0.2046, 0.2083, 0.2094, 0.2117),
+            "Real vs Real (baseline)": (0.3304,) * 6,
+        },
+        seeds=2,
+    ),
     "table5.3": Table(
-        {"SLFR": "slfr"}, "pen2street", from_noise(("pen", "street"), 20),
-        digits("No-smile", "Smile"), {
-            "Gen. No-smile vs Gen. Smile": (.0433, .1294, .1708, .0857),
-            "Gen. No-smile vs Real No-smile": (.3923, .3875, .3879, .3907),
-            "Gen. Smile vs Real Smile": (.3877, .3921, .3881, .3962),
-            "Real vs Real (baseline)": (.3955,) * 4}),
+        {"SLFR": "slfr"},
+        "pen2street",
+        from_noise(("pen", "street"), 20),
+        digits("No-smile", "Smile"),
+        {
+            "Gen. No-smile vs Gen. Smile": (0.0433, 0.1294, 0.1708, 0.0857),
+            "Gen. No-smile vs Real No-smile": (0.3923, 0.3875, 0.3879, 0.3907),
+            "Gen. Smile vs Real Smile": (0.3877, 0.3921, 0.3881, 0.3962),
+            "Real vs Real (baseline)": (0.3955,) * 4,
+        },
+    ),
     "table5.4": Table(
         # Both sets have one stand-in here, so that the columns of CoGAN are one run.
         {"CoGAN(a2o)": "cogan_pl_settings", "CoGAN(h2z)": "cogan_pl_settings", "PL(h2z)": "pl_128"},
         "plan2facade",
-        from_noise(PLANS, 10, 64), animals, {
-            "Gen. Domain1 vs Gen. Domain2": (.6081, .5774, .6238, .6163),
-            "Gen. Domain1 vs Real Domain1": (.6939, .7361, .6691, .6715),
-            "Gen. Domain2 vs Real Domain2": (.7021, .7339, .6844, .6900)}),
+        from_noise(PLANS, 10, 64),
+        animals,
+        {
+            "Gen. Domain1 vs Gen. Domain2": (0.6081, 0.5774, 0.6238, 0.6163),
+            "Gen. Domain1 vs Real Domain1": (0.6939, 0.7361, 0.6691, 0.6715),
+            "Gen. Domain2 vs Real Domain2": (0.7021, 0.7339, 0.6844, 0.6900),
+        },
+    ),
     "objectives": Table(
-        {"L1": "l1", "cGAN": "cgan"}, "plan2facade", of_images, objectives, {
-            "Per-pixel acc.": ("0.42 (poster 0.70)", "0.22 (poster 0.25)", "0.57 (poster 0.59)",
-                               "0.64 (poster 0.65)", "0.66 (poster 0.75)"),
-            "Per-class acc.": ("0.15 (poster 0.24)", "0.05 (poster 0.08)", "0.22 (poster 0.20)",
-                               "0.20 (poster 0.20)", "0.23 (poster 0.24)"),
-            "Class IoU": ("0.11 (poster 0.18)", "0.01 (poster 0.03)", "0.16 (poster 0.14)",
-                          "0.15 (poster 0.15)", "0.17 (poster 0.19)"),
+        {"L1": "l1", "cGAN": "cgan"},
+        "plan2facade",
+        of_images,
+        objectives,
+        {
+            "Per-pixel acc.": (
+                "0.42 (poster 0.70)",
+                "0.22 (poster 0.25)",
+                "0.57 (poster 0.59)",
+                "0.64 (poster 0.65)",
+                "0.66 (poster 0.75)",
+            ),
+            "Per-class acc.": (
+                "0.15 (poster 0.24)",
+                "0.05 (poster 0.08)",
+                "0.22 (poster 0.20)",
+                "0.20 (poster 0.20)",
+                "0.23 (poster 0.24)",
+            ),
+            "Class IoU": (
+                "0.11 (poster 0.18)",
+                "0.01 (poster 0.03)",
+                "0.16 (poster 0.14)",
+                "0.15 (poster 0.15)",
+                "0.17 (poster 0.19)",
+            ),
             "Per-pixel acc. (ground truth)": ("0.80",) * 5,
             "Per-class acc. (ground truth)": ("0.26",) * 5,
-            "Class IoU (ground truth)": ("0.21",) * 5}),
+            "Class IoU (ground truth)": ("0.21",) * 5,
+        },
+    ),
     "generators": Table(
-        {"U-Net": "unet"}, "plan2facade", of_images, pictures,
-        {"L1": ("as good as ResNet", "collapses", "lower pixel distance than U-Net", "best")}),
-    "cycle_weights": Table({"10": "cycle10"}, "plan2facade", of_images, cycles,
-                           {"Cycle L1, domain 1": ("works", "does not work")}),
+        {"U-Net": "unet"},
+        "plan2facade",
+        of_images,
+        pictures,
+        {"L1": ("as good as ResNet", "collapses", "lower pixel distance than U-Net", "best")},
+    ),
+    "cycle_weights": Table(
+        {"10": "cycle10"},
+        "plan2facade",
+        of_images,
+        cycles,
+        {"Cycle L1, domain 1": ("works", "does not work")},
+    ),
     "figure2.10": Table({"ring": "ring"}, "ring", points, covered, {"Modes covered": (10,)}),
-    "figure2.15": Table({"ring_wgan_gp": "ring_wgan_gp"}, "ring", points,
-                        logged(Discriminator_loss="discriminators/adv/ring"),
-                        {"Discriminator loss": ("decreases",)}),
-    "figure4.1": Table({"CoGAN": "cogan_weights", "SCoGAN-FR": "fr_weights"}, "pen2street",
-                       from_noise(("pen", "street"), 20),
-                       logged(Weight_distance="generators/weight_distance"),
-                       {"Weight distance": ("grows slowly", "grows faster")}),
-    "figure7.1": Table({"PL": "pl"}, "pen2street", from_noise(("pen", "street"), 20),
-                       logged(Content="generators/perceptual_content",
-                              Style="generators/perceptual_style"), {"Style": ("constant",)}),
+    "figure2.15": Table(
+        {"ring_wgan_gp": "ring_wgan_gp"},
+        "ring",
+        points,
+        logged(Discriminator_loss="discriminators/adv/ring"),
+        {"Discriminator loss": ("decreases",)},
+    ),
+    "figure4.1": Table(
+        {"CoGAN": "cogan_weights", "SCoGAN-FR": "fr_weights"},
+        "pen2street",
+        from_noise(("pen", "street"), 20),
+        logged(Weight_distance="generators/weight_distance"),
+        {"Weight distance": ("grows slowly", "grows faster")},
+    ),
+    "figure7.1": Table(
+        {"PL": "pl"},
+        "pen2street",
+        from_noise(("pen", "street"), 20),
+        logged(Content="generators/perceptual_content", Style="generators/perceptual_style"),
+        {"Style": ("constant",)},
+    ),
 }
 
 
 # Thesis; rows of a table, arm by arm.
 PRINTED = {
-    "table3.4": [[.8388], [.8693], [.9005], [.8944]],
-    "table3.5": [[.8906], [.9594], [.6923], [.7024]],
-    "table3.6": [[.7345], [.7756], [.7402], [.7169]],
-    "table3.7": [[.6676], [.7472], [.7101], [.6824]],
-    "table3.8": [[.6931], [.7414], [.7069], [.6968]],
-    "table5.1": [[.1026, .1227, .1039, .1092, .1019], [.1157, .1217, .1141, .1148, .1110],
-                 [.1157, .1429, .1100, .1092, .1064], [.1627] * 5],
-    "table7.1": [[.3018], [.1140], [.2053], [.3304]],
+    "table3.4": [[0.8388], [0.8693], [0.9005], [0.8944]],
+    "table3.5": [[0.8906], [0.9594], [0.6923], [0.7024]],
+    "table3.6": [[0.7345], [0.7756], [0.7402], [0.7169]],
+    "table3.7": [[0.6676], [0.7472], [0.7101], [0.6824]],
+    "table3.8": [[0.6931], [0.7414], [0.7069], [0.6968]],
+    "table5.1": [
+        [0.1026, 0.1227, 0.1039, 0.1092, 0.1019],
+        [0.1157, 0.1217, 0.1141, 0.1148, 0.1110],
+        [0.1157, 0.1429, 0.1100, 0.1092, 0.1064],
+        [0.1627] * 5,
+    ],
+    "table7.1": [[0.3018], [0.1140], [0.2053], [0.3304]],
 }
 
 
@@ -634,9 +854,23 @@ def reproduced(road):
         with pytest.MonkeyPatch.context() as patch:
             for call, calls in drawn.items():
                 patch.setattr(Axes, call, recorded(getattr(Axes, call), calls))
-            said = command("reproduce", name, "--scale", "smoke", "--substitute", *arms, *seeds,
-                           "--data_dir", road / "data", "--lpips_weights", road / "lpips.npz",
-                           "--runs", road / "runs", "--output", road / "tables")
+            said = command(
+                "reproduce",
+                name,
+                "--scale",
+                "smoke",
+                "--substitute",
+                *arms,
+                *seeds,
+                "--data_dir",
+                road / "data",
+                "--lpips_weights",
+                road / "lpips.npz",
+                "--runs",
+                road / "runs",
+                "--output",
+                road / "tables",
+            )
         with open(road / "tables" / f"{name}-smoke.csv", newline="") as file:
             rows = list(csv.DictReader(file))
         return Reproduced(rows, (road / "tables" / f"{name}-smoke.md").read_text(), said, drawn)
@@ -656,8 +890,10 @@ def recorded(function, calls):
 def runs_of(road, name, arm):
     """What NumPy knows of the runs of an arm, seed by seed."""
     table = TABLES[name]
-    return [table.run(road / "runs" / "smoke" / f"{table.dataset}-{table.arms[arm]}-seed{seed}")
-            for seed in range(table.seeds)]
+    return [
+        table.run(road / "runs" / "smoke" / f"{table.dataset}-{table.arms[arm]}-seed{seed}")
+        for seed in range(table.seeds)
+    ]
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -685,10 +921,15 @@ def test_every_row_of_a_table_is_exact(name, road, reproduced):
 def test_a_table_says_the_same_in_every_form(name, reproduced):
     """Markdown and screen: four decimals of ours, their deviation, theirs as printed."""
     experiment, result = EXPERIMENTS[name], reproduced(name)
-    head, _, *body = [[cell.strip() for cell in line[1:-1].split(" | ")]
-                      for line in result.text.splitlines() if line.startswith("|")]
-    assert head == ["", *(f"{arm.name} {who}" for arm in experiment.arms
-                          for who in ("ours", "theirs"))]
+    head, _, *body = [
+        [cell.strip() for cell in line[1:-1].split(" | ")]
+        for line in result.text.splitlines()
+        if line.startswith("|")
+    ]
+    assert head == [
+        "",
+        *(f"{arm.name} {who}" for arm in experiment.arms for who in ("ours", "theirs")),
+    ]
     cells = iter(result.rows)
     for found, row in zip(body, experiment.rows, strict=True):
         wanted = [row.label]
@@ -697,8 +938,10 @@ def test_a_table_says_the_same_in_every_form(name, reproduced):
             ours = f"{float(cell['mean']):.4f}" if cell["mean"] else ""
             ours += f" ± {float(cell['std']):.4f}" if cell["std"] else ""
             theirs = arm.published.get(row.label, "")
-            wanted += [ours or cell["missing"],
-                       theirs if isinstance(theirs, str) else f"{theirs:.4f}"]
+            wanted += [
+                ours or cell["missing"],
+                theirs if isinstance(theirs, str) else f"{theirs:.4f}",
+            ]
             shown = f"  {arm.name:16s} {ours or cell['missing']:24s}"
             assert shown + (f"   published {wanted[-1]}" if wanted[-1] else "") in result.said
         assert found == wanted
@@ -708,28 +951,36 @@ def test_a_table_says_the_same_in_every_form(name, reproduced):
 def test_labels_say_what_their_rows_read(name):
     """Of LPIPS: the n-th name among the labels of a table is its n-th domain."""
     rows = [row for row in EXPERIMENTS[name].rows if row.key.startswith("lpips/")]
-    order = list(dict.fromkeys(re.search(r"Gen\. (\S+) vs Real", row.label)[1]
-                               for row in rows if "Real (" not in row.label
-                               and "vs Gen" not in row.label))
+    order = list(
+        dict.fromkeys(
+            re.search(r"Gen\. (\S+) vs Real", row.label)[1]
+            for row in rows
+            if "Real (" not in row.label and "vs Gen" not in row.label
+        )
+    )
     for row in rows:
         two = re.match(r"(Gen\.|Real) (\S+)? ?vs (Gen\.|Real) (\S+)", row.label)
         kinds = [{"Gen.": "generated", "Real": "real"}[two[i]] for i in (1, 3)]
         places = (0, 1) if "baseline" in row.label else [order.index(two[i]) for i in (2, 4)]
         assert row.key == "lpips/" + "~".join(
-            f"{kind}_{{{place}}}" for kind, place in zip(kinds, places, strict=True))
+            f"{kind}_{{{place}}}" for kind, place in zip(kinds, places, strict=True)
+        )
 
 
 @pytest.mark.parametrize("name, printed", PRINTED.items())
 def test_published_numbers_are_in_their_cells(name, printed):
     """Of the tables that are not run here."""
     experiment = EXPERIMENTS[name]
-    assert [[arm.published[row.label] for arm in experiment.arms]
-            for row in experiment.rows[:len(printed)]] == printed
+    assert [
+        [arm.published[row.label] for arm in experiment.arms]
+        for row in experiment.rows[: len(printed)]
+    ] == printed
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_kind_of_table_is_pinned(name):
     """Rows that read the same values of the same metrics, and the same kind of picture."""
+
     def kind(experiment):
         return tuple(row.key for row in experiment.rows), experiment.metrics
 
@@ -740,7 +991,8 @@ def test_every_kind_of_table_is_pinned(name):
     pinned = [EXPERIMENTS[of] for of in TABLES]
     assert kind(experiment) in map(kind, pinned), f"no table of the kind of {name} is in TABLES"
     assert experiment.picture in {of.picture for of in pinned}, (
-        f"no table with the picture of {name} is in TABLES")
+        f"no table with the picture of {name} is in TABLES"
+    )
 
 
 @pytest.mark.parametrize("name", [n for n in TABLES if EXPERIMENTS[n].picture == "bars"])
@@ -759,12 +1011,21 @@ def test_bars_are_the_table(name, road, reproduced):
 @pytest.mark.parametrize("name", [n for n in TABLES if EXPERIMENTS[n].picture == "curves"])
 def test_curves_are_those_of_the_runs(name, road, reproduced):
     table, experiment = TABLES[name], EXPERIMENTS[name]
-    drawn = {options["label"]: np.array(args) for args, options in reproduced(name).drawn["plot"]
-             if len(args) == 2 and "label" in options}
+    drawn = {
+        options["label"]: np.array(args)
+        for args, options in reproduced(name).drawn["plot"]
+        if len(args) == 2 and "label" in options
+    }
     keys = {row.label: row.key.split(":")[1].replace("{0}", "ring") for row in experiment.rows}
-    wanted = {f"{arm}: {label} ({run.path.name})": (
-        range(1, 5), [stub.logged(run.path.name, key, step) for step in range(1, 5)])
-        for arm in table.arms for run in runs_of(road, name, arm) for label, key in keys.items()}
+    wanted = {
+        f"{arm}: {label} ({run.path.name})": (
+            range(1, 5),
+            [stub.logged(run.path.name, key, step) for step in range(1, 5)],
+        )
+        for arm in table.arms
+        for run in runs_of(road, name, arm)
+        for label, key in keys.items()
+    }
     assert {k: pytest.approx(v) for k, v in drawn.items()}.keys() >= wanted.keys()
     for label, points in wanted.items():
         np.testing.assert_allclose(drawn[label], points)
@@ -789,7 +1050,7 @@ def test_pictures_of_samples_are_those_of_the_runs(road, reproduced):
 
 
 def gaussian(x, mean, deviation):
-    return np.exp(-((x - mean) / deviation)**2 / 2) / deviation / np.sqrt(2 * np.pi)
+    return np.exp(-(((x - mean) / deviation) ** 2) / 2) / deviation / np.sqrt(2 * np.pi)
 
 
 def moved_apart(x):
@@ -807,7 +1068,8 @@ COMPUTED = {
         "p": (lambda x: (gaussian(x, -2, 0.5) + gaussian(x, 2, 0.5)) / 2, 1e-9),
         # The moments of p; one of its modes, which the other hardly moves.
         "KL(p || q)": (lambda x: gaussian(x, 0, 4.25**0.5), 1e-4),
-        "KL(q || p)": (lambda x: gaussian(x, 2, 0.5), 1e-3)},
+        "KL(q || p)": (lambda x: gaussian(x, 2, 0.5), 1e-3),
+    },
     # Of 100,000 samples.
     "figure2.12": {"Wasserstein distance": (lambda x: x, 0.02)},
 }
@@ -847,18 +1109,34 @@ def test_the_judges_are_who_they_are(measured, reproduced):
     for judge in judges:
         o = judge.options
         assert judge.layers == (
-            "InputLayer", "Conv2D 32", "BatchNorm", "ReLU", "Conv2D 64", "BatchNorm", "ReLU",
-            "Conv2D 128", "BatchNorm", "ReLU", "Conv2D 128", "BatchNorm", "ReLU", "Flatten",
-            "Dropout", "Dense 4")
+            "InputLayer",
+            "Conv2D 32",
+            "BatchNorm",
+            "ReLU",
+            "Conv2D 64",
+            "BatchNorm",
+            "ReLU",
+            "Conv2D 128",
+            "BatchNorm",
+            "ReLU",
+            "Conv2D 128",
+            "BatchNorm",
+            "ReLU",
+            "Flatten",
+            "Dropout",
+            "Dense 4",
+        )
         assert (o["steps"], o["seed"], o["width"]) == (1_500, 20_201, 1.0)
         assert (o["classifier_augment"], o["classifier_noise"], o["classifier_attack"]) == (
-            "shift", 0.0, 0.0)
+            "shift",
+            0.0,
+            0.0,
+        )
         assert o["run_dir"].split("/")[-1].startswith(f"{judge.domains[0]}_evaluation_")
     semantic = [j for j in stub.judged if j.domains == ("pen", "street")]
     assert semantic and all(j.options.get("classifier_net") == "compact" for j in semantic)
     assert not {j.layers for j in semantic} & {j.layers for j in judges}
-    (segmenter,) = {j.options["seed"] for j in stub.judged
-                    if j.options["gan_type"] == "segmenter"}
+    (segmenter,) = {j.options["seed"] for j in stub.judged if j.options["gan_type"] == "segmenter"}
     assert segmenter == 20_202
 
 
@@ -872,4 +1150,7 @@ def test_runs_of_one_set_share_their_judges(measured):
         if o.get("classifier_net") == "evaluation" and o["dataset"] == "stub":
             judges.setdefault(judge.domains, set()).add(o["run_dir"])
     assert {domains: len(found) for domains, found in judges.items()} == {
-        ("left",): 1, ("right",): 1, ("negative",): 1}
+        ("left",): 1,
+        ("right",): 1,
+        ("negative",): 1,
+    }

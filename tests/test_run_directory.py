@@ -22,8 +22,13 @@ from gantrain.stages import open_run, prepare
 from gantrain.use.samples import noise, samples
 
 # What the generator of the run in version0/ made of five latent vectors of seed 1.
-VERSION_0 = [[-0.043151, -0.314665], [-0.241771, -0.199781], [-0.046448, 0.045295],
-             [0.276903, 0.141725], [-0.248721, -0.031638]]
+VERSION_0 = [
+    [-0.043151, -0.314665],
+    [-0.241771, -0.199781],
+    [-0.046448, 0.045295],
+    [0.276903, 0.141725],
+    [-0.248721, -0.031638],
+]
 
 
 def everything(folder):
@@ -74,8 +79,11 @@ def test_a_full_disk_leaves_the_old_file_and_says_so(tmp_path):
 
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("no folder")
-    refused(lambda: write_text(tmp_path / "file" / "config.json", "x"), "config.json",
-            "choose another place")
+    refused(
+        lambda: write_text(tmp_path / "file" / "config.json", "x"),
+        "config.json",
+        "choose another place",
+    )
 
 
 # -------------------------------------------------------------------------------------- checkpoints
@@ -128,19 +136,28 @@ def test_a_damaged_checkpoint_is_one_line(tmp_path, damage):
     run = RunDirectory(tmp_path)
     path = run.save(3, weights(np.arange(1000)), keep=1)
     whole = path.read_bytes()
-    path.write_bytes({"empty": b"", "cut": whole[:len(whole) // 2], "noise": b"noise" * 100,
-                      "member": whole[:300] + b"x" * 200 + whole[500:]}[damage])
+    path.write_bytes(
+        {
+            "empty": b"",
+            "cut": whole[: len(whole) // 2],
+            "noise": b"noise" * 100,
+            "member": whole[:300] + b"x" * 200 + whole[500:],
+        }[damage]
+    )
     before = weights(np.zeros(1000))
     refused(lambda: run.restore(before), str(path), "damaged", "delete it")
     np.testing.assert_array_equal(before["w0"], np.zeros(1000))
 
 
-@pytest.mark.parametrize("other, said", [
-    (weights([1, 2]), "has w1, which they have not"),
-    (weights([1, 2], 3, 4, 5), "has no w2; 2 such"),
-    (weights([1, 2, 3], 3), "w0 has the shape (2,) and not (3,)"),
-    ({"z": keras.Variable(np.zeros(2, np.float32)), **weights([1, 2], 3)}, "has no z"),
-])
+@pytest.mark.parametrize(
+    "other, said",
+    [
+        (weights([1, 2]), "has w1, which they have not"),
+        (weights([1, 2], 3, 4, 5), "has no w2; 2 such"),
+        (weights([1, 2, 3], 3), "w0 has the shape (2,) and not (3,)"),
+        ({"z": keras.Variable(np.zeros(2, np.float32)), **weights([1, 2], 3)}, "has no z"),
+    ],
+)
 def test_a_checkpoint_of_other_networks_is_refused_by_the_first_entry(tmp_path, other, said):
     run = RunDirectory(tmp_path)
     path = run.save(3, weights([1, 2], 3), keep=1)
@@ -151,8 +168,11 @@ def test_a_checkpoint_of_other_networks_is_refused_by_the_first_entry(tmp_path, 
 
 
 # Makers of layers: Keras counts those without a name.
-NETWORK = (lambda: keras.layers.Dense(3), lambda: keras.layers.Dropout(0.5, name="drop"),
-           lambda: keras.layers.Dense(2, name="head"))
+NETWORK = (
+    lambda: keras.layers.Dense(3),
+    lambda: keras.layers.Dropout(0.5, name="drop"),
+    lambda: keras.layers.Dense(2, name="head"),
+)
 
 
 def player(layers):
@@ -166,8 +186,13 @@ def test_entries_have_names_that_survive_an_added_layer():
 
     small, large = player(NETWORK).state(), player((first, *NETWORK, NETWORK[0])).state()
     assert set(small) < set(large)
-    assert {"net/dense/kernel", "net/head/bias", "optimizer/iteration",
-            "optimizer/momentum/net/head/kernel", "optimizer/velocity/net/dense/bias"} < set(small)
+    assert {
+        "net/dense/kernel",
+        "net/head/bias",
+        "optimizer/iteration",
+        "optimizer/momentum/net/head/kernel",
+        "optimizer/velocity/net/dense/bias",
+    } < set(small)
     # Whatever Keras has counted in this process.
     assert set(player(NETWORK).state()) == set(small)
     assert len({id(v) for v in small.values()}) == len(small)
@@ -233,8 +258,16 @@ def test_rewinding_drops_what_will_be_logged_again(tmp_path, torn):
 
 def test_what_json_cannot_hold_is_left_out(tmp_path):
     run = RunDirectory(tmp_path)
-    run.write_json("metrics.json", {"a": np.nan, "b": {"c": np.inf, "d": 1.5}, "e": [1, -np.inf],
-                                    "f": None, "g": np.float64("nan")})
+    run.write_json(
+        "metrics.json",
+        {
+            "a": np.nan,
+            "b": {"c": np.inf, "d": 1.5},
+            "e": [1, -np.inf],
+            "f": None,
+            "g": np.float64("nan"),
+        },
+    )
     stored = json.loads((tmp_path / "metrics.json").read_text(), parse_constant=pytest.fail)
     assert stored == {"b": {"d": 1.5}, "e": [1, None], "f": None}
 
@@ -267,7 +300,10 @@ def test_a_run_remembers_its_domains(tmp_path, labels):
     run.begin(tiny.config(tmp_path / "run"), {}, domains)
     for blank, domain in zip(run.domains(), domains, strict=True):
         assert (blank.name, blank.shape, blank.classes) == (
-            domain.name, domain.shape, domain.classes)
+            domain.name,
+            domain.shape,
+            domain.classes,
+        )
         assert (blank.labels is None) == (domain.labels is None)
         assert blank.multi_label == domain.multi_label
 
@@ -286,14 +322,27 @@ def test_a_damaged_summary_is_one_line(tmp_path, text):
 
 
 def test_a_finished_run_leaves_what_the_docs_list(tmp_path):
-    session = prepare(tiny.ring_config(tmp_path / "run", steps=4, sample_every=2,
-                                       checkpoint_every=2, keep=1))
+    session = prepare(
+        tiny.ring_config(tmp_path / "run", steps=4, sample_every=2, checkpoint_every=2, keep=1)
+    )
     summary = fit(session)
     assert everything(tmp_path / "run") == [
-        "checkpoints", "checkpoints/00000004.npz", "config.json", "domains.json",
-        "environment.json", "losses.png", "metrics.jsonl", "models",
-        "models/discriminator_ring.keras", "models/generator_ring.keras", "report.html",
-        "samples", "samples/000002.png", "samples/000004.png", "summary.json"]
+        "checkpoints",
+        "checkpoints/00000004.npz",
+        "config.json",
+        "domains.json",
+        "environment.json",
+        "losses.png",
+        "metrics.jsonl",
+        "models",
+        "models/discriminator_ring.keras",
+        "models/generator_ring.keras",
+        "report.html",
+        "samples",
+        "samples/000002.png",
+        "samples/000004.png",
+        "summary.json",
+    ]
     assert summary == json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["steps"] == 4 and summary["last"]["step"] == 4
     environment = json.loads((tmp_path / "run" / "environment.json").read_text())

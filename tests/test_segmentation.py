@@ -12,14 +12,7 @@ import tiny
 from gantrain import consulted
 from gantrain.data import facades
 from gantrain.data.batches import Batch
-from gantrain.data.palettes import (
-    CMP,
-    PALETTES,
-    Palette,
-    find_palette,
-    label_palette,
-    read_palette,
-)
+from gantrain.data.palettes import CMP, PALETTES, Palette, find_palette, label_palette, read_palette
 from gantrain.images import to_float
 from gantrain.measures.fcn import Confusion, fcn_score
 from gantrain.runs.consult import consult
@@ -49,8 +42,9 @@ def scores(*parts, **options):
 def test_a_matrix_made_by_hand():
     counted = confusion([[0, 0, 0, 0], [1, 1, 1, 2]], [[0, 0, 1, 2], [1, 1, 0, 2]])
     np.testing.assert_array_equal(counted.counts, [[2, 1, 1], [1, 2, 0], [0, 0, 1]])
-    assert tuple(counted.scores().values()) == pytest.approx((
-        5 / 8, (2 / 4 + 2 / 3 + 1) / 3, (2 / 5 + 2 / 4 + 1 / 2) / 3))
+    assert tuple(counted.scores().values()) == pytest.approx(
+        (5 / 8, (2 / 4 + 2 / 3 + 1) / 3, (2 / 5 + 2 / 4 + 1 / 2) / 3)
+    )
     assert tuple(counted.scores()) == NAMES
     assert all(type(value) is float for value in counted.scores().values())
 
@@ -90,8 +84,9 @@ def test_one_answer_for_everything_scores_as_it_should():
 def test_means_are_over_the_classes_that_occur():
     """Class 2 is predicted but never true, class 3 neither: the means are over 0 and 1."""
     truth, predicted = [0, 0, 0, 1], [0, 0, 2, 1]
-    assert scores(truth, predicted, classes=4) == pytest.approx((3 / 4, (2 / 3 + 1) / 2,
-                                                                 (2 / 3 + 1) / 2))
+    assert scores(truth, predicted, classes=4) == pytest.approx(
+        (3 / 4, (2 / 3 + 1) / 2, (2 / 3 + 1) / 2)
+    )
     assert scores(truth, predicted, classes=3) == scores(truth, predicted, classes=4)
 
 
@@ -120,8 +115,10 @@ def test_the_nearest_colour_by_brute_force_and_void_where_it_is_far():
     pictures[0] = (near + rng.integers(-30, 31, near.shape)).clip(0, 255)
     expected = np.empty(pictures.shape[:-1], int)
     for place in np.ndindex(expected.shape):
-        off = [sum((int(a) - int(b)) ** 2 for a, b in zip(pictures[place], colour, strict=True))
-               for colour in palette.colours]
+        off = [
+            sum((int(a) - int(b)) ** 2 for a, b in zip(pictures[place], colour, strict=True))
+            for colour in palette.colours
+        ]
         number = int(np.argmin(off))
         far = np.abs(pictures[place].astype(int) - palette.colours[number]).max() > 24
         expected[place] = 19 if far else min(number, 19)
@@ -174,8 +171,20 @@ def test_the_embedded_plans_are_read_exactly():
 
 
 def test_official_classes():
-    assert list(CMP) == ["background", "facade", "window", "door", "cornice", "sill", "balcony",
-                         "blind", "deco", "molding", "pillar", "shop"]
+    assert list(CMP) == [
+        "background",
+        "facade",
+        "window",
+        "door",
+        "cornice",
+        "sill",
+        "balcony",
+        "blind",
+        "deco",
+        "molding",
+        "pillar",
+        "shop",
+    ]
     city = PALETTES["cityscapes"]
     assert len(city.classes) == 19 and city.classes[:2] == ("road", "sidewalk")
     assert city.classes[13] == "car" and tuple(city.colours[13]) == (0, 0, 142)
@@ -201,10 +210,17 @@ def test_a_palette_of_one_s_own_lies_with_the_data(tmp_path):
     assert find_palette("facades", tmp_path / "elsewhere").classes == tuple(CMP)
 
 
-@pytest.mark.parametrize("void, levels", [
-    (None, []), (255, [255]), ([255, 9], [255, 9]), ([9, 10, 11], [9, 10, 11]), ([9, 9, 9], [9]),
-    ([[9, 9, 9], 10], [9, 10]),
-])
+@pytest.mark.parametrize(
+    "void, levels",
+    [
+        (None, []),
+        (255, [255]),
+        ([255, 9], [255, 9]),
+        ([9, 10, 11], [9, 10, 11]),
+        ([9, 9, 9], [9]),
+        ([[9, 9, 9], 10], [9, 10]),
+    ],
+)
 def test_gray_levels_are_colours_of_three_equal_channels(tmp_path, void, levels):
     entries = {"road": 7, "tree": 0} | ({} if void is None else {"void": void})
     palette = read_palette(write(tmp_path / "palette.json", entries))
@@ -214,22 +230,39 @@ def test_gray_levels_are_colours_of_three_equal_channels(tmp_path, void, levels)
     assert not colour.ids
 
 
-@pytest.mark.parametrize("dataset, parts", [
-    ("pairs:somewhere", ["--dataset pairs:somewhere", "palette.json", "cityscapes, facades"]),
-    ("maps", ["--dataset maps", "palette.json"]),
-    ("gray2color:faces", ["--dataset gray2color:faces", "paired set", "plan2facade"]),
-])
+@pytest.mark.parametrize(
+    "dataset, parts",
+    [
+        ("pairs:somewhere", ["--dataset pairs:somewhere", "palette.json", "cityscapes, facades"]),
+        ("maps", ["--dataset maps", "palette.json"]),
+        ("gray2color:faces", ["--dataset gray2color:faces", "paired set", "plan2facade"]),
+    ],
+)
 def test_no_palette(dataset, parts, tmp_path):
     assert find_palette(dataset, tmp_path) is None
     tiny.refused(lambda: label_palette(tiny.maps()[0], dataset, tmp_path), *parts)
 
 
-@pytest.mark.parametrize("entries", [
-    "no json", "[1, 2]", {"a": [0, 0, 0]}, {"a": [0, 0], "b": [1, 1, 1]}, {"a": "red", "b": "blue"},
-    {"a": [0, 0, 256], "b": [1, 1, 1]}, {"a": [0, 0, -1], "b": [1, 1, 1]}, {},
-    {"a": [0, 0, 0], "b": [1, 1, 1], "void": [[1, 1]]}, {"void": [1, 1, 1]}, {"a": 1, "b": 256},
-    {"a": 1, "b": 2.5}, {"a": 1, "b": "2"}, {"a": 1, "b": None}, {"a": 1, "b": 2, "void": -1},
-])
+@pytest.mark.parametrize(
+    "entries",
+    [
+        "no json",
+        "[1, 2]",
+        {"a": [0, 0, 0]},
+        {"a": [0, 0], "b": [1, 1, 1]},
+        {"a": "red", "b": "blue"},
+        {"a": [0, 0, 256], "b": [1, 1, 1]},
+        {"a": [0, 0, -1], "b": [1, 1, 1]},
+        {},
+        {"a": [0, 0, 0], "b": [1, 1, 1], "void": [[1, 1]]},
+        {"void": [1, 1, 1]},
+        {"a": 1, "b": 256},
+        {"a": 1, "b": 2.5},
+        {"a": 1, "b": "2"},
+        {"a": 1, "b": None},
+        {"a": 1, "b": 2, "void": -1},
+    ],
+)
 def test_not_a_palette(entries, tmp_path):
     path = write(tmp_path / "palette.json", entries)
     tiny.refused(lambda: read_palette(path), str(path), "not a palette", '{"class": [r, g, b]')
@@ -278,8 +311,9 @@ def test_a_generator_that_always_gives_the_same_scores_as_one_answer():
 
 def test_the_stream_is_one_confusion_and_not_a_mean_of_images():
     maps, photos = tiny.maps()
-    half = dataclasses.replace(photos, images=np.concatenate(
-        [photos.images[:6], np.zeros_like(photos.images[6:])]))
+    half = dataclasses.replace(
+        photos, images=np.concatenate([photos.images[:6], np.zeros_like(photos.images[6:])])
+    )
     whole = fcn_score(by_colour, stream(maps, half, (12,)), tiny.PALETTE)
     assert whole == fcn_score(by_colour, stream(maps, half, (1,) * 12), tiny.PALETTE)
     assert whole["class_accuracy"] < 1
@@ -288,8 +322,11 @@ def test_the_stream_is_one_confusion_and_not_a_mean_of_images():
 def test_scores_of_other_classes_or_sizes_are_refused():
     maps, photos = tiny.maps()
     for reader in (lambda x: by_colour(x)[..., :2], lambda x: by_colour(x)[:, ::2, ::2]):
-        tiny.refused(lambda r=reader: fcn_score(r, stream(maps, photos), tiny.PALETTE),
-                     "--fcn_weights", "3 classes")
+        tiny.refused(
+            lambda r=reader: fcn_score(r, stream(maps, photos), tiny.PALETTE),
+            "--fcn_weights",
+            "3 classes",
+        )
 
 
 # ------------------------------------------------------------------------------------- the trainer
@@ -313,7 +350,9 @@ def test_the_loss_by_hand():
         entropies.append((np.log(np.exp(scored).sum(-1)) - own).mean())
         rights.append((scored.argmax(-1) == t).mean())
     assert {name: weight for name, (weight, _) in terms.items()} == {
-        "cross_entropy": 1.0, "pixel_accuracy": 0.0}
+        "cross_entropy": 1.0,
+        "pixel_accuracy": 0.0,
+    }
     assert float(terms["cross_entropy"][1]) == pytest.approx(np.mean(entropies), rel=1e-5)
     assert float(terms["pixel_accuracy"][1]) == pytest.approx(np.mean(rights), rel=1e-5)
 
@@ -327,7 +366,8 @@ def test_void_pixels_pull_nothing():
     other[:, :16, :16] = [50, -50, 9]
     for name in ("cross_entropy", "pixel_accuracy"):
         assert float(trainer.of_logits(maps, logits)[name][1]) == pytest.approx(
-            float(trainer.of_logits(maps, other)[name][1]))
+            float(trainer.of_logits(maps, other)[name][1])
+        )
     nothing = np.full_like(maps, -1)
     assert float(trainer.of_logits(nothing, logits)["cross_entropy"][1]) == 0
     assert float(mean_where(tf.ones((2, 1, 2)), tf.constant([[[1.0, 1.0]], [[0.0, 0.0]]]))) == 0.5
@@ -349,17 +389,29 @@ def test_photographs_are_read_and_label_maps_are_the_truth(monkeypatch):
 
 
 def test_a_segmenter_learns_its_pairs_and_scores_the_test_part(tmp_path):
-    config = tiny.config(tmp_path, gan_type="segmenter", steps=60, width=0.0625, batch_size=6,
-                         dropout=0.0, c_lr=1e-2, sample_every=60, log_every=30)
+    config = tiny.config(
+        tmp_path,
+        gan_type="segmenter",
+        steps=60,
+        width=0.0625,
+        batch_size=6,
+        dropout=0.0,
+        c_lr=1e-2,
+        sample_every=60,
+        log_every=30,
+    )
     summary = train(config).directory.summary()
     assert summary["pixel_accuracy"] > 0.9 and summary["class_iou"] > 0.8
-    assert summary["last"]["held_out/pixel_accuracy"] == pytest.approx(summary["pixel_accuracy"],
-                                                                       abs=1e-4)
+    assert summary["last"]["held_out/pixel_accuracy"] == pytest.approx(
+        summary["pixel_accuracy"], abs=1e-4
+    )
     assert (tmp_path / "models" / "segmenter.keras").is_file()
     assert (tmp_path / "samples" / "000060.png").is_file()
     opened = open_run(tmp_path)
-    photo, found, truth = (np.asarray(row) for row in opened.trainer.gallery(
-        *(to_float(d.images[:2]) for d in tiny.maps())))
+    photo, found, truth = (
+        np.asarray(row)
+        for row in opened.trainer.gallery(*(to_float(d.images[:2]) for d in tiny.maps()))
+    )
     np.testing.assert_array_equal(photo, to_float(tiny.maps()[1].images[:2]))
     np.testing.assert_array_equal(truth, to_float(tiny.maps()[0].images[:2]))
     assert (found == truth).all(-1).mean() > 0.85
@@ -374,17 +426,20 @@ def test_the_wrong_direction_is_refused():
 
 def test_one_label_map_for_every_photograph():
     maps, photos = tiny.maps()
-    for pair in ([dataclasses.replace(maps, rows=None), photos],
-                 [maps, dataclasses.replace(photos, rows=np.zeros((12, 2), np.int32))]):
+    for pair in (
+        [dataclasses.replace(maps, rows=None), photos],
+        [maps, dataclasses.replace(photos, rows=np.zeros((12, 2), np.int32))],
+    ):
         tiny.refused(lambda pair=pair: session(pair), "--gan_type segmenter", "paired set")
 
 
 def test_what_is_left_open():
     options = dict(dataset="facades", image_size=128, load_size=None, flip=None, batch_size=None)
     flat = tiny.config("unused", gan_type="segmenter", **options).flat()
-    assert {name: flat[name] for name in (
-        "load_size", "flip", "batch_size", "norm", "dropout", "lr_decay")} == dict(
-            load_size=143, flip=True, batch_size=8, norm="batch", dropout=0.5, lr_decay=0.5)
+    assert {
+        name: flat[name]
+        for name in ("load_size", "flip", "batch_size", "norm", "dropout", "lr_decay")
+    } == dict(load_size=143, flip=True, batch_size=8, norm="batch", dropout=0.5, lr_decay=0.5)
 
 
 def test_a_segmenter_says_its_network():
@@ -413,8 +468,12 @@ def judge(tmp_path, monkeypatch):
     def make(name="run", **options):
         config = run_config(tmp_path / name, **options)
         return lambda domains, direction, given=None: segmenter(
-            config, domains, direction, given,
-            lambda _, wanted: consult(need(config, wanted), learn))
+            config,
+            domains,
+            direction,
+            given,
+            lambda _, wanted: consult(need(config, wanted), learn),
+        )
 
     return make, trained
 
@@ -422,8 +481,7 @@ def judge(tmp_path, monkeypatch):
 def test_the_judge_is_trained_once_for_all_runs(judge, tmp_path, capsys):
     make, trained = judge
     model, description = make()(tiny.maps(), "a2b")
-    again, same = make("other", seed=7, load_size=36, flip=True, width=0.5)(
-        tiny.maps(), "a2b")
+    again, same = make("other", seed=7, load_size=36, flip=True, width=0.5)(tiny.maps(), "a2b")
     assert len(trained) == 1 and description == same
     for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -450,27 +508,38 @@ def test_a_judge_of_one_s_own(judge, tmp_path):
     model, description = make()(tiny.maps(), "a2b", tmp_path / "own.keras")
     assert not trained and model.output_shape[-1] == 3
     assert description["version"] == "given" and description["weights"] == "own.keras"
-    tiny.refused(lambda: make()(tiny.maps(), "a2b", tmp_path / "nowhere.keras"),
-                 "nowhere.keras", "--gan_type segmenter")
+    tiny.refused(
+        lambda: make()(tiny.maps(), "a2b", tmp_path / "nowhere.keras"),
+        "nowhere.keras",
+        "--gan_type segmenter",
+    )
     # A finished run of a segmenter will do too.
     train(tiny.config(tmp_path / "seg", gan_type="segmenter", steps=1))
     _, description = make()(tiny.maps(), "a2b", tmp_path / "seg")
     assert description["weights"] == "segmenter.keras"
 
 
-@pytest.mark.parametrize("shape, layer", [
-    ((None, None, 1), lambda x: keras.layers.Conv2D(3, 1)(x)),
-    ((None, None, 3), lambda x: keras.layers.Conv2D(4, 1)(x)),
-    ((64, 64, 3), lambda x: keras.layers.Conv2D(3, 1)(x)),
-    ((32, 32, 3), lambda x: keras.layers.Conv2D(3, 1, strides=2)(x)),
-    ((32, 32, 3), lambda x: keras.layers.Dense(3)(keras.layers.Flatten()(x))),
-])
+@pytest.mark.parametrize(
+    "shape, layer",
+    [
+        ((None, None, 1), lambda x: keras.layers.Conv2D(3, 1)(x)),
+        ((None, None, 3), lambda x: keras.layers.Conv2D(4, 1)(x)),
+        ((64, 64, 3), lambda x: keras.layers.Conv2D(3, 1)(x)),
+        ((32, 32, 3), lambda x: keras.layers.Conv2D(3, 1, strides=2)(x)),
+        ((32, 32, 3), lambda x: keras.layers.Dense(3)(keras.layers.Flatten()(x))),
+    ],
+)
 def test_a_judge_of_other_images_or_classes_is_refused(judge, tmp_path, shape, layer):
     make, _ = judge
     image = keras.Input(shape)
     keras.Model(image, layer(image)).save(tmp_path / "own.keras")
-    tiny.refused(lambda: make()(tiny.maps(), "a2b", tmp_path / "own.keras"),
-                 "--fcn_weights", "own.keras", "(32, 32, 3)", "3 classes")
+    tiny.refused(
+        lambda: make()(tiny.maps(), "a2b", tmp_path / "own.keras"),
+        "--fcn_weights",
+        "own.keras",
+        "(32, 32, 3)",
+        "3 classes",
+    )
 
 
 def directory(direction="a2b", count=12, palette=tiny.PALETTE, **options):
@@ -479,21 +548,38 @@ def directory(direction="a2b", count=12, palette=tiny.PALETTE, **options):
     return own_run(config, consulted.segmenter(config, domains, direction)).run.run_dir
 
 
-@pytest.mark.parametrize("change", [
-    dict(image_size=64, load_size=64), dict(dataset="tiny_pairs"), dict(direction="b2a"),
-    dict(count=14), dict(palette=tiny.PALETTE._replace(classes=("a", "b", "c"))),
-    dict(palette=tiny.PALETTE._replace(colours=tiny.PALETTE.colours[::-1])),
-    dict(fit="none", load_size=None),
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        dict(image_size=64, load_size=64),
+        dict(dataset="tiny_pairs"),
+        dict(direction="b2a"),
+        dict(count=14),
+        dict(palette=tiny.PALETTE._replace(classes=("a", "b", "c"))),
+        dict(palette=tiny.PALETTE._replace(colours=tiny.PALETTE.colours[::-1])),
+        dict(fit="none", load_size=None),
+    ],
+)
 def test_whatever_changes_the_judge_changes_its_name(change):
     assert directory(**change) != directory()
 
 
-@pytest.mark.parametrize("same", [
-    dict(seed=5), dict(width=0.5), dict(steps=9), dict(batch_size=2), dict(data_dir="elsewhere"),
-    dict(load_size=40), dict(flip=True), dict(gan_type="cyclegan"), dict(offline=True),
-    dict(g_lr=0.5), dict(norm="none"),
-])
+@pytest.mark.parametrize(
+    "same",
+    [
+        dict(seed=5),
+        dict(width=0.5),
+        dict(steps=9),
+        dict(batch_size=2),
+        dict(data_dir="elsewhere"),
+        dict(load_size=40),
+        dict(flip=True),
+        dict(gan_type="cyclegan"),
+        dict(offline=True),
+        dict(g_lr=0.5),
+        dict(norm="none"),
+    ],
+)
 def test_what_does_not_change_it_finds_it_again(same):
     assert directory(**same) == directory()
 

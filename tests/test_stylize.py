@@ -47,36 +47,60 @@ def gram(features):
 
 def reference(extractor, image, content, style, weights):
     """The three terms in float64 NumPy; the networks' features are the only thing shared."""
-    made, wanted, source = ({n: np.float64(v)[0] for n, v in extractor.model(x[None]).items()}
-                            for x in (image, content, style))
-    contents = [((made[n] - wanted[n]) ** 2).sum() / (wanted[n] ** 2).sum()
-                for n in extractor.content]
-    styles = [((gram(made[n]) - gram(source[n])) ** 2).sum() / (gram(source[n]) ** 2).sum()
-              for n in extractor.style]
+    made, wanted, source = (
+        {n: np.float64(v)[0] for n, v in extractor.model(x[None]).items()}
+        for x in (image, content, style)
+    )
+    contents = [
+        ((made[n] - wanted[n]) ** 2).sum() / (wanted[n] ** 2).sum() for n in extractor.content
+    ]
+    styles = [
+        ((gram(made[n]) - gram(source[n])) ** 2).sum() / (gram(source[n]) ** 2).sum()
+        for n in extractor.style
+    ]
     rough = sum((np.diff(np.float64(image), axis=axis) ** 2).mean() for axis in (0, 1))
     return weights[0] * np.mean(contents) + weights[1] * np.mean(styles) + weights[2] * rough
 
 
 @pytest.mark.parametrize("optimizer", stylize.OPTIMIZERS)
-@pytest.mark.parametrize("weights", ((1.0, 0.0, 0.0), (0.0, 3.0, 0.0), (0.0, 0.0, 2.0),
-                                     (1.0, 10.0, 0.5)))
+@pytest.mark.parametrize(
+    "weights", ((1.0, 0.0, 0.0), (0.0, 3.0, 0.0), (0.0, 0.0, 2.0), (1.0, 10.0, 0.5))
+)
 def test_the_loss_is_that_of_the_equations(extractor, runtime, optimizer, weights):
     content, style = picture(17, 22), picture(30, 12, seed=1)
     made, losses = stylize.gatys(
-        content, style, extractor, runtime, content_weight=weights[0], style_weight=weights[1],
-        smooth_weight=weights[2], steps=4, optimizer=optimizer, start="noise", seed=3)
+        content,
+        style,
+        extractor,
+        runtime,
+        content_weight=weights[0],
+        style_weight=weights[1],
+        smooth_weight=weights[2],
+        steps=4,
+        optimizer=optimizer,
+        start="noise",
+        seed=3,
+    )
     assert made.shape == content.shape and made.dtype == np.float32 and len(losses) == 4
-    assert losses[-1] == pytest.approx(reference(extractor, made, content, style, weights),
-                                       rel=1e-3)
+    assert losses[-1] == pytest.approx(
+        reference(extractor, made, content, style, weights), rel=1e-3
+    )
 
 
 @pytest.mark.parametrize("optimizer, steps, share", (("lbfgs", 60, 0.15), ("adam", 150, 0.3)))
-def test_the_style_is_reached_and_pixels_stay_in_range(extractor, runtime, optimizer, steps,
-                                                       share):
+def test_the_style_is_reached_and_pixels_stay_in_range(extractor, runtime, optimizer, steps, share):
     content, style = picture(24, 24), picture(24, 24, seed=1)
-    made, losses = stylize.gatys(content, style, extractor, runtime, content_weight=0.02,
-                                 style_weight=10.0, smooth_weight=0.0, steps=steps,
-                                 optimizer=optimizer)
+    made, losses = stylize.gatys(
+        content,
+        style,
+        extractor,
+        runtime,
+        content_weight=0.02,
+        style_weight=10.0,
+        smooth_weight=0.0,
+        steps=steps,
+        optimizer=optimizer,
+    )
     start = reference(extractor, content, content, style, (0.02, 10.0, 0.0))
     assert losses[-1] < share * start
     assert made.min() >= -1 and made.max() <= 1 and np.abs(made - content).max() > 0.1
@@ -84,16 +108,26 @@ def test_the_style_is_reached_and_pixels_stay_in_range(extractor, runtime, optim
 
 def test_content_alone_leaves_the_content(extractor, runtime):
     content = picture(20, 20)
-    made, losses = stylize.gatys(content, picture(20, 20, seed=1), extractor, runtime,
-                                 style_weight=0.0, smooth_weight=0.0, steps=3, optimizer="adam")
+    made, losses = stylize.gatys(
+        content,
+        picture(20, 20, seed=1),
+        extractor,
+        runtime,
+        style_weight=0.0,
+        smooth_weight=0.0,
+        steps=3,
+        optimizer="adam",
+    )
     np.testing.assert_allclose(made, content, atol=1e-6)
     assert max(losses) < 1e-9
 
 
 def test_noise_depends_on_the_seed_alone(extractor, runtime):
     content, style = picture(16, 16), picture(16, 16, seed=1)
-    first, same, other = (stylize.gatys(content, style, extractor, runtime, steps=1, start="noise",
-                                        seed=seed)[0] for seed in (1, 1, 2))
+    first, same, other = (
+        stylize.gatys(content, style, extractor, runtime, steps=1, start="noise", seed=seed)[0]
+        for seed in (1, 1, 2)
+    )
     np.testing.assert_array_equal(first, same)
     assert np.abs(first - other).mean() > 0.3
 
@@ -120,7 +154,10 @@ def test_adam_is_that_of_the_paper():
 def test_optimizers_stop_at_the_range_of_pixels(optimizer):
     made = stylize.OPTIMIZERS[optimizer](
         lambda x: (np.sum((x - [3.0, -3.0, 0.5]) ** 2), 2 * (x - [3.0, -3.0, 0.5])),
-        np.zeros(3), 200, lambda value: None)
+        np.zeros(3),
+        200,
+        lambda value: None,
+    )
     np.testing.assert_allclose(made, [1, -1, 0.5], atol=1e-2)
 
 
@@ -195,8 +232,15 @@ def test_a_file_by_descent(files, extractor, runtime):
     folder, content = files
     seen = []
     losses = stylize.stylize(
-        folder / "content.png", folder / "style.png", folder / "made.png", extractor=extractor,
-        runtime=runtime, steps=2, optimizer="adam", progress=lambda *step: seen.append(step))
+        folder / "content.png",
+        folder / "style.png",
+        folder / "made.png",
+        extractor=extractor,
+        runtime=runtime,
+        steps=2,
+        optimizer="adam",
+        progress=lambda *step: seen.append(step),
+    )
     assert len(losses) == 2 and seen == [(1, losses[0]), (2, losses[1])]
     made = cv2.imread(str(folder / "made.png"), cv2.IMREAD_UNCHANGED)
     assert made.dtype == np.uint16 and made.shape == content.shape
@@ -210,8 +254,13 @@ def test_a_file_by_descent(files, extractor, runtime):
 
 def test_a_file_by_the_network_scaled(files, saved_model):
     folder, _ = files
-    losses = stylize.stylize(folder / "content.png", folder / "style.png", folder / "made.png",
-                             stylizer=saved_model, size=40)
+    losses = stylize.stylize(
+        folder / "content.png",
+        folder / "style.png",
+        folder / "made.png",
+        stylizer=saved_model,
+        size=40,
+    )
     assert losses == []
     made = images.read_pixels(folder / "made.png")
     assert made.colour.shape == (30, 40, 3) and made.alpha.shape == (30, 40) and made.bits == 16
@@ -219,8 +268,13 @@ def test_a_file_by_the_network_scaled(files, saved_model):
 
 def test_alpha_is_dropped_if_asked(files, saved_model):
     folder, _ = files
-    stylize.stylize(folder / "content.png", folder / "style.png", folder / "made.png",
-                    stylizer=saved_model, alpha="drop")
+    stylize.stylize(
+        folder / "content.png",
+        folder / "style.png",
+        folder / "made.png",
+        stylizer=saved_model,
+        alpha="drop",
+    )
     assert images.read_pixels(folder / "made.png").alpha is None
 
 
@@ -239,9 +293,11 @@ def test_what_the_files_are_is_checked_before_the_work(files, extractor, runtime
     refused("--output .*made.jpg: .*16 bits, alpha", content, style, folder / "made.jpg")
     refused("--output .*made: .*name of an image", content, style, folder / "made")
     refused("--output .*style.png: is an input", content, style, style)
-    refused("--content .*small.png: 50 x 20 pixels", folder / "small.png", style,
-            folder / "made.png")
-    refused("--style .*small.png: 64 x 26 pixels", content, folder / "small.png",
-            folder / "made.png")
+    refused(
+        "--content .*small.png: 50 x 20 pixels", folder / "small.png", style, folder / "made.png"
+    )
+    refused(
+        "--style .*small.png: 64 x 26 pixels", content, folder / "small.png", folder / "made.png"
+    )
     refused("--content .*content.png: 40 x 30 pixels", content, style, folder / "made.png", size=40)
     assert not list(folder.glob("made*"))

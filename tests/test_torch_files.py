@@ -48,8 +48,10 @@ def read(tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_numbers_of_every_type_and_shape(tmp_path, form, kind):
     rng = np.random.default_rng(0)
-    arrays = {f"a{shape}": rng.normal(0, 90, shape).astype(kind)
-              for shape in [(), (1,), (7,), (2, 3), (4, 3, 2, 5), (0, 3)]}
+    arrays = {
+        f"a{shape}": rng.normal(0, 90, shape).astype(kind)
+        for shape in [(), (1,), (7,), (2, 3), (4, 3, 2, 5), (0, 3)]
+    }
     save(tmp_path / "a.pth", arrays, form)
     found = torch_files.read(tmp_path / "a.pth")
     assert list(found) == list(arrays)
@@ -61,13 +63,25 @@ def test_numbers_of_every_type_and_shape(tmp_path, form, kind):
 @BOTH
 def test_strides_and_offsets_are_those_of_the_storage(read, form):
     shared = Storage(np.arange(24, dtype=np.float32))
-    found = read(FORMATS[form]({
-        "whole": Tensor(shared, (4, 6), (6, 1)), "transposed": Tensor(shared, (6, 4), (1, 6)),
-        "last": Tensor(shared, (6,), (1,), 18), "column": Tensor(shared, (4,), (6,), 5),
-        "nothing": Tensor(shared, (0, 9), (9, 1), 24)}))
+    found = read(
+        FORMATS[form](
+            {
+                "whole": Tensor(shared, (4, 6), (6, 1)),
+                "transposed": Tensor(shared, (6, 4), (1, 6)),
+                "last": Tensor(shared, (6,), (1,), 18),
+                "column": Tensor(shared, (4,), (6,), 5),
+                "nothing": Tensor(shared, (0, 9), (9, 1), 24),
+            }
+        )
+    )
     whole = np.arange(24, dtype=np.float32).reshape(4, 6)
-    for name, expected in {"whole": whole, "transposed": whole.T, "last": whole[3],
-                           "column": whole[:, 5], "nothing": np.zeros((0, 9))}.items():
+    for name, expected in {
+        "whole": whole,
+        "transposed": whole.T,
+        "last": whole[3],
+        "column": whole[:, 5],
+        "nothing": np.zeros((0, 9)),
+    }.items():
         np.testing.assert_array_equal(found[name], expected)
 
 
@@ -79,8 +93,9 @@ def test_the_byte_order_is_that_of_the_archive(read, order):
 
 @BOTH
 def test_a_prefix_reads_only_what_begins_with_it(read, form):
-    parts = pickled({name: Tensor.of(np.ones(3)) for name in ("features.0", "lin0", "head")},
-                    form == "legacy")
+    parts = pickled(
+        {name: Tensor.of(np.ones(3)) for name in ("features.0", "lin0", "head")}, form == "legacy"
+    )
     assert list(read(FORMATS[form](parts=parts), prefix="features.")) == ["features.0"]
     assert list(read(FORMATS[form](parts=parts), prefix=("lin", "head"))) == ["lin0", "head"]
 
@@ -88,8 +103,11 @@ def test_a_prefix_reads_only_what_begins_with_it(read, form):
 def test_parameters_views_and_metadata(read):
     root = Storage(np.arange(9, dtype=np.float32))
     view = Storage(root.numbers[2:7], root, 2)
-    state = Metadata(a=OldParameter(OldTensor(view, (2, 2), (2, 1), 1)),
-                     b=Parameter(Tensor.of(np.float32([4, 5]))), c=OldTensor(root, (9,), (1,)))
+    state = Metadata(
+        a=OldParameter(OldTensor(view, (2, 2), (2, 1), 1)),
+        b=Parameter(Tensor.of(np.float32([4, 5]))),
+        c=OldTensor(root, (9,), (1,)),
+    )
     found = read(legacy(state))
     np.testing.assert_array_equal(found["a"], [[3, 4], [5, 6]])
     np.testing.assert_array_equal(found["b"], [4, 5])
@@ -100,24 +118,52 @@ def test_parameters_views_and_metadata(read):
 
 def test_a_file_of_python_2_opcode_by_opcode(read):
     """The layout of the linear weights in the lpips package, saved from a GPU in 2018."""
+
     def string(text):
         return b"U" + bytes([len(text)]) + text.encode()
 
     def tensor(name, key, count):
-        return (b"](" + string(name) + b"ctorch._utils\n_rebuild_tensor_v2\n((" + string("storage")
-                + b"ctorch\nFloatStorage\n" + string(key) + string("cuda:0")
-                + b"\x8a\x02" + struct.pack("<h", count)
-                + b"NtQK\x00(K\x01M" + struct.pack("<H", count) + b"K\x01K\x01t(M"
-                + struct.pack("<H", count) + b"K\x01K\x01K\x01t\x89NtRe")
+        return (
+            b"]("
+            + string(name)
+            + b"ctorch._utils\n_rebuild_tensor_v2\n(("
+            + string("storage")
+            + b"ctorch\nFloatStorage\n"
+            + string(key)
+            + string("cuda:0")
+            + b"\x8a\x02"
+            + struct.pack("<h", count)
+            + b"NtQK\x00(K\x01M"
+            + struct.pack("<H", count)
+            + b"K\x01K\x01t(M"
+            + struct.pack("<H", count)
+            + b"K\x01K\x01K\x01t\x89NtRe"
+        )
 
-    info = (b"\x80\x02}q\x01(" + string("protocol_version") + b"q\x02M\xe9\x03"
-            + string("type_sizes") + b"}(" + string("int") + b"K\x04u"
-            + string("little_endian") + b"\x88u.")
-    state = (b"\x80\x02ccollections\nOrderedDict\nq\x01]q\x02(" + tensor("lin0", "1933719376", 64)
-             + tensor("lin1", "1917047168", 192) + b"e\x85R.")
+    info = (
+        b"\x80\x02}q\x01("
+        + string("protocol_version")
+        + b"q\x02M\xe9\x03"
+        + string("type_sizes")
+        + b"}("
+        + string("int")
+        + b"K\x04u"
+        + string("little_endian")
+        + b"\x88u."
+    )
+    state = (
+        b"\x80\x02ccollections\nOrderedDict\nq\x01]q\x02("
+        + tensor("lin0", "1933719376", 64)
+        + tensor("lin1", "1917047168", 192)
+        + b"e\x85R."
+    )
     keys = b"\x80\x02](" + string("1917047168") + string("1933719376") + b"e."
-    data = (b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03." + info
-            + state + keys)
+    data = (
+        b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03."
+        + info
+        + state
+        + keys
+    )
     for count in (192, 64):
         data += struct.pack("<q", count) + np.arange(count, dtype="<f4").tobytes()
     found = read(data)
@@ -139,8 +185,13 @@ class Call:
 def test_nothing_that_a_file_names_is_run(tmp_path, read, form):
     mark = tmp_path / "run"
     source = f"open({str(mark)!r}, 'w')"
-    for function, args in [(os.system, (f"touch '{mark}'",)), (eval, (source,)), (exec, (source,)),
-                           (open, (str(mark), "w")), (getattr, (os, "system"))]:
+    for function, args in [
+        (os.system, (f"touch '{mark}'",)),
+        (eval, (source,)),
+        (exec, (source,)),
+        (open, (str(mark), "w")),
+        (getattr, (os, "system")),
+    ]:
         if function is getattr:
             args = ("", "join")
         name = f"{function.__module__}.{function.__name__}".replace("builtins", "__builtin__")
@@ -153,24 +204,37 @@ def test_nothing_that_a_file_names_is_run(tmp_path, read, form):
 
 
 @BOTH
-@pytest.mark.parametrize("name", ["torch.serialization load", "torch._utils __builtins__",
-                                  "torch._utils _rebuild_tensor.__globals__", "torch load",
-                                  "torch.nn.parameter sys", "collections abc"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "torch.serialization load",
+        "torch._utils __builtins__",
+        "torch._utils _rebuild_tensor.__globals__",
+        "torch load",
+        "torch.nn.parameter sys",
+        "collections abc",
+    ],
+)
 def test_near_names_are_refused_too(read, form, name):
     module, attribute = name.split()
     data = f"\x80\x02c{module}\n{attribute}\n.".encode("latin1")
     with pytest.raises(UserError, match="names .*, which no state dict needs"):
         read(FORMATS[form](parts=(data, {})))
     # By the opcode of newer protocols, which takes the names from the stack.
-    data = b"\x80\x04\x8c%c%s\x8c%c%s\x93." % (len(module), module.encode(), len(attribute),
-                                               attribute.encode())
+    data = b"\x80\x04\x8c%c%s\x8c%c%s\x93." % (
+        len(module),
+        module.encode(),
+        len(attribute),
+        attribute.encode(),
+    )
     with pytest.raises(UserError, match="names .*, which no state dict needs"):
         read(FORMATS[form](parts=(data, {})))
 
 
 @BOTH
-@pytest.mark.parametrize("state", [b"(N}U\x09_functionNst", b"}U\x09_functionNs",
-                                   b"(N}U\x08__call__Nst"])
+@pytest.mark.parametrize(
+    "state", [b"(N}U\x09_functionNst", b"}U\x09_functionNs", b"(N}U\x08__call__Nst"]
+)
 def test_a_file_cannot_change_the_reader(read, form, state):
     """BUILD sets attributes of whatever is on the stack."""
     for name in (b"ctorch._utils\n_rebuild_tensor_v2\n", b"ccollections\nOrderedDict\n"):
@@ -183,14 +247,25 @@ def test_a_file_cannot_change_the_reader(read, form, state):
 @BOTH
 def test_sizes_are_checked_before_anything_is_read(read, form):
     numbers = Storage(np.arange(6, dtype=np.float32))
-    for tensor in (Tensor(numbers, (7,), (1,)), Tensor(numbers, (6,), (1,), 1),
-                   Tensor(numbers, (2,), (6,)), Tensor(numbers, (3, 3), (0, 0)),
-                   Tensor(numbers, (2**62,), (0,)), Tensor(numbers, (2,), (2**62,)),
-                   Tensor(numbers, (2,), (1,), 2**70)):
+    for tensor in (
+        Tensor(numbers, (7,), (1,)),
+        Tensor(numbers, (6,), (1,), 1),
+        Tensor(numbers, (2,), (6,)),
+        Tensor(numbers, (3, 3), (0, 0)),
+        Tensor(numbers, (2**62,), (0,)),
+        Tensor(numbers, (2,), (2**62,)),
+        Tensor(numbers, (2,), (1,), 2**70),
+    ):
         with pytest.raises(UserError, match="tensor a is larger than its storage"):
             read(FORMATS[form]({"a": tensor}))
-    for size, stride, offset in [((2,), (1,), -1), ((-2,), (1,), 0), ((2,), (-1,), 5),
-                                 ((2.0,), (1,), 0), (("2",), (1,), 0), ((True,), (1,), 0)]:
+    for size, stride, offset in [
+        ((2,), (1,), -1),
+        ((-2,), (1,), 0),
+        ((2,), (-1,), 5),
+        ((2.0,), (1,), 0),
+        (("2",), (1,), 0),
+        ((True,), (1,), 0),
+    ]:
         with pytest.raises(UserError, match="no natural number"):
             read(FORMATS[form]({"a": Tensor(numbers, size, stride, offset)}))
     with pytest.raises(UserError):
@@ -273,10 +348,13 @@ def test_what_is_no_state_dict_says_so(read, form):
 
 
 def test_other_files_say_what_they_are(tmp_path, read):
-    for data, reason in [(b"", "empty"), (b"\n<!DOCTYPE html><html>", "a web page"),
-                         (b"version https://git-lfs", "another kind of file"),
-                         (b"\x89HDF\r\n", "another kind of file"),
-                         (pickle.dumps({"a": 1}, protocol=2), "not those of torch.save")]:
+    for data, reason in [
+        (b"", "empty"),
+        (b"\n<!DOCTYPE html><html>", "a web page"),
+        (b"version https://git-lfs", "another kind of file"),
+        (b"\x89HDF\r\n", "another kind of file"),
+        (pickle.dumps({"a": 1}, protocol=2), "not those of torch.save"),
+    ]:
         with pytest.raises(UserError, match=reason):
             read(data)
     buffer = io.BytesIO()
@@ -284,8 +362,11 @@ def test_other_files_say_what_they_are(tmp_path, read):
         archive.addfile(tarfile.TarInfo("storages"))
     with pytest.raises(UserError, match="tar archive of PyTorch before"):
         read(buffer.getvalue())
-    for names, reason in [(["x.npy"], "without a data.pkl"), (["a/b/data.pkl"], "without"),
-                          (["a/data.pkl", "a/constants.pkl"], "TorchScript")]:
+    for names, reason in [
+        (["x.npy"], "without a data.pkl"),
+        (["a/b/data.pkl"], "without"),
+        (["a/data.pkl", "a/constants.pkl"], "TorchScript"),
+    ]:
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w") as archive:
             for name in names:

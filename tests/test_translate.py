@@ -118,8 +118,9 @@ def test_gray_with_alpha(tmp_path):
     np.testing.assert_array_equal(read.alpha, pixels[..., 1])
     images.write_pixels(tmp_path / "b.png", read)
     written = images.to_uint8(read.colour)[..., [0, 0, 0]]
-    np.testing.assert_array_equal(np.asarray(PIL.open(tmp_path / "b.png")),
-                                  np.dstack([written, pixels[..., 1]]))
+    np.testing.assert_array_equal(
+        np.asarray(PIL.open(tmp_path / "b.png")), np.dstack([written, pixels[..., 1]])
+    )
 
 
 def test_palettes_are_colour(tmp_path):
@@ -176,20 +177,34 @@ def test_an_orientation_that_is_damaged_is_none(tmp_path):
     np.testing.assert_array_equal(images.read_image(tmp_path / "a.png"), pixels)
 
 
-@pytest.mark.parametrize("suffix, alpha, bits, expected", (
-    (".PNG", True, 16, True), (".tiff", True, 16, True), (".jpg", False, 8, True),
-    (".jpeg", True, 8, False), (".jpg", False, 16, False), (".webp", True, 8, True),
-    (".webp", False, 16, False), (".bmp", False, 16, False), (".gif", False, 8, False)))
+@pytest.mark.parametrize(
+    "suffix, alpha, bits, expected",
+    (
+        (".PNG", True, 16, True),
+        (".tiff", True, 16, True),
+        (".jpg", False, 8, True),
+        (".jpeg", True, 8, False),
+        (".jpg", False, 16, False),
+        (".webp", True, 8, True),
+        (".webp", False, 16, False),
+        (".bmp", False, 16, False),
+        (".gif", False, 8, False),
+    ),
+)
 def test_what_a_suffix_can_hold(suffix, alpha, bits, expected):
     pixels = images.Pixels(None, np.zeros((1, 1), np.uint8) if alpha else None, bits)
     assert images.can_hold(suffix, pixels) is expected
 
 
-@pytest.mark.parametrize("name, pixels, message", (
-    ("a.gif", images.Pixels(floats(2, 2, 3)), "cannot hold 8 bits"),
-    ("a.jpg", images.Pixels(floats(2, 2, 3), bits=16), "cannot hold 16 bits"),
-    ("a.jpg", images.Pixels(floats(2, 2, 3), noise(2, 2)), "cannot hold 8 bits, alpha"),
-    ("a.webp", images.Pixels(floats(2, 20_000, 1)), "too large")))
+@pytest.mark.parametrize(
+    "name, pixels, message",
+    (
+        ("a.gif", images.Pixels(floats(2, 2, 3)), "cannot hold 8 bits"),
+        ("a.jpg", images.Pixels(floats(2, 2, 3), bits=16), "cannot hold 16 bits"),
+        ("a.jpg", images.Pixels(floats(2, 2, 3), noise(2, 2)), "cannot hold 8 bits, alpha"),
+        ("a.webp", images.Pixels(floats(2, 20_000, 1)), "too large"),
+    ),
+)
 def test_what_a_format_cannot_hold_is_refused(tmp_path, name, pixels, message):
     with pytest.raises(UserError, match=f"{name}: .*{message}.*use .png"):
         images.write_pixels(tmp_path / name, pixels)
@@ -205,8 +220,10 @@ def test_any_size_is_padded_to_the_multiple_and_cropped_back(shape, multiple):
     network, image = Recorder(), floats(*shape)
     np.testing.assert_array_equal(one(network, image, multiple=multiple), image)
     (given,) = network.shapes
-    assert all(side % multiple == 0 and own <= side < own + multiple
-               for side, own in zip(given[1:3], shape[:2], strict=True))
+    assert all(
+        side % multiple == 0 and own <= side < own + multiple
+        for side, own in zip(given[1:3], shape[:2], strict=True)
+    )
 
 
 def test_the_border_is_a_reflection():
@@ -233,8 +250,9 @@ def test_neighbouring_tiles_overlap_by_a_quarter_on_the_raster_of_the_network():
         starts = translate._starts(side, tile, multiple)
         assert starts[0] == 0 and starts[-1] == side - tile
         assert all(start % multiple == 0 for start in starts)
-        assert all(0 < after - before <= tile * 3 // 4
-                   for before, after in itertools.pairwise(starts))
+        assert all(
+            0 < after - before <= tile * 3 // 4 for before, after in itertools.pairwise(starts)
+        )
     # A network whose multiple is the tile itself: off its raster rather than without overlap.
     assert translate._starts(1024, 256, 256) == [0, 192, 384, 576, 768]
 
@@ -326,8 +344,12 @@ def test_a_compiled_network_is_traced_a_few_times_for_any_number_of_sizes():
 def test_a_folder_is_translated_and_what_cannot_be_read_is_said(tmp_path):
     source, output = tmp_path / "in", tmp_path / "out" / "deep"
     source.mkdir()
-    pixels = {"a.png": noise(30, 45, 4), "b.tiff": noise(9, 8, kind=np.uint16),
-              "c.PNG": noise(1, 1, 3), "e.png": noise(12, 10)}
+    pixels = {
+        "a.png": noise(30, 45, 4),
+        "b.tiff": noise(9, 8, kind=np.uint16),
+        "c.PNG": noise(1, 1, 3),
+        "e.png": noise(12, 10),
+    }
     for name, values in pixels.items():
         save(source / name, values)
     (source / "d.png").write_bytes((source / "a.png").read_bytes()[:200])
@@ -335,8 +357,14 @@ def test_a_folder_is_translated_and_what_cannot_be_read_is_said(tmp_path):
     (source / ".hidden.png").write_text("not an image")
     (source / "notes.txt").write_text("not an image")
     progress = []
-    report = translate_files(lambda x: -x, source, output, channels=3, multiple=4,
-                             progress=lambda *state: progress.append(state))
+    report = translate_files(
+        lambda x: -x,
+        source,
+        output,
+        channels=3,
+        multiple=4,
+        progress=lambda *state: progress.append(state),
+    )
     assert report.done == 4 and len(report.skipped) == 2
     assert "d.png: not a readable image" in report.skipped[0] and "f.jpg" in report.skipped[1]
     assert progress == [(n, 6) for n in range(1, 7)]
@@ -346,16 +374,18 @@ def test_a_folder_is_translated_and_what_cannot_be_read_is_said(tmp_path):
     np.testing.assert_allclose(made["a.png"][..., 2::-1].astype(int), 255 - seen, atol=1)
     np.testing.assert_array_equal(made["a.png"][..., 3], pixels["a.png"][..., 3])
     assert made["b.tiff"].dtype == np.uint16
-    np.testing.assert_array_equal(made["b.tiff"],
-                                  np.repeat(65535 - pixels["b.tiff"][..., None], 3, -1))
+    np.testing.assert_array_equal(
+        made["b.tiff"], np.repeat(65535 - pixels["b.tiff"][..., None], 3, -1)
+    )
     np.testing.assert_array_equal(made["e.png"][..., 1], 255 - pixels["e.png"])
 
 
 def test_a_gray_network_keeps_gray_sixteen_bits(tmp_path):
     pixels = noise(30, 21, kind=np.uint16)
     cv2.imwrite(str(tmp_path / "scan.tif"), pixels)
-    report = translate_files(identity, tmp_path / "scan.tif", tmp_path / "out", channels=1,
-                             multiple=16, tile=16)
+    report = translate_files(
+        identity, tmp_path / "scan.tif", tmp_path / "out", channels=1, multiple=16, tile=16
+    )
     assert report[:2] == (1, [])
     made = cv2.imread(str(tmp_path / "out" / "scan.tif"), cv2.IMREAD_UNCHANGED)
     assert made.dtype == np.uint16
@@ -377,8 +407,13 @@ def test_alpha_is_kept_or_dropped_and_seen_on_white(tmp_path, alpha, channels):
     pixels = noise(6, 8, 4)
     save(tmp_path / "a.png", pixels)
     seen = []
-    translate_files(lambda x: seen.append(x[0]) or x, tmp_path / "a.png", tmp_path / "out",
-                    channels=3, alpha=alpha)
+    translate_files(
+        lambda x: seen.append(x[0]) or x,
+        tmp_path / "a.png",
+        tmp_path / "out",
+        channels=3,
+        alpha=alpha,
+    )
     np.testing.assert_array_equal(images.to_uint8(seen[0]), images.read_image(tmp_path / "a.png"))
     made = np.asarray(PIL.open(tmp_path / "out" / "a.png"))
     assert made.shape == (6, 8, channels)
@@ -393,8 +428,13 @@ def test_levels_are_those_of_training_and_of_the_result(tmp_path):
     source, target = images.Levels(400, 4100, "uint16"), images.Levels(0.8, 8.2, "float32")
     seen = []
     for number, levels in enumerate(((source, target), (source, source), (source, None))):
-        report = translate_files(lambda x: seen.append(x[0]) or x, tmp_path / "a.png",
-                                 tmp_path / str(number), channels=1, levels=levels)
+        report = translate_files(
+            lambda x: seen.append(x[0]) or x,
+            tmp_path / "a.png",
+            tmp_path / str(number),
+            channels=1,
+            levels=levels,
+        )
         assert report[:2] == (1, [])
     np.testing.assert_allclose(seen[0][..., 0], (depth.astype(float) - 2250) / 1850, atol=1e-4)
     metres = tifffile.imread(tmp_path / "0" / "a.tif")
@@ -470,10 +510,12 @@ def test_the_same_files_come_out_whatever_the_batches(tmp_path):
     for number in range(9):
         save(source / f"{number}.png", noise(10 + number // 3, 12, 3, seed=number))
     for name, options in (("one", {"batch_size": 1}), ("many", {}), ("two", {"pixels": 300})):
-        translate_files(lambda x: np.tanh(3 * x), source, tmp_path / name, channels=3, multiple=2,
-                        **options)
+        translate_files(
+            lambda x: np.tanh(3 * x), source, tmp_path / name, channels=3, multiple=2, **options
+        )
     for number in range(9):
-        first, *others = (images.read_image(tmp_path / name / f"{number}.png")
-                          for name in ("one", "many", "two"))
+        first, *others = (
+            images.read_image(tmp_path / name / f"{number}.png") for name in ("one", "many", "two")
+        )
         for other in others:
             np.testing.assert_array_equal(first, other)

@@ -21,7 +21,8 @@ def lines(values, labels):
     """LIBSVM's text: labels from 1, indices from 1, zeros left out, a blank before the end."""
     return "".join(
         f"{label + 1} " + "".join(f"{i + 1}:{v:g} " for i, v in enumerate(row) if v) + "\n"
-        for row, label in zip(values, labels, strict=True))
+        for row, label in zip(values, labels, strict=True)
+    )
 
 
 def write_usps(folder, split="train", count=12, compress=True):
@@ -80,20 +81,23 @@ def test_the_text_is_read_where_both_are(tmp_path):
 GOOD = lines(*digits(3))
 
 
-@pytest.mark.parametrize("text, parts", (
-    ("", ("[N, 256]",)),
-    (GOOD + "4 1:x\n", ("line 4",)),
-    (GOOD + "4 0:1\n", ("line 4", "index 0")),
-    (GOOD + "4 257:1\n", ("line 4", "index 257")),
-    (GOOD + "\n", ("line 4",)),
-    (GOOD + "four 1:1\n", ("line 4",)),
-    (GOOD + "11 1:1\n", ("label",)),
-    (GOOD + "0 1:1\n", ("label",)),
-    (GOOD + "1.5 1:1\n", ("label",)),
-    (GOOD + "4 1:1.5\n", ("pixel",)),
-    (GOOD + "4 1:nan\n", ("pixel",)),
-    (GOOD + "\xe9 1:1\n", ("cannot be read",)),
-))
+@pytest.mark.parametrize(
+    "text, parts",
+    (
+        ("", ("[N, 256]",)),
+        (GOOD + "4 1:x\n", ("line 4",)),
+        (GOOD + "4 0:1\n", ("line 4", "index 0")),
+        (GOOD + "4 257:1\n", ("line 4", "index 257")),
+        (GOOD + "\n", ("line 4",)),
+        (GOOD + "four 1:1\n", ("line 4",)),
+        (GOOD + "11 1:1\n", ("label",)),
+        (GOOD + "0 1:1\n", ("label",)),
+        (GOOD + "1.5 1:1\n", ("label",)),
+        (GOOD + "4 1:1.5\n", ("pixel",)),
+        (GOOD + "4 1:nan\n", ("pixel",)),
+        (GOOD + "\xe9 1:1\n", ("cannot be read",)),
+    ),
+)
 def test_damaged_text(tmp_path, text, parts):
     path = tmp_path / "usps"
     path.write_text(text, encoding="latin-1")
@@ -105,7 +109,7 @@ def test_truncated_bz2(tmp_path, kept):
     write_usps(tmp_path, count=60)
     path = tmp_path / "usps.bz2"
     data = path.read_bytes()
-    path.write_bytes(data[:kept if isinstance(kept, int) else int(len(data) * kept)])
+    path.write_bytes(data[: kept if isinstance(kept, int) else int(len(data) * kept)])
     refused(lambda: usps.read_usps(tmp_path, "train"), str(path), "download it again")
 
 
@@ -115,8 +119,12 @@ def test_damaged_hdf5(tmp_path):
         path.write_bytes(content)
         refused(lambda: usps.read_usps(tmp_path, "train"), str(path), "download it again")
     values, labels = digits(5)
-    for part in ((values[:4], labels), (values[:, :100], labels), (values, labels + 6),
-                 (2 * values, labels)):
+    for part in (
+        (values[:4], labels),
+        (values[:, :100], labels),
+        (values, labels + 6),
+        (2 * values, labels),
+    ):
         write_hdf5(tmp_path, train=part)
         refused(lambda: usps.read_usps(tmp_path, "train"), str(path), "download it again")
     refused(lambda: usps.read_usps(tmp_path, "test"), str(path), "download it again")

@@ -42,8 +42,9 @@ def domain(name="a", count=24, side=32, channels=3, labels=10, seed=None):
     if labels is None:
         return Domain(name, pixels)
     if isinstance(labels, tuple):
-        return Domain(name, pixels, rng.integers(0, 2, (count, len(labels)), dtype=np.uint8),
-                      labels)
+        return Domain(
+            name, pixels, rng.integers(0, 2, (count, len(labels)), dtype=np.uint8), labels
+        )
     return Domain(name, pixels, np.arange(count, dtype=np.int32) % labels, DIGITS[:labels])
 
 
@@ -57,12 +58,16 @@ def pairs(count=12, targets=1, side=32, channels=(3, 3)):
     source = domain("a", count, side, channels[0], labels=None)
     target = domain("b", count * targets, side, channels[1], labels=None)
     rows = np.arange(count * targets, dtype=np.int32).reshape(count, targets)
-    return [dataclasses.replace(source, rows=np.arange(count, dtype=np.int32)[:, None]),
-            dataclasses.replace(target, rows=rows)]
+    return [
+        dataclasses.replace(source, rows=np.arange(count, dtype=np.int32)[:, None]),
+        dataclasses.replace(target, rows=rows),
+    ]
 
 
-PALETTE = Palette(("wall", "window", "door"), np.array(
-    [[0, 0, 255], [255, 0, 0], [0, 255, 0], [0, 0, 0]], np.uint8))
+PALETTE = Palette(
+    ("wall", "window", "door"),
+    np.array([[0, 0, 255], [255, 0, 0], [0, 255, 0], [0, 0, 0]], np.uint8),
+)
 
 
 def maps(count=12, side=32, void=0):
@@ -79,8 +84,10 @@ def maps(count=12, side=32, void=0):
     pixels = PALETTE.colours[quarters.repeat(side // 2, 1).repeat(side // 2, 2)]
     noise = rng.integers(0, 60, pixels.shape)
     rows = np.arange(count, dtype=np.int32)[:, None]
-    return [Domain("a", pixels, rows=rows),
-            Domain("b", (pixels // 2 + noise).astype(np.uint8), rows=rows)]
+    return [
+        Domain("a", pixels, rows=rows),
+        Domain("b", (pixels // 2 + noise).astype(np.uint8), rows=rows),
+    ]
 
 
 # No dropout and no statistics of a batch: what a network gives for an image depends on this image
@@ -105,22 +112,31 @@ PLAIN = PairTable(
 
 NETS = {"plain": PLAIN}
 
-TRANSLATORS = {"plain": TranslatorTable(
-    "tests: two rows, no statistics", 1, lambda halvings, upsample, dropout: (
-        Row("conv", 8, 4, 2, activation="leaky_relu_0.2", dropout=dropout),
-        Row("convt", CHANNELS, 4, 2, activation="tanh")))}
+TRANSLATORS = {
+    "plain": TranslatorTable(
+        "tests: two rows, no statistics",
+        1,
+        lambda halvings, upsample, dropout: (
+            Row("conv", 8, 4, 2, activation="leaky_relu_0.2", dropout=dropout),
+            Row("convt", CHANNELS, 4, 2, activation="tanh"),
+        ),
+    )
+}
 
-CLASSIFIERS = {"plain": ClassifierTable("tests: no dropout", (
-    Row("conv", 8, 4, 4, activation="leaky_relu_0.2"),
-    Row("flatten"),
-    Row("dense", CHANNELS),
-))}
+CLASSIFIERS = {
+    "plain": ClassifierTable(
+        "tests: no dropout",
+        (Row("conv", 8, 4, 4, activation="leaky_relu_0.2"), Row("flatten"), Row("dense", CHANNELS)),
+    )
+}
 
 DATASETS = {
     "tiny": Dataset("tests: two labelled domains", lambda request: domains(2)),
     "tiny3": Dataset("tests: three labelled domains", lambda request: domains(3)),
-    "tiny_attributes": Dataset("tests: two domains of three attributes",
-                               lambda request: domains(2, labels=("Male", "Smiling", "Young"))),
+    "tiny_attributes": Dataset(
+        "tests: two domains of three attributes",
+        lambda request: domains(2, labels=("Male", "Smiling", "Young")),
+    ),
     "tiny_maps": Dataset("tests: label maps and photographs, paired", lambda request: maps()),
     "tiny_pairs": Dataset("tests: two paired domains", lambda request: pairs()),
     "tiny_unlabelled": Dataset("tests: no labels", lambda request: domains(2, labels=None)),
@@ -135,8 +151,14 @@ def config(run_dir, **options):
     kind = TRAINERS[options.get("gan_type", "scogan")]
     if issubclass(kind, Translates):
         # 32 pixels, as they lie: what the tests look at is neither cropped nor mirrored.
-        usual |= dict(dataset="tiny_pairs", image_size=32, load_size=32, flip=False,
-                      generator="plain", patch="1")
+        usual |= dict(
+            dataset="tiny_pairs",
+            image_size=32,
+            load_size=32,
+            flip=False,
+            generator="plain",
+            patch="1",
+        )
     elif issubclass(kind, Shows):
         usual |= dict(dataset="tiny_maps", image_size=32, load_size=32, flip=False)
     elif issubclass(kind, Generates):
@@ -171,7 +193,8 @@ def write_lpips(path, seed=0):
     for i, (kernel, size) in enumerate([(11, 64), (5, 192), (3, 384), (3, 256), (3, 256)]):
         scale = np.sqrt(2 / (kernel * kernel * channels))
         arrays[f"conv{i + 1}/kernel"] = rng.normal(
-            0, scale, (kernel, kernel, channels, size)).astype("float32")
+            0, scale, (kernel, kernel, channels, size)
+        ).astype("float32")
         arrays[f"conv{i + 1}/bias"] = rng.normal(0, 0.1, size).astype("float32")
         arrays[f"lin{i}"] = rng.uniform(0, 0.1, (1, 1, size, 1)).astype("float32")
         channels = size
@@ -196,8 +219,10 @@ def evaluated(run_dir, metrics=None, num=MEASURED, seed=MEASURED_SEED, weights=N
 
 def timeless(metrics):
     """Log lines without what depends on the clock."""
-    return [{k: v for k, v in line.items() if k not in ("images_per_second", "input_wait")}
-            for line in metrics]
+    return [
+        {k: v for k, v in line.items() if k not in ("images_per_second", "input_wait")}
+        for line in metrics
+    ]
 
 
 def encoded(paths, side, levels=None):

@@ -16,22 +16,41 @@ from collections import OrderedDict
 import numpy as np
 
 MAGIC = 0x1950A86A20F9469CFC6C
-KINDS = {"?": "Bool", "u1": "Byte", "i1": "Char", "i2": "Short", "i4": "Int", "i8": "Long",
-         "f2": "Half", "f4": "Float", "f8": "Double"}
+KINDS = {
+    "?": "Bool",
+    "u1": "Byte",
+    "i1": "Char",
+    "i2": "Short",
+    "i4": "Int",
+    "i8": "Long",
+    "f2": "Half",
+    "f4": "Float",
+    "f8": "Double",
+}
 
 
 def _named(module, name):
     def function(*args):
         raise AssertionError("only its name is written")
+
     function.__module__, function.__name__, function.__qualname__ = module, name, name
     return function
 
 
 _TORCH = {
-    "torch": {f"{kind}Storage": type(f"{kind}Storage", (), {"__module__": "torch"})
-              for kind in KINDS.values()},
-    "torch._utils": {name: _named("torch._utils", name) for name in (
-        "_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_parameter", "_rebuild_qtensor")},
+    "torch": {
+        f"{kind}Storage": type(f"{kind}Storage", (), {"__module__": "torch"})
+        for kind in KINDS.values()
+    },
+    "torch._utils": {
+        name: _named("torch._utils", name)
+        for name in (
+            "_rebuild_tensor",
+            "_rebuild_tensor_v2",
+            "_rebuild_parameter",
+            "_rebuild_qtensor",
+        )
+    },
     "torch.nn": {},
     "torch.nn.parameter": {"Parameter": _named("torch.nn.parameter", "Parameter")},
 }
@@ -61,8 +80,9 @@ class Storage:
 
     @property
     def kind(self):
-        return _TORCH["torch"][KINDS[self.numbers.dtype.newbyteorder("=").str[1:].replace(
-            "b1", "?")] + "Storage"]
+        return _TORCH["torch"][
+            KINDS[self.numbers.dtype.newbyteorder("=").str[1:].replace("b1", "?")] + "Storage"
+        ]
 
 
 class Tensor:
@@ -77,8 +97,11 @@ class Tensor:
     def of(cls, array):
         array = np.asarray(array)
         step = array.dtype.itemsize
-        return cls(Storage(array.ravel()), array.shape, [
-            s // step for s in np.ascontiguousarray(array).reshape(array.shape).strides])
+        return cls(
+            Storage(array.ravel()),
+            array.shape,
+            [s // step for s in np.ascontiguousarray(array).reshape(array.shape).strides],
+        )
 
     def __reduce_ex__(self, protocol):
         more = () if self.form == "_rebuild_tensor" else (False, OrderedDict())
@@ -105,8 +128,11 @@ class OldParameter(Parameter):
     """`torch.nn.Parameter`, as state dicts held it before 0.4: with a state to set."""
 
     def __reduce_ex__(self, protocol):
-        return (_TORCH["torch.nn.parameter"]["Parameter"], (self.tensor,),
-                (True, False, OrderedDict()))
+        return (
+            _TORCH["torch.nn.parameter"]["Parameter"],
+            (self.tensor,),
+            (True, False, OrderedDict()),
+        )
 
 
 class Metadata(OrderedDict):
@@ -124,7 +150,8 @@ def pickled(state, legacy):
     def key_of(storage):
         # Before 1.6 a key was an address, and storages were written in the order of the strings.
         return keys.setdefault(
-            id(storage), str(1933719376 - 48 * len(keys) if legacy else len(keys)))
+            id(storage), str(1933719376 - 48 * len(keys) if legacy else len(keys))
+        )
 
     class Pickler(pickle.Pickler):
         def persistent_id(self, value):
@@ -147,13 +174,25 @@ def pickled(state, legacy):
 def legacy(state=None, *, parts=None):
     """The bytes of a file from before PyTorch 1.6; `parts` is what `pickled` gives."""
     data, storages = parts or pickled(state, legacy=True)
-    info = {"protocol_version": 1001, "little_endian": True,
-            "type_sizes": {"short": 2, "int": 4, "long": 4}}
+    info = {
+        "protocol_version": 1001,
+        "little_endian": True,
+        "type_sizes": {"short": 2, "int": 4, "long": 4},
+    }
     head = [pickle.dumps(v, protocol=2) for v in (MAGIC, 1001, info)]
     keys = sorted(storages)
-    return b"".join([*head, data, pickle.dumps(keys, protocol=2), *(
-        struct.pack("<q", len(storages[key])) + storages[key].astype(
-            storages[key].dtype.newbyteorder("<")).tobytes() for key in keys)])
+    return b"".join(
+        [
+            *head,
+            data,
+            pickle.dumps(keys, protocol=2),
+            *(
+                struct.pack("<q", len(storages[key]))
+                + storages[key].astype(storages[key].dtype.newbyteorder("<")).tobytes()
+                for key in keys
+            ),
+        ]
+    )
 
 
 def zipped(state=None, *, parts=None, order="little", root="archive"):
@@ -188,21 +227,53 @@ def save(path, arrays, form="zip"):
 # (name of torchvision, channels in, out, kernel) of every convolution, written down from
 # torchvision's models, in the order of computation.
 BACKBONES = {
-    "alex": [("0", 3, 64, 11), ("3", 64, 192, 5), ("6", 192, 384, 3), ("8", 384, 256, 3),
-             ("10", 256, 256, 3)],
-    "vgg": [("0", 3, 64, 3), ("2", 64, 64, 3), ("5", 64, 128, 3), ("7", 128, 128, 3),
-            ("10", 128, 256, 3), ("12", 256, 256, 3), ("14", 256, 256, 3), ("17", 256, 512, 3),
-            ("19", 512, 512, 3), ("21", 512, 512, 3), ("24", 512, 512, 3), ("26", 512, 512, 3),
-            ("28", 512, 512, 3)],
-    "squeeze": [("0", 3, 64, 3)] + [
-        row for i, c, s, e in [(3, 64, 16, 64), (4, 128, 16, 64), (6, 128, 32, 128),
-                               (7, 256, 32, 128), (9, 256, 48, 192), (10, 384, 48, 192),
-                               (11, 384, 64, 256), (12, 512, 64, 256)]
-        for row in [(f"{i}.squeeze", c, s, 1), (f"{i}.expand1x1", s, e, 1),
-                    (f"{i}.expand3x3", s, e, 3)]],
+    "alex": [
+        ("0", 3, 64, 11),
+        ("3", 64, 192, 5),
+        ("6", 192, 384, 3),
+        ("8", 384, 256, 3),
+        ("10", 256, 256, 3),
+    ],
+    "vgg": [
+        ("0", 3, 64, 3),
+        ("2", 64, 64, 3),
+        ("5", 64, 128, 3),
+        ("7", 128, 128, 3),
+        ("10", 128, 256, 3),
+        ("12", 256, 256, 3),
+        ("14", 256, 256, 3),
+        ("17", 256, 512, 3),
+        ("19", 512, 512, 3),
+        ("21", 512, 512, 3),
+        ("24", 512, 512, 3),
+        ("26", 512, 512, 3),
+        ("28", 512, 512, 3),
+    ],
+    "squeeze": [("0", 3, 64, 3)]
+    + [
+        row
+        for i, c, s, e in [
+            (3, 64, 16, 64),
+            (4, 128, 16, 64),
+            (6, 128, 32, 128),
+            (7, 256, 32, 128),
+            (9, 256, 48, 192),
+            (10, 384, 48, 192),
+            (11, 384, 64, 256),
+            (12, 512, 64, 256),
+        ]
+        for row in [
+            (f"{i}.squeeze", c, s, 1),
+            (f"{i}.expand1x1", s, e, 1),
+            (f"{i}.expand3x3", s, e, 3),
+        ]
+    ],
 }
-CHANNELS = {"alex": [64, 192, 384, 256, 256], "vgg": [64, 128, 256, 512, 512],
-            "squeeze": [64, 128, 256, 384, 384, 512, 512]}
+CHANNELS = {
+    "alex": [64, 192, 384, 256, 256],
+    "vgg": [64, 128, 256, 512, 512],
+    "squeeze": [64, 128, 256, 384, 384, 512, 512],
+}
 
 
 def random_lpips(net, seed=0):
@@ -211,10 +282,13 @@ def random_lpips(net, seed=0):
     for name, before, after, kernel in BACKBONES[net]:
         weight = rng.standard_normal((after, before, kernel, kernel), np.float32)
         backbone[f"features.{name}.weight"] = weight * np.float32(
-            np.sqrt(2 / (kernel * kernel * before)))
+            np.sqrt(2 / (kernel * kernel * before))
+        )
         backbone[f"features.{name}.bias"] = 0.1 * rng.standard_normal(after, np.float32)
-    linear = {f"lin{i}.model.1.weight": rng.uniform(0, 1, (1, n, 1, 1)).astype("float32")
-              for i, n in enumerate(CHANNELS[net])}
+    linear = {
+        f"lin{i}.model.1.weight": rng.uniform(0, 1, (1, n, 1, 1)).astype("float32")
+        for i, n in enumerate(CHANNELS[net])
+    }
     return backbone, linear
 
 

@@ -72,8 +72,15 @@ class Batches:
       UserError: a domain is empty, a set has no pairs, or points shall be mirrored.
     """
 
-    def __init__(self, domains: Sequence[Domain], batch_size: int, per_step: int, seed: int,
-                 paired: bool = False, flip: bool = False):
+    def __init__(
+        self,
+        domains: Sequence[Domain],
+        batch_size: int,
+        per_step: int,
+        seed: int,
+        paired: bool = False,
+        flip: bool = False,
+    ):
         for domain in domains:
             if not domain.size:
                 raise UserError(f"domain {domain.name} is empty; check the data set")
@@ -143,8 +150,13 @@ class Batches:
         drawn = _mix(drawn ^ (positions // (_MASK + 1) & _MASK))
         return Placement(drawn // 65536, drawn & 65535, _mix(drawn ^ 1) & 1 == 1)
 
-    def batch(self, step: Any, host: Sequence[tf.Tensor] = (), replica: int | tf.Tensor = 0,
-              replicas: int = 1) -> list[Batch]:
+    def batch(
+        self,
+        step: Any,
+        host: Sequence[tf.Tensor] = (),
+        replica: int | tf.Tensor = 0,
+        replicas: int = 1,
+    ) -> list[Batch]:
         """The batches of one iteration: TensorFlow operations that a compiled step can contain.
 
         Args:
@@ -325,9 +337,7 @@ def _permute(index, size, key):
 
     # A value outside the set is encrypted again; its cycle leads back to where it came from.
     index, _ = tf.while_loop(
-        lambda value, outside: tf.reduce_any(outside),
-        walk,
-        (index, tf.ones_like(index, tf.bool)),
+        lambda value, outside: tf.reduce_any(outside), walk, (index, tf.ones_like(index, tf.bool))
     )
     return index
 

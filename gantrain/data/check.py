@@ -216,8 +216,10 @@ def _compared(both):
         messages[_NAMED:] = [f"and {len(messages) - _NAMED} more unreadable images"]
     for domain in both["train"]:
         if parts.in_folders(domain.left_out) > domain.size:
-            wrong.append(f"{domain.name}: {domain.size:,} files are read and more left out, "
-                         f"{parts.described(domain.left_out)}; is this the right folder?")
+            wrong.append(
+                f"{domain.name}: {domain.size:,} files are read and more left out, "
+                f"{parts.described(domain.left_out)}; is this the right folder?"
+            )
     return lines + found, messages + problems + wrong
 
 
@@ -274,8 +276,11 @@ def _mixed(domain, train, test):
             f"{domain.name}: holds images of {' and '.join(map(str, found))} bits, whose values "
             "mean different things; save all alike"
         )
-    elif domain.levels and test.hashes and not (
-            domain.levels.low <= test.values[0] and test.values[1] <= domain.levels.high):
+    elif (
+        domain.levels
+        and test.hashes
+        and not (domain.levels.low <= test.values[0] and test.values[1] <= domain.levels.high)
+    ):
         problems.append(
             f"{domain.name}: the test part holds values from {test.values[0]:g} to "
             f"{test.values[1]:g}, the training part {levels.described(domain.levels)}; what is "

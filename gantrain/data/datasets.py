@@ -109,10 +109,20 @@ class Dataset:
     prune_domain: int | None = None
 
 
-def load(name: str, *, data_dir: str | PathLike, place: str | None = None, offline: bool = False,
-         image_size: int | None = None, load_size: int | None = None, fit: str = "squeeze",
-         same_channels: bool = True, split: str = "train", seed: int = 0,
-         decoded: bool = True) -> list[Domain]:
+def load(
+    name: str,
+    *,
+    data_dir: str | PathLike,
+    place: str | None = None,
+    offline: bool = False,
+    image_size: int | None = None,
+    load_size: int | None = None,
+    fit: str = "squeeze",
+    same_channels: bool = True,
+    split: str = "train",
+    seed: int = 0,
+    decoded: bool = True,
+) -> list[Domain]:
     """Load the domains of a data set.
 
     Args:
@@ -217,8 +227,9 @@ def find(name: str, place: str | None = None) -> Dataset:
     if colon and kind in MAKERS:
         return MAKERS[kind](rest, (place or name).removeprefix(kind + colon))
     if place:
-        raise UserError(f"--place {place}: --dataset {name} is no folder; drop it, or give "
-                        "--data_dir")
+        raise UserError(
+            f"--place {place}: --dataset {name} is no folder; drop it, or give --data_dir"
+        )
     if name not in DATASETS:
         raise UserError(
             f"{unknown('--dataset', name, DATASETS)} Images of your own are folder:PATH[,PATH...], "
@@ -243,9 +254,7 @@ def _in_pairs(rest, place):
     """`pairs:PATH`: any of the paired layouts."""
     return Dataset(
         f"pairs in {rest}",
-        lambda request: paired_folders.read_pairs(
-            _path(place), request.split, request.reader_side
-        ),
+        lambda request: paired_folders.read_pairs(_path(place), request.split, request.reader_side),
         image_size=128,
     )
 
@@ -358,8 +367,10 @@ def _with_attributes(faces):
 def _column(faces, attribute):
     """The place of an attribute among the labels."""
     if attribute not in faces.classes:
-        raise UserError(f"celeba: list_attr_celeba.txt (or .csv) has no attribute {attribute}; "
-                        "download it again")
+        raise UserError(
+            f"celeba: list_attr_celeba.txt (or .csv) has no attribute {attribute}; "
+            "download it again"
+        )
     return faces.classes.index(attribute)
 
 

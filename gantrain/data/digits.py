@@ -146,8 +146,9 @@ def _spline(strokes):
             for t in np.arange(SPLINE_STEPS) / SPLINE_STEPS:
                 t2, t3 = t * t, t * t * t
                 places.append(around)
-                weights.append((-t + 2 * t2 - t3, 2 - 5 * t2 + 3 * t3, t + 4 * t2 - 3 * t3,
-                                t3 - t2))
+                weights.append(
+                    (-t + 2 * t2 - t3, 2 - 5 * t2 + 3 * t3, t + 4 * t2 - 3 * t3, t3 - t2)
+                )
         places.append((index[-1],) * 4)
         weights.append((0, 2, 0, 0))
     return np.array(knots), np.array(places), np.array(weights) / 2, np.array(starts)
@@ -242,8 +243,10 @@ def _ink(points, starts, width, pressure, phase):
     canvas = np.zeros(CHUNK * extent * extent)
     for side in np.unique(sides):
         of = np.flatnonzero(sides == side)
-        column, row = (corner[of, k, None, None] + steps
-                       for k, steps in enumerate((np.arange(side), np.arange(side)[:, None])))
+        column, row = (
+            corner[of, k, None, None] + steps
+            for k, steps in enumerate((np.arange(side), np.arange(side)[:, None]))
+        )
         x, y = column - ends[of, 0, None, None], row - ends[of, 1, None, None]
         dx, dy = vector[of, :, None, None].swapaxes(0, 1)
         near = np.clip((x * dx + y * dy) / length[of, None, None], 0, 1)
@@ -261,8 +264,9 @@ def _centred(ink):
     ink = ink.astype(np.int64)
     mass = np.maximum(ink.sum((1, 2)), 1)
     shifts = ((PEN_FRAME - 1) / 2 - (ink.sum(axis) * steps).sum(1) / mass for axis in (2, 1))
-    top, left = (np.clip(raster.rounded(shift), 0, margin).astype(int)[:, None, None]
-                 for shift in shifts)
+    top, left = (
+        np.clip(raster.rounded(shift), 0, margin).astype(int)[:, None, None] for shift in shifts
+    )
     frames = np.zeros((len(ink), PEN_FRAME, PEN_FRAME))
     frames[np.arange(len(ink))[:, None, None], top + steps[:, None], left + steps] = ink
     return frames
@@ -416,8 +420,9 @@ def _masks(labels, u, g):
     neighbour, present = (u(2) * 10).astype(int), u(2) < 0.6
     gap, weight = raster.rounded(_scale(u(), -1, 5.5)).astype(int), u()
     bold = np.searchsorted([0.16, 0.72, 0.88], weight)
-    middle = np.array([face[digit][0].shape[1] - 2 * GROWN
-                       for face, digit in zip(faces, labels, strict=True)])
+    middle = np.array(
+        [face[digit][0].shape[1] - 2 * GROWN for face, digit in zip(faces, labels, strict=True)]
+    )
     views = _views(middle, u, g)
     strips = np.zeros((CHUNK, *STRIP), np.uint8)
     for k, (strip, face) in enumerate(zip(strips, faces, strict=True)):

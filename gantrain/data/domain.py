@@ -51,8 +51,9 @@ def squeezed(pixels: np.ndarray, size: int | None) -> np.ndarray:
     return pixels if size is None else images.resize(pixels, size)
 
 
-def scale(pixels: np.ndarray, fit: str, size: int | None, least: int,
-          palette: Palette | None = None) -> np.ndarray:
+def scale(
+    pixels: np.ndarray, fit: str, size: int | None, least: int, palette: Palette | None = None
+) -> np.ndarray:
     """Scale images before a square is cut out of them.
 
     Args:
@@ -162,11 +163,19 @@ class FileImages:
         8 bits.
     """
 
-    def __init__(self, sources: Sequence[Path | bytes], size: int | None,
-                 channels: int | None = None, name: str = "image", fit: str = "squeeze",
-                 pick: Callable | None = None, derive: Callable | None = None,
-                 crop: int | None = None, palette: Palette | None = None,
-                 levels: Levels | None = None):
+    def __init__(
+        self,
+        sources: Sequence[Path | bytes],
+        size: int | None,
+        channels: int | None = None,
+        name: str = "image",
+        fit: str = "squeeze",
+        pick: Callable | None = None,
+        derive: Callable | None = None,
+        crop: int | None = None,
+        palette: Palette | None = None,
+        levels: Levels | None = None,
+    ):
         self._sources = tuple(sources)
         self._size = size
         self._channels = channels
@@ -511,15 +520,21 @@ class Domain:
         return dataclasses.replace(self, images=self.images.decoded())
 
 
-def of_array(name: str, pixels: np.ndarray, size: int | None, labels: np.ndarray | None = None,
-             classes: tuple[str, ...] = ()) -> Domain:
+def of_array(
+    name: str,
+    pixels: np.ndarray,
+    size: int | None,
+    labels: np.ndarray | None = None,
+    classes: tuple[str, ...] = (),
+) -> Domain:
     """A Domain of decoded images [N, H, W, C], scaled to a square of `size` if that is given."""
     fingerprint = content_hash(pixels, labels)
     return Domain(name, squeezed(pixels, size), labels, classes, fingerprint=fingerprint)
 
 
-def prune(domain: Domain, confidence: Callable, threshold: float = 0.4,
-          batch_size: int = 500) -> Domain:
+def prune(
+    domain: Domain, confidence: Callable, threshold: float = 0.4, batch_size: int = 500
+) -> Domain:
     """Remove the images a classifier is unsure of (thesis section 2.7, MNIST2SVHN pruned).
 
     The thesis keeps 70,262 of SVHN's 73,257 images: those whose highest class confidence is

@@ -294,8 +294,10 @@ class _Canvas:
         x0, y0, x1, y1 = max(left, 0), max(top, 0), min(right, side), min(bottom, side)
         if x0 >= x1 or y0 >= y1:
             return None, None
-        return (slice(y0, y1), slice(x0, x1)), (slice(y0 - top, y1 - top),
-                                                slice(x0 - left, x1 - left))
+        return (slice(y0, y1), slice(x0, x1)), (
+            slice(y0 - top, y1 - top),
+            slice(x0 - left, x1 - left),
+        )
 
     def surface(self, box, name):
         """Tone and joints of a surface over a box, each [h, w]; courses are continuous."""
@@ -345,8 +347,11 @@ def _wall(canvas, dice, box, name, colour, surface, height=0.0, mask=None, worn=
     """A surface with its courses, mottled and streaked by the weather."""
     spread, joint_tone, depth = SURFACES[surface][5:]
     rows, columns = canvas.shape(box)
-    tone = 1 + worn * (0.045 * dice.noise(2.5, rows, columns) + 0.04 * dice.noise(12, rows, columns)
-                       + 0.05 * dice.noise(3, rows, columns, wide=9))
+    tone = 1 + worn * (
+        0.045 * dice.noise(2.5, rows, columns)
+        + 0.04 * dice.noise(12, rows, columns)
+        + 0.05 * dice.noise(3, rows, columns, wide=9)
+    )
     tilt = 0.06 * dice.normal()
     tone *= _ramp(1 + tilt, 1 - tilt, rows)[:, None]
     relief = height
@@ -376,8 +381,13 @@ def _ledge(canvas, box, name, colour, height):
     profile = np.interp(_ramp(0, 1, rows), [0, 0.3, 0.45, 1], [1.0, 1.0, 0.72, 0.45])
     tone = np.interp(_ramp(0, 1, rows), [0, 0.2, 0.5, 1], [1.1, 1.02, 0.95, 0.88])
     shape = canvas.shape(box)
-    canvas.paint(box, name, colour, np.broadcast_to((height * profile)[:, None], shape),
-                 tone=np.broadcast_to(tone[:, None], shape))
+    canvas.paint(
+        box,
+        name,
+        colour,
+        np.broadcast_to((height * profile)[:, None], shape),
+        tone=np.broadcast_to(tone[:, None], shape),
+    )
 
 
 def _glass(canvas, box, look, draws, arch="flat", depth=-0.16, bars=None):
@@ -582,8 +592,10 @@ def _shop(canvas, box, look, draws, sign):
         if high < 1:
             continue
         # Wares on display: blobs of warm light with a little colour in a dim room.
-        pieces = [_clouds(1.2)[int(a * 480) :, int(b * 480) :][:24, :24]
-                  for a, b in draws[4:10].reshape(3, 2)]
+        pieces = [
+            _clouds(1.2)[int(a * 480) :, int(b * 480) :][:24, :24]
+            for a, b in draws[4:10].reshape(3, 2)
+        ]
         tint = np.stack([pieces[0] + 0.25 * piece for piece in pieces])
         wares = raster.resize(np.clip(0.2 + 0.12 * tint, 0.01, 0.7), high, wide)
         wares = np.moveaxis(wares, 0, -1) * [1.15, 1.0, 0.8]
@@ -606,8 +618,12 @@ def _awning(canvas, box, colour, draws):
     tone = (0.85 + 0.25 * slope)[:, None, None]
     hem = max(1, rows // 5)
     tone[-hem:] *= 0.72
-    canvas.paint(box, "awning", line[None] * tone,
-                 np.broadcast_to((0.1 + 1.0 * slope)[:, None], (rows, columns)))
+    canvas.paint(
+        box,
+        "awning",
+        line[None] * tone,
+        np.broadcast_to((0.1 + 1.0 * slope)[:, None], (rows, columns)),
+    )
 
 
 def _foliage(canvas, dice, box, colour, ragged=0.3, height=1.5, gaps=0.0, rooted=False):
@@ -646,11 +662,18 @@ def _look(dice):
     """Colours, materials and habits of one building."""
     age = dice.pick(("old", "old", "old", "plain", "plain", "modern"))
     ornate = age == "old"
-    walls = dice.pick(("plaster", "plaster", "plaster", "brick", "stone") if age != "modern"
-                      else ("plaster", "plaster", "panels", "brick", "boards"))
-    surface = {"plaster": "plaster", "brick": dice.pick(("brick", "brick", "old brick")),
-               "stone": dice.pick(("blocks", "blocks", "rubble")), "panels": "panels",
-               "boards": "boards"}[walls]
+    walls = dice.pick(
+        ("plaster", "plaster", "plaster", "brick", "stone")
+        if age != "modern"
+        else ("plaster", "plaster", "panels", "brick", "boards")
+    )
+    surface = {
+        "plaster": "plaster",
+        "brick": dice.pick(("brick", "brick", "old brick")),
+        "stone": dice.pick(("blocks", "blocks", "rubble")),
+        "panels": "panels",
+        "boards": "boards",
+    }[walls]
     table = {"brick": BRICK, "stone": STONE, "panels": STONE}.get(walls, PLASTER)
     wall = dice.colour(table)
     trim = dice.colour(TRIM)
@@ -660,7 +683,8 @@ def _look(dice):
     ground = dice.pick(("same", "same", "rustic", "bands", "blocks", "painted"))
     ground_surface = {"same": surface, "painted": "plaster"}.get(ground, ground)
     ground_wall = {"same": wall, "painted": dice.colour(PLASTER) * 0.8}.get(
-        ground, (wall * 0.85) if dice.chance(0.5) else dice.colour(STONE))
+        ground, (wall * 0.85) if dice.chance(0.5) else dice.colour(STONE)
+    )
     cornice = dice.between(0.4, 0.8) if ornate else dice.between(0.18, 0.45)
     roofs = ("flat", "mansard", "mansard", "pitched", "pitched", "gable", "attic")
     return SimpleNamespace(
@@ -724,8 +748,9 @@ def _axes(look, count):
 def _mass(dice, floors):
     """Heights of the storeys in metres, from the street up, and the pitch of the axes."""
     upper = dice.between(2.9, 3.7)
-    heights = [dice.between(3.3, 4.6)] + [upper * (1 + 0.02 * dice.normal()) for _ in
-                                          range(floors - 1)]
+    heights = [dice.between(3.3, 4.6)] + [
+        upper * (1 + 0.02 * dice.normal()) for _ in range(floors - 1)
+    ]
     last = dice.between(0.78, 1.0)
     if floors > 2:
         heights[-1] *= last
@@ -776,12 +801,17 @@ class _Facade:
         if self.roof == "pitched":
             inset *= 2.2
         for x, up, wide in chimneys[: 0 if self.roof == "gable" else look.chimneys]:
-            middle = self.x0 + inset * (self.x1 - self.x0) + x * (1 - 2 * inset) * (
-                self.x1 - self.x0)
+            middle = (
+                self.x0 + inset * (self.x1 - self.x0) + x * (1 - 2 * inset) * (self.x1 - self.x0)
+            )
             half = canvas.length(0.35 + 0.5 * wide)
             rise = canvas.length(0.6 + 0.8 * up)
-            box = (int(middle) - half, top - rise, int(middle) + half,
-                   self.eaves if flat else top + canvas.length(0.4))
+            box = (
+                int(middle) - half,
+                top - rise,
+                int(middle) + half,
+                self.eaves if flat else top + canvas.length(0.4),
+            )
             cap = (box[0], box[1], box[2], box[1] + canvas.length(0.12))
             _wall(canvas, dice, box, "roof", stack, "brick", self.depth - 1.0)
             canvas.paint(cap, "roof", _linear((120, 112, 104)), self.depth - 0.9)
@@ -789,14 +819,21 @@ class _Facade:
         rows, columns = canvas.shape(box)
         mask = _polygon(rows, columns, [(inset, 0), (1 - inset, 0), (1, 1), (0, 1)])
         steep = 0.35 if self.roof == "mansard" else 0.9
-        back = self.depth - 0.1 - steep * look.roof_height * _ramp(
-            1, 0, rows)[:, None]
+        back = self.depth - 0.1 - steep * look.roof_height * _ramp(1, 0, rows)[:, None]
         if self.roof in ("mansard", "pitched"):
-            _wall(canvas, dice, box, "roof", tiles, look.roof_surface,
-                  np.broadcast_to(back, (rows, columns)), mask, worn=1.6)
+            _wall(
+                canvas,
+                dice,
+                box,
+                "roof",
+                tiles,
+                look.roof_surface,
+                np.broadcast_to(back, (rows, columns)),
+                mask,
+                worn=1.6,
+            )
             ridge = (box[0], top, box[2], top + canvas.length(0.14))
-            canvas.paint(ridge, None, tiles * 0.6, None,
-                         mask=mask[: canvas.shape(ridge)[0]])
+            canvas.paint(ridge, None, tiles * 0.6, None, mask=mask[: canvas.shape(ridge)[0]])
         draws = dice(len(self.axes), 10)
         lift, wide = dice.between(0.2, 0.5), dice.between(0.8, 1.15)
         gabled = dice.chance(0.6)
@@ -818,13 +855,25 @@ class _Facade:
         canvas.paint(box, "roof", look.tiles * 0.8, self.depth + 0.35, mask=slopes)
         box = (self.x0, self.eaves - high, self.x1, self.eaves)
         rows, columns = canvas.shape(box)
-        _wall(canvas, dice, box, self.body, look.wall, look.surface, self.depth,
-              _polygon(rows, columns, [(0.5, 0.05), (0.96, 1), (0.04, 1)]))
+        _wall(
+            canvas,
+            dice,
+            box,
+            self.body,
+            look.wall,
+            look.surface,
+            self.depth,
+            _polygon(rows, columns, [(0.5, 0.05), (0.96, 1), (0.04, 1)]),
+        )
         half = canvas.length(0.45)
         middle = (self.x0 + self.x1) // 2
         foot = self.eaves - canvas.length(0.25 * look.roof_height)
-        window = (middle - half, foot - canvas.length(0.5 * look.roof_height, 2), middle + half,
-                  foot)
+        window = (
+            middle - half,
+            foot - canvas.length(0.5 * look.roof_height, 2),
+            middle + half,
+            foot,
+        )
         _glass(canvas, window, look, draws, look.arch, self.depth - 0.16)
 
     def _dormer(self, x, lift, wide, gabled, draws):
@@ -836,14 +885,24 @@ class _Facade:
         box = (left, bottom - high, left + width, bottom)
         if self.roof == "pitched":
             high = max(1, int(high * 0.6))
-            _glass(canvas, (left, bottom - 2 * high, left + width, bottom - high), look, draws,
-                   depth=self.depth - 0.7, bars=(1, 1, None))
+            _glass(
+                canvas,
+                (left, bottom - 2 * high, left + width, bottom - high),
+                look,
+                draws,
+                depth=self.depth - 0.7,
+                bars=(1, 1, None),
+            )
             return
         rim = canvas.length(0.14)
         cheeks = _grow(box, rim, rim, rim, 0)
         canvas.paint(cheeks, "decoration", look.trim * 0.95, self.depth - 0.15)
-        cap = (cheeks[0] - rim, cheeks[1] - canvas.length(0.5 if gabled else 0.18),
-               cheeks[2] + rim, cheeks[1])
+        cap = (
+            cheeks[0] - rim,
+            cheeks[1] - canvas.length(0.5 if gabled else 0.18),
+            cheeks[2] + rim,
+            cheeks[1],
+        )
         rows, columns = canvas.shape(cap)
         mask = _polygon(rows, columns, [(0.5, 0), (1, 1), (0, 1)]) if gabled else None
         canvas.paint(cap, "roof", look.tiles * 0.9, self.depth + 0.1, mask=mask)
@@ -853,16 +912,36 @@ class _Facade:
     def _walls(self):
         canvas, dice, look = self.canvas, self.dice, self.look
         first = canvas.px(self.lines[1])
-        _wall(canvas, dice, (self.x0, self.eaves, self.x1, first), self.body, look.wall,
-              look.surface, self.depth)
-        _wall(canvas, dice, (self.x0, first, self.x1, self.street), self.body, look.ground_wall,
-              look.ground_surface, self.depth + 0.03)
+        _wall(
+            canvas,
+            dice,
+            (self.x0, self.eaves, self.x1, first),
+            self.body,
+            look.wall,
+            look.surface,
+            self.depth,
+        )
+        _wall(
+            canvas,
+            dice,
+            (self.x0, first, self.x1, self.street),
+            self.body,
+            look.ground_wall,
+            look.ground_surface,
+            self.depth + 0.03,
+        )
         base = canvas.length(0.5)
         if look.has_base:
-            canvas.paint((self.x0, self.street - base, self.x1, self.street), self.body,
-                         None, self.depth + 0.08)
-            canvas.stain((self.x0, self.street - base, self.x1, self.street),
-                         np.full(canvas.shape((self.x0, 0, self.x1, base)), 0.4))
+            canvas.paint(
+                (self.x0, self.street - base, self.x1, self.street),
+                self.body,
+                None,
+                self.depth + 0.08,
+            )
+            canvas.stain(
+                (self.x0, self.street - base, self.x1, self.street),
+                np.full(canvas.shape((self.x0, 0, self.x1, base)), 0.4),
+            )
         # Rain splashes the foot of a wall.
         foot = (self.x0, self.street - canvas.length(1.4), self.x1, self.street)
         rows, columns = canvas.shape(foot)
@@ -874,10 +953,13 @@ class _Facade:
                 more = wide if k % 2 else max(1, wide // 2)
                 if more == wide // 2 and wide == 1:
                     continue
-                for box in ((self.x0, y, self.x0 + more, min(y + high, self.street)),
-                            (self.x1 - more, y, self.x1, min(y + high, self.street))):
-                    canvas.paint(box, "decoration", look.trim * (0.92 + 0.1 * (k % 3)),
-                                 self.depth + 0.05)
+                for box in (
+                    (self.x0, y, self.x0 + more, min(y + high, self.street)),
+                    (self.x1 - more, y, self.x1, min(y + high, self.street)),
+                ):
+                    canvas.paint(
+                        box, "decoration", look.trim * (0.92 + 0.1 * (k % 3)), self.depth + 0.05
+                    )
         if look.pilasters and "oriel" not in self.kinds:
             wide = canvas.length(0.34)
             for k in range(len(self.axes) + 1):
@@ -885,8 +967,12 @@ class _Facade:
                 shaft = (x - wide // 2, self.eaves, x - wide // 2 + wide, first)
                 rows, columns = canvas.shape(shaft)
                 round_off = 1 - 0.25 * _ramp(-1, 1, columns) ** 2
-                canvas.paint(shaft, "pillar", np.broadcast_to(
-                    look.trim * round_off[None, :, None], (rows, columns, 3)), self.depth + 0.12)
+                canvas.paint(
+                    shaft,
+                    "pillar",
+                    np.broadcast_to(look.trim * round_off[None, :, None], (rows, columns, 3)),
+                    self.depth + 0.12,
+                )
                 for y in (self.eaves + canvas.length(look.cornice), first - canvas.length(0.3)):
                     foot = (shaft[0], y, shaft[2], y + canvas.length(0.3))
                     canvas.paint(foot, "pillar", look.trim * 1.08, self.depth + 0.2)
@@ -899,19 +985,30 @@ class _Facade:
         canvas, look = self.canvas, self.look
         half = max(2, canvas.px(0.42 * self.bay))
         middle = canvas.px(x)
-        box = (middle - half, canvas.px(self.lines[-1]) + canvas.length(look.cornice + 0.1),
-               middle + half, canvas.px(self.lines[1]) - canvas.length(0.15))
+        box = (
+            middle - half,
+            canvas.px(self.lines[-1]) + canvas.length(look.cornice + 0.1),
+            middle + half,
+            canvas.px(self.lines[1]) - canvas.length(0.15),
+        )
         rows, columns = canvas.shape(box)
         # Its sides turn away from the street.
-        turn = np.interp(_ramp(-1, 1, columns), [-1, -0.7, -0.69, 0.69, 0.7, 1],
-                         [0.8, 0.8, 1.04, 1.04, 0.86, 0.86])
+        turn = np.interp(
+            _ramp(-1, 1, columns),
+            [-1, -0.7, -0.69, 0.69, 0.7, 1],
+            [0.8, 0.8, 1.04, 1.04, 0.86, 0.86],
+        )
         patch = np.broadcast_to(look.wall * turn[None, :, None], (rows, columns, 3))
         canvas.paint(box, self.body, patch, self.depth + 0.55)
-        console = (box[0] + half // 4, box[3], box[2] - half // 4,
-                   box[3] + canvas.length(0.35))
+        console = (box[0] + half // 4, box[3], box[2] - half // 4, box[3] + canvas.length(0.35))
         _ledge(canvas, console, "decoration", look.trim, self.depth + 0.5)
-        _ledge(canvas, (box[0], box[1], box[2], box[1] + canvas.length(0.2)), "cornice",
-               look.trim, self.depth + 0.65)
+        _ledge(
+            canvas,
+            (box[0], box[1], box[2], box[1] + canvas.length(0.2)),
+            "cornice",
+            look.trim,
+            self.depth + 0.65,
+        )
 
     # ----------------------------------------------------------------------------------- floors
     def _floor(self, floor):
@@ -920,8 +1017,11 @@ class _Facade:
         last = floor == len(self.heights) - 1
         row = dice(3)
         draws = dice(len(self.axes), 3, 24)
-        if (look.bands == "every" or (look.bands == "first" and floor == 1)
-                or (look.bands == "top" and last and floor > 1)):
+        if (
+            look.bands == "every"
+            or (look.bands == "first" and floor == 1)
+            or (look.bands == "top" and last and floor > 1)
+        ):
             thick = canvas.length(0.3 if floor == 1 else 0.2)
             box = (self.x0, line - thick // 2, self.x1, line - thick // 2 + thick)
             _ledge(canvas, box, "cornice", look.trim, self.depth + 0.18)
@@ -936,8 +1036,10 @@ class _Facade:
         look, count = self.look, len(self.axes)
         middle = count // 2
         chosen = {
-            "none": (), "middle": (middle,) if floor == 1 else (),
-            "some": tuple(range(floor % 2, count, 2)), "every": tuple(range(count)),
+            "none": (),
+            "middle": (middle,) if floor == 1 else (),
+            "some": tuple(range(floor % 2, count, 2)),
+            "every": tuple(range(count)),
             "running": tuple(range(count)) if floor in (1, len(self.heights) - 1) else (),
             "columns": (middle,) if count < 4 else (1, count - 2),
         }[look.balconies]
@@ -994,8 +1096,14 @@ class _Facade:
                 down = min(down, box[3] - box[1])
                 rolled = (box[0], box[1], box[2], box[1] + down)
                 mask = _arch(arch, *canvas.shape(box))
-                _slats(canvas, rolled, look.cloth * 0.9, out - 0.08, draws[0, 22],
-                       None if mask is None else mask[: canvas.shape(rolled)[0]])
+                _slats(
+                    canvas,
+                    rolled,
+                    look.cloth * 0.9,
+                    out - 0.08,
+                    draws[0, 22],
+                    None if mask is None else mask[: canvas.shape(rolled)[0]],
+                )
         if look.sills and not french:
             over = canvas.length(0.1) if around[2] - around[0] > 2 else 0
             sill = (around[0] - over, y1, around[2] + over, y1 + canvas.length(0.13))
@@ -1004,13 +1112,20 @@ class _Facade:
             if look.boxes and draws[0, 19] < 0.6:
                 self._flowers(sill, draws[0])
         if look.shutters and kind == "single":
-            wide = max(1, min((around[2] - around[0] + 1) // 2,
-                              (canvas.px(self.bay) - (around[2] - around[0])) // 2))
+            wide = max(
+                1,
+                min(
+                    (around[2] - around[0] + 1) // 2,
+                    (canvas.px(self.bay) - (around[2] - around[0])) // 2,
+                ),
+            )
             if draws[0, 18] < 0.08:
                 _slats(canvas, around, look.shutter, self.depth - 0.05, draws[0, 17])
             else:
-                for box in ((around[0] - wide, y0, around[0], y1),
-                            (around[2], y0, around[2] + wide, y1)):
+                for box in (
+                    (around[0] - wide, y0, around[0], y1),
+                    (around[2], y0, around[2] + wide, y1),
+                ):
                     _slats(canvas, box, look.shutter, self.depth + 0.06, draws[0, 17])
 
     def _flowers(self, sill, draws):
@@ -1033,8 +1148,13 @@ class _Facade:
         if rim:
             for box in boxes if arch != "flat" else [around]:
                 grown = _grow(box, rim, rim, rim, 0)
-                canvas.paint(grown, "decoration", trim, self.depth + 0.05,
-                             mask=_arch(arch, *canvas.shape(grown)))
+                canvas.paint(
+                    grown,
+                    "decoration",
+                    trim,
+                    self.depth + 0.05,
+                    mask=_arch(arch, *canvas.shape(grown)),
+                )
         hood = look.hoods[0 if floor == 1 else 1]
         if look.alternate and hood in ("triangle", "segment"):
             hood = ("triangle", "segment")[k % 2]
@@ -1045,8 +1165,12 @@ class _Facade:
         foot = y0 - rim - canvas.length(0.08)
         if hood == "key":
             wide = canvas.length(0.2)
-            box = (middle - wide // 2, y0 - rim - canvas.length(0.18), middle - wide // 2 + wide,
-                   y0 + canvas.length(0.05))
+            box = (
+                middle - wide // 2,
+                y0 - rim - canvas.length(0.18),
+                middle - wide // 2 + wide,
+                y0 + canvas.length(0.05),
+            )
             canvas.paint(box, "decoration", trim * 1.1, self.depth + 0.14)
         elif hood == "lintel":
             box = (around[0] - reach, foot - canvas.length(0.17), around[2] + reach, foot)
@@ -1064,8 +1188,12 @@ class _Facade:
             canvas.paint(box, "decoration", trim, self.depth + 0.24, mask=mask)
             canvas.paint(box, None, trim * 0.86, self.depth + 0.08, mask=inner)
         if look.panels and not french:
-            box = (around[0], y1 + canvas.length(0.28), around[2],
-                   y1 + canvas.length(0.28) + canvas.length(0.34))
+            box = (
+                around[0],
+                y1 + canvas.length(0.28),
+                around[2],
+                y1 + canvas.length(0.28) + canvas.length(0.34),
+            )
             canvas.paint(box, "decoration", trim * 0.94, self.depth + 0.04)
             if box[3] - box[1] > 2 and box[2] - box[0] > 2:
                 canvas.paint(_grow(box, -1, -1, -1, -1), None, trim * 0.84, self.depth)
@@ -1076,7 +1204,8 @@ class _Facade:
         if not chosen:
             return
         half = 0.5 * min(look.window, 0.56 * self.bay) + (
-            0.32 if look.age != "modern" else 0.42 * self.bay - 0.3)
+            0.32 if look.age != "modern" else 0.42 * self.bay - 0.3
+        )
         groups = [chosen] if look.balconies == "running" else [[k] for k in chosen]
         for group in groups:
             more = 0.3 if self.kinds[group[0]] == "pair" else 0
@@ -1091,8 +1220,12 @@ class _Facade:
             if look.age == "old" and look.railing != "glass":
                 wide = canvas.length(0.18)
                 for x in (left + wide // 2, right - wide - wide // 2):
-                    canvas.paint((x, line + slab, x + wide, line + slab + canvas.length(0.35)),
-                                 "decoration", look.trim * 0.8, self.depth + 0.4)
+                    canvas.paint(
+                        (x, line + slab, x + wide, line + slab + canvas.length(0.35)),
+                        "decoration",
+                        look.trim * 0.8,
+                        self.depth + 0.4,
+                    )
 
     # -------------------------------------------------------------------------------------- top
     def _top(self):
@@ -1104,8 +1237,13 @@ class _Facade:
         if self.roof == "attic":
             wall = (self.x0, self.eaves - canvas.length(0.9), self.x1, self.eaves)
             _wall(canvas, self.dice, wall, self.body, look.wall, look.surface, self.depth - 0.05)
-            _ledge(canvas, (wall[0], wall[1], wall[2], wall[1] + canvas.length(0.15)), "cornice",
-                   look.trim, self.depth + 0.05)
+            _ledge(
+                canvas,
+                (wall[0], wall[1], wall[2], wall[1] + canvas.length(0.15)),
+                "cornice",
+                look.trim,
+                self.depth + 0.05,
+            )
         _ledge(canvas, box, "cornice", look.trim, self.depth + look.out)
         below = (self.x0, box[1], self.x1, box[3])
         _streaks(canvas, below, 0.8, 0.2, 0.61)
@@ -1113,8 +1251,12 @@ class _Facade:
             wide, high = canvas.length(0.2), canvas.length(0.28)
             step = max(2 * wide, canvas.length(0.55))
             for x in range(self.x0 + wide // 2, self.x1 - wide + 1, step):
-                canvas.paint((x, box[3], x + wide, box[3] + high), "decoration",
-                             look.trim * 0.92, self.depth + 0.3)
+                canvas.paint(
+                    (x, box[3], x + wide, box[3] + high),
+                    "decoration",
+                    look.trim * 0.92,
+                    self.depth + 0.3,
+                )
 
     # ------------------------------------------------------------------------------ ground floor
     def _ground_floor(self):
@@ -1143,8 +1285,12 @@ class _Facade:
             for k in range(len(self.axes) + 1):
                 if look.age == "old" and k % 2 == 0:
                     x = canvas.px(self.axes[0] + (k - 0.5) * self.bay) - wide // 2
-                    canvas.paint((x, canvas.px(top), x + wide, self.street), "pillar",
-                                 look.trim * 0.9, self.depth + 0.2)
+                    canvas.paint(
+                        (x, canvas.px(top), x + wide, self.street),
+                        "pillar",
+                        look.trim * 0.9,
+                        self.depth + 0.2,
+                    )
 
     def _entrance(self, x, high, draws):
         canvas, look = self.canvas, self.look
@@ -1155,11 +1301,20 @@ class _Facade:
         if look.portal:
             rim = canvas.length(0.24)
             grown = _grow(box, rim, rim, rim, 0)
-            canvas.paint(grown, "decoration", look.trim, self.depth + 0.12,
-                         mask=_arch(look.door_arch, *canvas.shape(grown)))
+            canvas.paint(
+                grown,
+                "decoration",
+                look.trim,
+                self.depth + 0.12,
+                mask=_arch(look.door_arch, *canvas.shape(grown)),
+            )
             if look.door_arch == "flat" and look.age == "old":
-                ledge = (grown[0] - rim // 2, grown[1] - canvas.length(0.2), grown[2] + rim // 2,
-                         grown[1])
+                ledge = (
+                    grown[0] - rim // 2,
+                    grown[1] - canvas.length(0.2),
+                    grown[2] + rim // 2,
+                    grown[1],
+                )
                 _ledge(canvas, ledge, "decoration", look.trim, self.depth + 0.35)
         _door(canvas, box, look, draws, look.door_arch)
 
@@ -1174,8 +1329,13 @@ class _Facade:
         if look.surround:
             rim = canvas.length(look.surround)
             grown = _grow(box, rim, rim, rim, 0)
-            canvas.paint(grown, "decoration", look.trim * 0.95, self.depth + 0.07,
-                         mask=_arch(arch, *canvas.shape(grown)))
+            canvas.paint(
+                grown,
+                "decoration",
+                look.trim * 0.95,
+                self.depth + 0.07,
+                mask=_arch(arch, *canvas.shape(grown)),
+            )
         _glass(canvas, box, look, draws, arch, self.depth - 0.16)
         if look.sills:
             over = canvas.length(0.1) if wide > 2 else 0
@@ -1192,8 +1352,12 @@ class _Facade:
             x = self.left + draws[0] * (self.right - self.left)
             top = self.lines[0] - (0.4 + 0.6 * draws[1]) * (self.lines[0] - self.lines[-1])
             half = 1.5 + 2.5 * draws[2]
-            box = (max(canvas.px(x - half), self.x0), canvas.px(top),
-                   min(canvas.px(x + half), self.x1), self.street)
+            box = (
+                max(canvas.px(x - half), self.x0),
+                canvas.px(top),
+                min(canvas.px(x + half), self.x1),
+                self.street,
+            )
             _foliage(canvas, self.dice, box, colour, 0.35, self.depth + 0.2, 0.6, rooted=True)
 
 
@@ -1203,8 +1367,13 @@ def _scene(dice, size):
     floors = dice.pick((2, 3, 3, 3, 4, 4, 4, 5, 5, 6))
     look = _look(dice)
     heights, bay = _mass(dice, floors)
-    roof = 0.3 if look.roof == "flat" else 1.2 if look.roof == "attic" else (
-        1.35 * look.roof_height + 0.2)
+    roof = (
+        0.3
+        if look.roof == "flat"
+        else 1.2
+        if look.roof == "attic"
+        else (1.35 * look.roof_height + 0.2)
+    )
     strip = dice.between(0.5, 1.6)
     sky = dice.between(0.3, 2.6)
     if dice.chance(0.2):  # the picture ends below the eaves
@@ -1229,8 +1398,9 @@ def _scene(dice, size):
             continue
         if beside:
             place = middle.right if side else middle.left - pitch * many
-            facade = _Facade(canvas, dice, other, tall, pitch, place, many, street, "background",
-                             step)
+            facade = _Facade(
+                canvas, dice, other, tall, pitch, place, many, street, "background", step
+            )
             if not side:  # its far end is cut by the picture, not its party wall
                 shift = middle.left - facade.right
                 facade.left, facade.right = facade.left + shift, middle.left
@@ -1243,9 +1413,15 @@ def _scene(dice, size):
             x = middle.left - 0.6 * room if side == 0 else middle.right + 0.6 * room
             half = room * (0.5 + 0.3 * tree[0])
             top = street - (3.0 + 6.0 * tree[1])
-            _foliage(canvas, dice, (canvas.px(x - half), canvas.px(top), canvas.px(x + half),
-                                    canvas.px(street + 0.4)), leaves, 0.25, -0.5,
-                     rooted=tree[2] < 0.6)
+            _foliage(
+                canvas,
+                dice,
+                (canvas.px(x - half), canvas.px(top), canvas.px(x + half), canvas.px(street + 0.4)),
+                leaves,
+                0.25,
+                -0.5,
+                rooted=tree[2] < 0.6,
+            )
     middle.paint()
     _ground(canvas, dice, street)
     _plants(canvas, dice, street, metres)
@@ -1275,17 +1451,34 @@ def _plants(canvas, dice, street, metres):
         half, high = 1.2 + 1.3 * draws[2], 2.4 + 2.4 * draws[3]
         top = street - 2.0 - high
         trunk = canvas.length(0.22)
-        stem = (canvas.px(x) - trunk // 2, canvas.px(top + 0.7 * high),
-                canvas.px(x) - trunk // 2 + trunk, canvas.px(street + 0.2))
+        stem = (
+            canvas.px(x) - trunk // 2,
+            canvas.px(top + 0.7 * high),
+            canvas.px(x) - trunk // 2 + trunk,
+            canvas.px(street + 0.2),
+        )
         canvas.paint(stem, "foliage", _linear((74, 62, 52)), 1.4)
-        _foliage(canvas, dice, (canvas.px(x - half), canvas.px(top), canvas.px(x + half),
-                                canvas.px(top + high)), colour, 0.4, gaps=0.5)
+        _foliage(
+            canvas,
+            dice,
+            (canvas.px(x - half), canvas.px(top), canvas.px(x + half), canvas.px(top + high)),
+            colour,
+            0.4,
+            gaps=0.5,
+        )
     elif kind < 0.24:
         for k in range(1 + int(2 * draws[5])):
             x, half = metres * draws[k], 0.6 + 1.6 * draws[k + 2]
             top = street - 0.5 - 0.9 * draws[4]
-            _foliage(canvas, dice, (canvas.px(x - half), canvas.px(top), canvas.px(x + half),
-                                    canvas.px(street + 0.3)), colour, 0.25, 1.0, rooted=True)
+            _foliage(
+                canvas,
+                dice,
+                (canvas.px(x - half), canvas.px(top), canvas.px(x + half), canvas.px(street + 0.3)),
+                colour,
+                0.25,
+                1.0,
+                rooted=True,
+            )
 
 
 # ----------------------------------------------------------------------------------------- light

@@ -29,8 +29,9 @@ def list_images(folder: str | PathLike) -> list[Path]:
     return parts.listing(Path(folder))[0]
 
 
-def read_folder(folder: str | PathLike, split: str, size: int | None, name: str,
-                classes: tuple[str, ...] = ()) -> Domain:
+def read_folder(
+    folder: str | PathLike, split: str, size: int | None, name: str, classes: tuple[str, ...] = ()
+) -> Domain:
     """Read one domain from a folder or an .npz file.
 
     The images lie in the folder itself, or in its folders (or archives) `train` and `test`, or
@@ -83,8 +84,9 @@ def read_domains(folder: Path, split: str, size: int | None) -> list[Domain]:
     return [_with_left_out(domains[0], _beside(folder, used)), *domains[1:]]
 
 
-def read_paths(paths: Sequence[Path], split: str, size: int | None,
-               named: Sequence[Path] | None = None) -> list[Domain]:
+def read_paths(
+    paths: Sequence[Path], split: str, size: int | None, named: Sequence[Path] | None = None
+) -> list[Domain]:
     """Read `folder:PATH[,PATH...]`: CycleGAN's layout, or one domain per path.
 
     Args:
@@ -181,8 +183,10 @@ def _read(place, split, size, name, classes):
         raise UserError(f"{place}: holds no images; put {' '.join(images.EXTENSIONS)} files there")
     names = classes or parts.in_order(groups)
     if strangers := set(groups) - set(names):
-        raise UserError(f"{place / min(strangers)}: is no class of this set, which has "
-                        f"{', '.join(names)}; rename it or move it away")
+        raise UserError(
+            f"{place / min(strangers)}: is no class of this set, which has "
+            f"{', '.join(names)}; rename it or move it away"
+        )
     counts = [len(groups.get(label, ())) for label in names]
     labels = np.repeat(np.arange(len(names), dtype=np.int32), counts)
     paths = [path for label in names for path in groups.get(label, ())]

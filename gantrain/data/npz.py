@@ -40,6 +40,7 @@ def read_npz(path: Path, split: str) -> tuple[np.ndarray, np.ndarray | None]:
     Raises:
       UserError: the archive is damaged, pickled, or holds something else.
     """
+
     def read(archive):
         names = (f"x_{split}", f"y_{split}") if f"x_{split}" in archive else ("images", "labels")
         if names[0] not in archive:
@@ -84,8 +85,10 @@ def in_range(labels: np.ndarray, count: int, path: Path) -> np.ndarray:
     """Labels of a known set, refused unless they are its class numbers from 0 on."""
     if labels.min() < 0 or labels.max() >= count:
         wrong = labels[(labels < 0) | (labels >= count)][0]
-        raise UserError(f"{path}: has a label {wrong}, and the classes of this set are 0 to "
-                        f"{count - 1}; number them so")
+        raise UserError(
+            f"{path}: has a label {wrong}, and the classes of this set are 0 to "
+            f"{count - 1}; number them so"
+        )
     return labels
 
 

@@ -117,8 +117,13 @@ def read_parallel(folder: Path, split: str, size: int | None) -> list[Domain]:
     train = _both(folder, layout, "train")
     # In every layout, what is read are folders of these.
     used = {*train, *(test or ()), *(path.parent for path in train)}
-    left_out = sum((parts.listing(place, {path.name for path in used if path.parent == place})[1]
-                    for place in {folder, *(path.parent for path in train)}), Counter[str]())
+    left_out = sum(
+        (
+            parts.listing(place, {path.name for path in used if path.parent == place})[1]
+            for place in {folder, *(path.parent for path in train)}
+        ),
+        Counter[str](),
+    )
 
     def read(both):
         listed = [parts.listing(place) for place in both]
@@ -137,8 +142,9 @@ def read_parallel(folder: Path, split: str, size: int | None) -> list[Domain]:
     return paired_files(whole, whole if split == "train" else read(test), **of)
 
 
-def match(inputs: Mapping[Any, Path],
-          targets: Mapping[Any, list[Path]]) -> list[tuple[Path, list[Path]]]:
+def match(
+    inputs: Mapping[Any, Path], targets: Mapping[Any, list[Path]]
+) -> list[tuple[Path, list[Path]]]:
     """Put inputs and targets of equal keys together.
 
     Args:
@@ -161,9 +167,13 @@ def match(inputs: Mapping[Any, Path],
     return [(path, targets[key]) for key, path in inputs.items()]
 
 
-def parted_files(pairs: Sequence[tuple[Path, list[Path]]], split: str,
-                 test: np.ndarray | None = None, labels: np.ndarray | None = None,
-                 **of) -> list[Domain]:
+def parted_files(
+    pairs: Sequence[tuple[Path, list[Path]]],
+    split: str,
+    test: np.ndarray | None = None,
+    labels: np.ndarray | None = None,
+    **of,
+) -> list[Domain]:
     """`paired_files` of the train or test part of pairs.
 
     Args:
@@ -186,10 +196,15 @@ def parted_files(pairs: Sequence[tuple[Path, list[Path]]], split: str,
     return paired_files(training, asked, labels=labels, **of)
 
 
-def paired_files(training: Sequence[tuple[Path, list[Path]]],
-                 pairs: Sequence[tuple[Path, list[Path]]], size: int | None, names: tuple[str, ...],
-                 labels: np.ndarray | None = None, classes: tuple[str, ...] = (),
-                 left_out: Mapping[str, int] | tuple[()] = ()) -> list[Domain]:
+def paired_files(
+    training: Sequence[tuple[Path, list[Path]]],
+    pairs: Sequence[tuple[Path, list[Path]]],
+    size: int | None,
+    names: tuple[str, ...],
+    labels: np.ndarray | None = None,
+    classes: tuple[str, ...] = (),
+    left_out: Mapping[str, int] | tuple[()] = (),
+) -> list[Domain]:
     """Two paired domains of image files.
 
     Args:

@@ -63,9 +63,12 @@ class Palette(NamedTuple):
         gray = not np.ptp(used, axis=1).any()
         free: list[tuple] = [(v, v, v) for v in (0, *range(255, 0, -1))]
         free += [] if gray else list(itertools.product((255, 0), repeat=3))
-        void = self.colours[len(self.classes):].tolist() or [
-            c for c in free if (np.abs(used - c).max(-1) > 2 * self.noise).all()] or free
-        return np.array([*self.colours[:len(self.classes)].tolist(), void[0]], np.uint8)
+        void = (
+            self.colours[len(self.classes) :].tolist()
+            or [c for c in free if (np.abs(used - c).max(-1) > 2 * self.noise).all()]
+            or free
+        )
+        return np.array([*self.colours[: len(self.classes)].tolist(), void[0]], np.uint8)
 
     def to_json(self) -> dict:
         """What `domains.json` keeps."""
@@ -121,7 +124,7 @@ class Palette(NamedTuple):
         known = (pixels >= 0) & (pixels <= 255) & (pixels == np.floor(pixels))
         if alpha is not None:
             known &= alpha[..., None] > 0
-        return np.where(known, pixels, self.shown[-1, :pixels.shape[-1]]).astype(np.uint8)
+        return np.where(known, pixels, self.shown[-1, : pixels.shape[-1]]).astype(np.uint8)
 
     def classify(self, pixels: np.ndarray) -> np.ndarray:
         """The class of every pixel of one label map, at the size at which its file holds it.
@@ -195,10 +198,11 @@ class Palette(NamedTuple):
             uint8 [..., height, width, 3 or 1].
         """
         *leading, old_height, old_width, channels = pixels.shape
-        maps = [majority(self.classify(p), height, width)
-                for p in pixels.reshape(-1, old_height, old_width, channels)]
-        return self.shown[np.stack(maps)][..., :channels].reshape(
-            *leading, height, width, channels)
+        maps = [
+            majority(self.classify(p), height, width)
+            for p in pixels.reshape(-1, old_height, old_width, channels)
+        ]
+        return self.shown[np.stack(maps)][..., :channels].reshape(*leading, height, width, channels)
 
     def exact(self, pictures: np.ndarray, height: int, width: int) -> np.ndarray:
         """`scaled` of float32 pictures in [-1, 1]."""
@@ -211,9 +215,15 @@ class Palette(NamedTuple):
         Args:
             domain: `gantrain.data.domain.Domain`; its first images are looked at.
         """
-        pixels = np.concatenate([np.zeros((0, 3), np.uint8), *(
-            np.broadcast_to(p, (*p.shape[:2], 3)).reshape(-1, 3)
-            for p in domain.unscaled(_LOOKED_AT, self))])
+        pixels = np.concatenate(
+            [
+                np.zeros((0, 3), np.uint8),
+                *(
+                    np.broadcast_to(p, (*p.shape[:2], 3)).reshape(-1, 3)
+                    for p in domain.unscaled(_LOOKED_AT, self)
+                ),
+            ]
+        )
         _, off = self._nearest(pixels.astype(np.int32))
         return float((off <= min(_FLAT, self.noise)).sum() / max(len(off), 1))
 
@@ -245,14 +255,16 @@ def majority(classes: np.ndarray, height: int, width: int) -> np.ndarray:
             classes = classes.take(middles, axis)
     if classes.shape == (height, width):
         return classes
-    rows, columns = (np.arange(new) * old // new
-                     for new, old in zip((height, width), classes.shape, strict=True))
+    rows, columns = (
+        np.arange(new) * old // new for new, old in zip((height, width), classes.shape, strict=True)
+    )
     picked = classes[np.ix_(rows, columns)]
     won, most = picked.copy(), np.zeros((height, width), np.float32)
     of_picked = np.zeros_like(most)
     for number in np.unique(classes):
-        share = cv2.resize((classes == number).astype(np.float32), (width, height),
-                           interpolation=cv2.INTER_AREA)
+        share = cv2.resize(
+            (classes == number).astype(np.float32), (width, height), interpolation=cv2.INTER_AREA
+        )
         won[share > most + _EVEN] = number
         of_picked[picked == number] = share[picked == number]
         most = np.maximum(most, share)
@@ -280,11 +292,14 @@ def label_palette(domain: Any, dataset: str, data_dir: str | PathLike) -> Palett
         raise UserError(
             f"--direction: domain {domain.name} of --dataset {dataset} is no label map (only "
             f"{palette.share(domain):.0%} of its pixels have a colour of the palette); take the "
-            f"other --direction, from label maps to photos, or put its colours in {FILE}")
+            f"other --direction, from label maps to photos, or put its colours in {FILE}"
+        )
     folders, named = _folders(dataset, data_dir), ", ".join(sorted(PALETTES))
     remedy = f"put {folders[0] / FILE} there" if folders else "take a paired set"
-    raise UserError(f'--dataset {dataset}: the colours of its label maps are not known; {remedy}, '
-                    f'{{"class": [r, g, b], ...}}, or use {named}')
+    raise UserError(
+        f"--dataset {dataset}: the colours of its label maps are not known; {remedy}, "
+        f'{{"class": [r, g, b], ...}}, or use {named}'
+    )
 
 
 def find_palette(dataset: str, data_dir: str | PathLike) -> Palette | None:
@@ -325,19 +340,23 @@ def read_palette(path: str | PathLike) -> Palette:
         void = entries.pop(VOID, [])
         ids = all(isinstance(colour, int) for colour in entries.values())
         # A colour alone, or a list of several; of gray levels three may be such a list.
-        one = isinstance(void, int) or (len(void) == 3 and isinstance(void[0], int)
-                                        and not (ids and len(set(void)) > 1))
+        one = isinstance(void, int) or (
+            len(void) == 3 and isinstance(void[0], int) and not (ids and len(set(void)) > 1)
+        )
         void = [void] if one else void
-        colours = np.array([[c] * 3 if isinstance(c, int) else c
-                            for c in (*entries.values(), *void)])
+        colours = np.array(
+            [[c] * 3 if isinstance(c, int) else c for c in (*entries.values(), *void)]
+        )
         wrong = colours.ndim != 2 or colours.shape[1] != 3 or len(entries) < 2
         wrong = wrong or colours.dtype.kind != "i" or colours.min() < 0 or colours.max() > 255
     except (OSError, ValueError, TypeError, AttributeError):
         wrong = True
     if wrong:
-        raise UserError(f'{path}: not a palette; {{"class": [r, g, b], ...}} or, of gray levels, '
-                        f'{{"class": 7, ...}} with two or more classes and values from 0 to 255 is '
-                        f'expected')
+        raise UserError(
+            f'{path}: not a palette; {{"class": [r, g, b], ...}} or, of gray levels, '
+            f'{{"class": 7, ...}} with two or more classes and values from 0 to 255 is '
+            f"expected"
+        )
     if len(np.unique(colours, axis=0)) < len(colours):
         raise UserError(f"{path}: a colour stands for two classes; give each its own")
     return Palette(tuple(entries), colours.astype(np.uint8), ids)

@@ -21,10 +21,7 @@ from gantrain.data.palettes import FILE as PALETTE
 from gantrain.errors import UserError
 
 # Names of the parts, the first that is there being used.
-PARTS = {
-    "train": ("train", "training"),
-    "test": ("test", "testing", "val", "valid", "validation"),
-}
+PARTS = {"train": ("train", "training"), "test": ("test", "testing", "val", "valid", "validation")}
 
 # What systems put beside files; it is not worth a word.
 _LITTER = ("thumbs.db", "desktop.ini", "__macosx", "icon\r")

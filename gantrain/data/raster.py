@@ -83,8 +83,10 @@ def _along(images, target, axis):
     if source == target:
         return images
     if source % target == 0:
-        cut = [(..., slice(j, None, source // target), *[slice(None)] * (-1 - axis))
-               for j in range(source // target)]
+        cut = [
+            (..., slice(j, None, source // target), *[slice(None)] * (-1 - axis))
+            for j in range(source // target)
+        ]
         total = sum(images[part] for part in cut[1:]) + images[cut[0]]
         return total * (target / source)
     total = 0.0
@@ -130,8 +132,11 @@ def warp(images: np.ndarray, views: np.ndarray, height: int, width: int) -> np.n
     a, b, c = views[:, 0], views[:, 1], views[:, 2]
     back = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=1)
     steps = np.arange(width), np.arange(height)[:, None]
-    x, y, z = (back[:, 0, i, None, None] * steps[0] + (back[:, 1, i, None, None] * steps[1]
-               + back[:, 2, i, None, None]) for i in range(3))
+    x, y, z = (
+        back[:, 0, i, None, None] * steps[0]
+        + (back[:, 1, i, None, None] * steps[1] + back[:, 2, i, None, None])
+        for i in range(3)
+    )
     x, y = np.clip(x / z + 1, 0, columns + 1), np.clip(y / z + 1, 0, rows + 1)
     left, top = x.astype(np.intp), y.astype(np.intp)
     x -= left
@@ -166,8 +171,9 @@ def _response(sigma, length):
     return response / np.reshape(total, (-1, 1))
 
 
-def lens(images: np.ndarray, sigma: float | np.ndarray, halo: float = 0.0,
-         halo_sigma: float = 1.0) -> np.ndarray:
+def lens(
+    images: np.ndarray, sigma: float | np.ndarray, halo: float = 0.0, halo_sigma: float = 1.0
+) -> np.ndarray:
     """Gaussian blur, then sharpening by what another blur takes away: y + halo (y - blurred y).
 
     Both are factors on the cosine transform, whose border is the mirrored image.
@@ -184,8 +190,9 @@ def lens(images: np.ndarray, sigma: float | np.ndarray, halo: float = 0.0,
     sigma = np.broadcast_to(sigma, len(images))
 
     def plane(deviation):
-        return (_response(deviation, height)[:, :, None]
-                * _response(deviation, width)[:, None, :])[:, None]
+        return (_response(deviation, height)[:, :, None] * _response(deviation, width)[:, None, :])[
+            :, None
+        ]
 
     factor = plane(sigma)
     if np.any(halo):

@@ -59,8 +59,9 @@ def blank(stored: Any) -> Domain:
         palette = stored.get("palette") and Palette.from_json(stored["palette"])
     except (KeyError, TypeError, OverflowError) as error:
         raise ValueError(f"palette has no {error}") from None
-    images = np.zeros((1, *shape), np.float32 if len(shape) == 1 else np.uint16 if levels
-                      else np.uint8)
+    images = np.zeros(
+        (1, *shape), np.float32 if len(shape) == 1 else np.uint16 if levels else np.uint8
+    )
     labels = np.zeros((1, len(classes)), np.uint8) if several else np.zeros(1, np.int32)
     rows = np.zeros((1, targets), np.int32) if targets else None
     return Domain(
@@ -69,8 +70,9 @@ def blank(stored: Any) -> Domain:
     )  # fmt: skip
 
 
-def refuse_other(stored: Any, domains: Sequence[Domain], where: str | PathLike,
-                 uncounted: str | None = None) -> None:
+def refuse_other(
+    stored: Any, domains: Sequence[Domain], where: str | PathLike, uncounted: str | None = None
+) -> None:
     """Refuses data that are not those a run was trained on.
 
     Args:
@@ -87,9 +89,13 @@ def refuse_other(stored: Any, domains: Sequence[Domain], where: str | PathLike,
     for before, domain in zip(stored, domains, strict=False):
         now = json.loads(json.dumps(entry(domain)))
         compared = {"size", "shape", "classes", "levels", "palette"} - {
-            "size" if domain.name == uncounted else ""}
-        changed = [f"{domain.name}: {key} {_short(before[key])} -> {_short(now[key])}"
-                   for key in sorted(compared) if before.get(key, now[key]) != now[key]]
+            "size" if domain.name == uncounted else ""
+        }
+        changed = [
+            f"{domain.name}: {key} {_short(before[key])} -> {_short(now[key])}"
+            for key in sorted(compared)
+            if before.get(key, now[key]) != now[key]
+        ]
         # Runs of earlier versions have no levels, no palette and no fingerprint.
         if not changed and before.get("fingerprint") not in (None, now["fingerprint"]):
             changed = [f"{domain.name}: other content"]

@@ -57,8 +57,9 @@ def download(name: str, data_dir: Path) -> Path | None:
     return prepared(name, data_dir)
 
 
-def read_labelled(directory: Path, split: str, size: int | None, name: str,
-                  classes: tuple[str, ...]) -> Domain:
+def read_labelled(
+    directory: Path, split: str, size: int | None, name: str, classes: tuple[str, ...]
+) -> Domain:
     """Read a prepared set of images with one class each.
 
     Args:
@@ -76,8 +77,10 @@ def read_labelled(directory: Path, split: str, size: int | None, name: str,
     """
     images, labels, _ = _read(directory, split, size, lambda example: example["label"])
     if labels.min() < 0 or labels.max() >= len(classes):
-        raise UserError(f"{directory}: a label of split {split} is not 0 to {len(classes) - 1}; "
-                        "remove the folder and prepare it again")
+        raise UserError(
+            f"{directory}: a label of split {split} is not 0 to {len(classes) - 1}; "
+            "remove the folder and prepare it again"
+        )
     return Domain(name, images, labels.astype(np.int32), classes)
 
 

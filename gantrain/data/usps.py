@@ -54,8 +54,9 @@ def _read_libsvm(path):
                 labels.append(float(label))
                 rows.append(row)
     except (OSError, EOFError, ValueError) as error:
-        raise UserError(f"{path}: line {len(rows) + 1} cannot be read ({error}); download it "
-                        "again") from None
+        raise UserError(
+            f"{path}: line {len(rows) + 1} cannot be read ({error}); download it again"
+        ) from None
     return _checked(path, np.array(rows), np.array(labels) - 1, -1.0)
 
 
@@ -75,16 +76,19 @@ def _read_hdf5(path, split):
             data = np.asarray(data, np.float32)
     except Exception as error:  # h5py meets a damaged file with many kinds of exception.
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{path}: not a readable USPS archive ({reason}); download it "
-                        "again") from None
+        raise UserError(
+            f"{path}: not a readable USPS archive ({reason}); download it again"
+        ) from None
     return _checked(path, data, np.asarray(labels), 0.0)
 
 
 def _checked(path, rows, labels, black):
     """Images and labels of rows whose values lie in [black, 1], the labels being digits."""
     if rows.ndim != 2 or rows.shape[1:] != (SIDE * SIDE,) or labels.shape != rows.shape[:1]:
-        raise UserError(f"{path}: {list(rows.shape)} pixels and {list(labels.shape)} labels, "
-                        f"expected [N, {SIDE * SIDE}] and [N]; download it again")
+        raise UserError(
+            f"{path}: {list(rows.shape)} pixels and {list(labels.shape)} labels, "
+            f"expected [N, {SIDE * SIDE}] and [N]; download it again"
+        )
     # Files round: a value may exceed its bound by the last digit.
     for name, values, low, high in (("pixel", rows, black - 1e-3, 1.001), ("label", labels, 0, 9)):
         if not (values.min() >= low and values.max() <= high):

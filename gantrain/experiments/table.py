@@ -177,9 +177,17 @@ def options(experiment, arm, request, seed):
     """All options of the run of one arm with one seed, as flags of `gantrain train`."""
     dataset = dataset_of(experiment, arm, request)
     path = Path(request.runs) / request.scale / f"{run_name(dataset, arm)}-seed{seed}"
-    chosen = experiment.scales[request.scale] | arm.options[request.scale] | {
-        "dataset": dataset, "seed": seed, "run_dir": str(path), "data_dir": request.data_dir,
-        "offline": request.offline}
+    chosen = (
+        experiment.scales[request.scale]
+        | arm.options[request.scale]
+        | {
+            "dataset": dataset,
+            "seed": seed,
+            "run_dir": str(path),
+            "data_dir": request.data_dir,
+            "offline": request.offline,
+        }
+    )
     # VGG19, as published, is for the full scale.
     if any(chosen.get("perceptual_loss", ())) and request.scale != "full" and request.lpips_weights:
         chosen["lpips_weights"] = request.lpips_weights
@@ -203,8 +211,9 @@ def _evaluator(request):
     def evaluate(run_dir, metrics, num, seed):
         opened = open_run(run_dir, with_data=True)
         weights = Weights(lpips=request.lpips_weights, fcn=request.fcn_weights)
-        return evaluate_run(opened, streams(opened, num, seed, weights, train), metrics,
-                            command=request.command)["values"]
+        return evaluate_run(
+            opened, streams(opened, num, seed, weights, train), metrics, command=request.command
+        )["values"]
 
     return evaluate
 
@@ -252,8 +261,12 @@ def run(experiment, request, say=lambda line: None, train=_train, evaluate=None)
             gc.collect()
         for row in experiment.rows:
             cells[row.label, arm.name] = _cell(values, row.label, reasons)
-    return Result(cells, runs, tuple(dict.fromkeys(datasets)),
-                  {name: tuple(dict.fromkeys(found)) for name, found in networks.items()})
+    return Result(
+        cells,
+        runs,
+        tuple(dict.fromkeys(datasets)),
+        {name: tuple(dict.fromkeys(found)) for name, found in networks.items()},
+    )
 
 
 def finished(config):
@@ -270,8 +283,10 @@ def finished(config):
     if summary is None:
         return False
     if summary["steps"] > config.run.steps:
-        raise UserError(f"--runs: {directory.path} is at step {summary['steps']}, and the table "
-                        f"asks for {config.run.steps}; choose another --runs")
+        raise UserError(
+            f"--runs: {directory.path} is at step {summary['steps']}, and the table "
+            f"asks for {config.run.steps}; choose another --runs"
+        )
     return bool(summary.get("stopped_early")) or summary["steps"] == config.run.steps
 
 
@@ -298,7 +313,7 @@ def _measured(experiment, request, path, evaluate):
     for row in experiment.rows:
         key = row.key.format(*names, *[""] * 2)
         if key.startswith(LOGGED):
-            seen = [line[key[len(LOGGED):]] for line in logged if key[len(LOGGED):] in line]
+            seen = [line[key[len(LOGGED) :]] for line in logged if key[len(LOGGED) :] in line]
             values[row.label] = seen[-1] if seen else "not logged"
         else:
             values[row.label] = found.get(key, "; ".join(reasons) or "not measured")

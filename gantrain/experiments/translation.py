@@ -5,22 +5,39 @@ from __future__ import annotations
 from gantrain.experiments.table import Arm, Experiment, Row
 
 NUM = {"full": 500, "cpu": 40, "smoke": 4}
-SMOKE = dict(gan_type="pix2pix", image_size=64, width=0.0625, steps=3, log_every=1,
-             sample_every=3, checkpoint_every=3)
+SMOKE = dict(
+    gan_type="pix2pix",
+    image_size=64,
+    width=0.0625,
+    steps=3,
+    log_every=1,
+    sample_every=3,
+    checkpoint_every=3,
+)
 CPU = dict(gan_type="pix2pix", image_size=128, width=0.25, steps=2_000, sample_every=1_000)
 FULL = dict(gan_type="pix2pix", image_size=256)
 BACK = dict(direction="b2a")
 STAND_IN = {"full": ("facades",), "cpu": ("facades",), "smoke": ("plan2facade",)}
-FCN = tuple(Row(f"{label}{who}", f"fcn/{ceiling}{key}") for who, ceiling in (
-    ("", ""), (" (ground truth)", "ceiling_")) for label, key in (
-    ("Per-pixel acc.", "pixel_accuracy"), ("Per-class acc.", "class_accuracy"),
-    ("Class IoU", "class_iou")))
+FCN = tuple(
+    Row(f"{label}{who}", f"fcn/{ceiling}{key}")
+    for who, ceiling in (("", ""), (" (ground truth)", "ceiling_"))
+    for label, key in (
+        ("Per-pixel acc.", "pixel_accuracy"),
+        ("Per-class acc.", "class_accuracy"),
+        ("Class IoU", "class_iou"),
+    )
+)
 PIXELS = (Row("L1", "pixels/l1"), Row("PSNR", "pixels/psnr"), Row("SSIM", "pixels/ssim"))
-CYCLE = (Row("Cycle L1, domain 1", "pixels/cycle_l1/{0}"),
-         Row("Cycle L1, domain 2", "pixels/cycle_l1/{1}"),
-         *(Row(f"{score}, made of domain {n + 1}", f"pixels/{score.lower()}/from_{{{n}}}")
-           for score in ("L1", "SSIM") for n in range(2)))
-TRUTH = (.80, .26, .21)
+CYCLE = (
+    Row("Cycle L1, domain 1", "pixels/cycle_l1/{0}"),
+    Row("Cycle L1, domain 2", "pixels/cycle_l1/{1}"),
+    *(
+        Row(f"{score}, made of domain {n + 1}", f"pixels/{score.lower()}/from_{{{n}}}")
+        for score in ("L1", "SSIM")
+        for n in range(2)
+    ),
+)
+TRUTH = (0.80, 0.26, 0.21)
 
 
 def same(**options):
@@ -30,8 +47,11 @@ def same(**options):
 
 def _scales(full, cpu=None, smoke=None):
     # plan2facade has its plans first, as the paired sets of photographs have their labels last.
-    return {"full": FULL | full, "cpu": CPU | (full if cpu is None else cpu),
-            "smoke": SMOKE | (smoke or {})}
+    return {
+        "full": FULL | full,
+        "cpu": CPU | (full if cpu is None else cpu),
+        "smoke": SMOKE | (smoke or {}),
+    }
 
 
 def _scored(paper, poster=None):
@@ -57,78 +77,204 @@ REPORTED = "The source prints verdicts, no numbers: our pixel scores stand besid
 
 
 def _honours(section, title, arms):
-    return Experiment(title, HONOURS + section, "photo_sketch", STAND_IN, SKETCHES, arms, PIXELS,
-                      ("pixels",), NUM, REPORTED, "samples")
+    return Experiment(
+        title,
+        HONOURS + section,
+        "photo_sketch",
+        STAND_IN,
+        SKETCHES,
+        arms,
+        PIXELS,
+        ("pixels",),
+        NUM,
+        REPORTED,
+        "samples",
+    )
 
 
 def _course(section, title, arms):
-    cpu = dict(gan_type="cyclegan", image_size=64, width=0.25, steps=2_000, sample_every=1_000,
-               upsample="resize", lambda_identity=0.0, discriminators="one")
-    full = dict(gan_type="cyclegan", image_size=128, batch_size=4, discriminators="one",
-                lambda_identity=0.0, steps=120_000)
-    return Experiment(title, f"course project, section {section}", "facades",
-                      {"smoke": ("plan2facade",)},
-                      {"full": full, "cpu": cpu, "smoke": SMOKE | dict(gan_type="cyclegan")}, arms,
-                      CYCLE, ("pixels",), NUM, REPORTED + " L1 and SSIM against the picture that "
-                      "belongs to it need a paired set.", "samples")
+    cpu = dict(
+        gan_type="cyclegan",
+        image_size=64,
+        width=0.25,
+        steps=2_000,
+        sample_every=1_000,
+        upsample="resize",
+        lambda_identity=0.0,
+        discriminators="one",
+    )
+    full = dict(
+        gan_type="cyclegan",
+        image_size=128,
+        batch_size=4,
+        discriminators="one",
+        lambda_identity=0.0,
+        steps=120_000,
+    )
+    return Experiment(
+        title,
+        f"course project, section {section}",
+        "facades",
+        {"smoke": ("plan2facade",)},
+        {"full": full, "cpu": cpu, "smoke": SMOKE | dict(gan_type="cyclegan")},
+        arms,
+        CYCLE,
+        ("pixels",),
+        NUM,
+        REPORTED + " L1 and SSIM against the picture that belongs to it need a paired set.",
+        "samples",
+    )
 
 
 EXPERIMENTS = {
     "objectives": Experiment(
-        "Five objectives of pix2pix, FCN score", POSTER + "table 1", "cityscapes", STAND_IN,
-        CITYSCAPES, (
-            Arm("L1", "l1", same(adversarial_weight=0.0),
-                _scored((.42, .15, .11), (.70, .24, .18))),
-            Arm("GAN", "gan", same(l1_loss=0.0, conditional=False),
-                _scored((.22, .05, .01), (.25, .08, .03))),
-            Arm("cGAN", "cgan", same(l1_loss=0.0), _scored((.57, .22, .16), (.59, .20, .14))),
-            Arm("L1+GAN", "l1_gan", same(conditional=False),
-                _scored((.64, .20, .15), (.65, .20, .15))),
-            Arm("L1+cGAN", "l1_cgan", same(), _scored((.66, .23, .17), (.75, .24, .19)))),
-        FCN + PIXELS, ("fcn", "pixels"), NUM, "At cpu scale images have 128 pixels and networks "
-        "a quarter of the width; the FCN is trained on the real pairs of the set."),
+        "Five objectives of pix2pix, FCN score",
+        POSTER + "table 1",
+        "cityscapes",
+        STAND_IN,
+        CITYSCAPES,
+        (
+            Arm(
+                "L1",
+                "l1",
+                same(adversarial_weight=0.0),
+                _scored((0.42, 0.15, 0.11), (0.70, 0.24, 0.18)),
+            ),
+            Arm(
+                "GAN",
+                "gan",
+                same(l1_loss=0.0, conditional=False),
+                _scored((0.22, 0.05, 0.01), (0.25, 0.08, 0.03)),
+            ),
+            Arm("cGAN", "cgan", same(l1_loss=0.0), _scored((0.57, 0.22, 0.16), (0.59, 0.20, 0.14))),
+            Arm(
+                "L1+GAN",
+                "l1_gan",
+                same(conditional=False),
+                _scored((0.64, 0.20, 0.15), (0.65, 0.20, 0.15)),
+            ),
+            Arm("L1+cGAN", "l1_cgan", same(), _scored((0.66, 0.23, 0.17), (0.75, 0.24, 0.19))),
+        ),
+        FCN + PIXELS,
+        ("fcn", "pixels"),
+        NUM,
+        "At cpu scale images have 128 pixels and networks "
+        "a quarter of the width; the FCN is trained on the real pairs of the set.",
+    ),
     "patches": Experiment(
-        "Receptive fields of the discriminator, FCN score", POSTER + "table 2", "cityscapes",
-        STAND_IN, CITYSCAPES, tuple(
-            Arm(name, f"patch{name}", {"full": dict(patch=name), "cpu": dict(patch=cpu),
-                                       "smoke": dict(patch=smoke)}, published)
+        "Receptive fields of the discriminator, FCN score",
+        POSTER + "table 2",
+        "cityscapes",
+        STAND_IN,
+        CITYSCAPES,
+        tuple(
+            Arm(
+                name,
+                f"patch{name}",
+                {"full": dict(patch=name), "cpu": dict(patch=cpu), "smoke": dict(patch=smoke)},
+                published,
+            )
             for name, cpu, smoke, published in (
-                ("1", "1", "1", _scored((.39, .15, .10))),
-                ("16", "16", "16", _scored((.65, .21, .17))),
-                ("70", "34", "16", _scored((.66, .23, .17))),
+                ("1", "1", "1", _scored((0.39, 0.15, 0.10))),
+                ("16", "16", "16", _scored((0.65, 0.21, 0.17))),
+                ("70", "34", "16", _scored((0.66, 0.23, 0.17))),
                 ("142", "70", "34", {FCN[0].label: "worse than 70"}),
-                ("286", "global", "global", _scored((.42, .16, .11))))),
-        FCN + PIXELS, ("fcn", "pixels"), NUM,
+                ("286", "global", "global", _scored((0.42, 0.16, 0.11))),
+            )
+        ),
+        FCN + PIXELS,
+        ("fcn", "pixels"),
+        NUM,
         "At cpu scale images have half the side, and so have patches from 34 on: 34 stands for 70, "
-        "70 for 142, the whole image for 286."),
-    "generators": _honours("6.1.1", "Generators of pix2pix", (
-        _words("U-Net", "unet", "as good as ResNet", generator="unet"),
-        _words("without skips", "unet_noskip", "collapses", generator="unet_noskip"),
-        _words("ResNet", "resnet6", "lower pixel distance than U-Net", generator="resnet6"),
-        _words("U-Net++", "unetpp", "best", generator="unetpp"))),
-    "l1_weights": _honours("6.1.2", "Weight of the L1 distance", tuple(
-        _words(f"{w:g}", f"l1_weight{w:g}", verdict, l1_loss=w) for w, verdict in (
-            (0.0, "illegible"), (10.0, "worse than 100"), (100.0, "best"),
-            (200.0, "equal to 100")))),
-    "discriminators": _honours("6.1.3", "PatchGAN against a global discriminator", (
-        Arm("PatchGAN", "patch_local", {"full": dict(patch="70"), "cpu": dict(patch="34"),
-                                        "smoke": dict(patch="16")},
-            {PIXELS[0].label: "noisier"}),
-        _words("global", "patch_global", "better", patch="global"))),
-    "regularisation": _honours("6.1.4 and 6.1.5", "Rates, losses and regularisation", (
-        _words("plain", "plain", "noise on test images"),
-        _words("least squares", "least_squares", "no difference", loss="least_squares"),
-        _words("rates x 3", "rates3", "no difference", g_lr=6e-4, d_lr=6e-4),
-        _words("smoothing", "smoothing", "less noise", label_smoothing=0.1),
-        _words("erasing", "erasing", "less noise", random_erasing=0.5),
-        _words("best model", "best", "best", generator="unetpp", patch="global",
-               label_smoothing=0.1, random_erasing=0.5, early_stopping=5))),
-    "cycle_weights": _course("4.4", "Weight of the cycle", (
-        _words("10", "cycle10", "works", CYCLE, lambda_cycle=10.0, g_lr=1e-4, d_lr=1e-6),
-        _words("1", "cycle1", "does not work", CYCLE, lambda_cycle=1.0, g_lr=1e-4, d_lr=1e-6))),
-    "learning_rates": _course("4.5", "Rates of generators and discriminators", (
-        _words("1e-4, 1e-6", "cycle10", "both losses steady", CYCLE, lambda_cycle=10.0,
-               g_lr=1e-4, d_lr=1e-6),
-        _words("1e-4, 1e-4", "rates_equal", "discriminator wins", CYCLE, lambda_cycle=10.0,
-               g_lr=1e-4, d_lr=1e-4))),
+        "70 for 142, the whole image for 286.",
+    ),
+    "generators": _honours(
+        "6.1.1",
+        "Generators of pix2pix",
+        (
+            _words("U-Net", "unet", "as good as ResNet", generator="unet"),
+            _words("without skips", "unet_noskip", "collapses", generator="unet_noskip"),
+            _words("ResNet", "resnet6", "lower pixel distance than U-Net", generator="resnet6"),
+            _words("U-Net++", "unetpp", "best", generator="unetpp"),
+        ),
+    ),
+    "l1_weights": _honours(
+        "6.1.2",
+        "Weight of the L1 distance",
+        tuple(
+            _words(f"{w:g}", f"l1_weight{w:g}", verdict, l1_loss=w)
+            for w, verdict in (
+                (0.0, "illegible"),
+                (10.0, "worse than 100"),
+                (100.0, "best"),
+                (200.0, "equal to 100"),
+            )
+        ),
+    ),
+    "discriminators": _honours(
+        "6.1.3",
+        "PatchGAN against a global discriminator",
+        (
+            Arm(
+                "PatchGAN",
+                "patch_local",
+                {"full": dict(patch="70"), "cpu": dict(patch="34"), "smoke": dict(patch="16")},
+                {PIXELS[0].label: "noisier"},
+            ),
+            _words("global", "patch_global", "better", patch="global"),
+        ),
+    ),
+    "regularisation": _honours(
+        "6.1.4 and 6.1.5",
+        "Rates, losses and regularisation",
+        (
+            _words("plain", "plain", "noise on test images"),
+            _words("least squares", "least_squares", "no difference", loss="least_squares"),
+            _words("rates x 3", "rates3", "no difference", g_lr=6e-4, d_lr=6e-4),
+            _words("smoothing", "smoothing", "less noise", label_smoothing=0.1),
+            _words("erasing", "erasing", "less noise", random_erasing=0.5),
+            _words(
+                "best model",
+                "best",
+                "best",
+                generator="unetpp",
+                patch="global",
+                label_smoothing=0.1,
+                random_erasing=0.5,
+                early_stopping=5,
+            ),
+        ),
+    ),
+    "cycle_weights": _course(
+        "4.4",
+        "Weight of the cycle",
+        (
+            _words("10", "cycle10", "works", CYCLE, lambda_cycle=10.0, g_lr=1e-4, d_lr=1e-6),
+            _words("1", "cycle1", "does not work", CYCLE, lambda_cycle=1.0, g_lr=1e-4, d_lr=1e-6),
+        ),
+    ),
+    "learning_rates": _course(
+        "4.5",
+        "Rates of generators and discriminators",
+        (
+            _words(
+                "1e-4, 1e-6",
+                "cycle10",
+                "both losses steady",
+                CYCLE,
+                lambda_cycle=10.0,
+                g_lr=1e-4,
+                d_lr=1e-6,
+            ),
+            _words(
+                "1e-4, 1e-4",
+                "rates_equal",
+                "discriminator wins",
+                CYCLE,
+                lambda_cycle=10.0,
+                g_lr=1e-4,
+                d_lr=1e-4,
+            ),
+        ),
+    ),
 }

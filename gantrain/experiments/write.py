@@ -31,14 +31,21 @@ def caption(name, experiment, request, result, command):
     """What the numbers depend on, in sentences."""
     used = ", ".join(result.datasets)
     published = {arm.dataset or experiment.dataset for arm in experiment.arms}
-    stands_in = "" if set(result.datasets) <= published else (
-        f" (a stand-in for {', '.join(sorted(published))})")
+    stands_in = (
+        ""
+        if set(result.datasets) <= published
+        else (f" (a stand-in for {', '.join(sorted(published))})")
+    )
     steps = experiment.scales[request.scale].get("steps")
-    parts = [f"{name}: {experiment.summary} ({experiment.source}).",
-             f"Scale {request.scale}; {request.seeds} seed(s); data set {used}{stands_in}"
-             + (f"; {steps} steps" if steps else "; steps of the preset")
-             + f"; {experiment.num.get(request.scale)} samples.", experiment.note,
-             measured_by(result), f"Command: {command}"]
+    parts = [
+        f"{name}: {experiment.summary} ({experiment.source}).",
+        f"Scale {request.scale}; {request.seeds} seed(s); data set {used}{stands_in}"
+        + (f"; {steps} steps" if steps else "; steps of the preset")
+        + f"; {experiment.num.get(request.scale)} samples.",
+        experiment.note,
+        measured_by(result),
+        f"Command: {command}",
+    ]
     return " ".join(part for part in parts if part)
 
 
@@ -47,17 +54,32 @@ def measured_by(result):
     if len(set(result.networks.values())) < 2:
         found = next(iter(result.networks.values()), ())
         return f"Measured by {', '.join(found)} (SHA-256)." if found else ""
-    return "Measured by other networks in each: " + "; ".join(
-        f"{arm}: {', '.join(found) or 'none'}" for arm, found in result.networks.items()
-    ) + " (SHA-256)."
+    return (
+        "Measured by other networks in each: "
+        + "; ".join(
+            f"{arm}: {', '.join(found) or 'none'}" for arm, found in result.networks.items()
+        )
+        + " (SHA-256)."
+    )
 
 
 def lines(experiment, result):
     """Header and body: (row, ours and theirs of every arm)."""
     head = ["", *(f"{arm.name}{who}" for arm in experiment.arms for who in (" ours", " theirs"))]
-    body = [[row.label, *(text for arm in experiment.arms for text in (
-        cell_text(result.cells[row.label, arm.name]), number(arm.published.get(row.label))))]
-        for row in experiment.rows]
+    body = [
+        [
+            row.label,
+            *(
+                text
+                for arm in experiment.arms
+                for text in (
+                    cell_text(result.cells[row.label, arm.name]),
+                    number(arm.published.get(row.label)),
+                )
+            ),
+        ]
+        for row in experiment.rows
+    ]
     return [head, *body]
 
 
@@ -87,16 +109,28 @@ def csv_text(experiment, result):
     for row in experiment.rows:
         for arm in experiment.arms:
             cell = result.cells[row.label, arm.name]
-            writer.writerow((row.label, arm.name, cell.mean, cell.spread, len(cell.values),
-                             arm.published.get(row.label), cell.missing,
-                             ", ".join(result.networks.get(arm.name, ()))))
+            writer.writerow(
+                (
+                    row.label,
+                    arm.name,
+                    cell.mean,
+                    cell.spread,
+                    len(cell.values),
+                    arm.published.get(row.label),
+                    cell.missing,
+                    ", ".join(result.networks.get(arm.name, ())),
+                )
+            )
     return out.getvalue()
 
 
 def series_csv(series):
     """One line per point of a computed figure."""
-    return "series,x,y\n" + "".join(f'"{name}",{x},{y}\n' for name, (xs, ys) in series.items()
-                                    for x, y in zip(xs, ys, strict=True))
+    return "series,x,y\n" + "".join(
+        f'"{name}",{x},{y}\n'
+        for name, (xs, ys) in series.items()
+        for x, y in zip(xs, ys, strict=True)
+    )
 
 
 def curves(experiment, result):
@@ -143,8 +177,13 @@ def _bars(experiment, result, path):
         cells = [result.cells[row.label, name] for name in names]
         theirs = [_value(arm.published.get(row.label)) for arm in experiment.arms]
         places = range(len(names))
-        axis.bar([p - 0.2 for p in places], [c.mean or 0.0 for c in cells], 0.4, label="ours",
-                 yerr=[c.spread or 0.0 for c in cells])
+        axis.bar(
+            [p - 0.2 for p in places],
+            [c.mean or 0.0 for c in cells],
+            0.4,
+            label="ours",
+            yerr=[c.spread or 0.0 for c in cells],
+        )
         axis.bar([p + 0.2 for p in places], [t or 0.0 for t in theirs], 0.4, label="published")
         axis.set_xticks(list(places), names, fontsize=7)
         axis.set_title(row.label, fontsize=8)
@@ -162,6 +201,7 @@ def _value(published):
 
 def _samples(experiment, result, path):
     from gantrain import images
+
     found = []
     for arm in experiment.arms:
         for run in result.runs.get(arm.name, ())[:1]:
@@ -178,6 +218,7 @@ def _samples(experiment, result, path):
 
 def _figure(rows, width, height):
     from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height * rows), layout="constrained")
     return figure, [figure.add_subplot(rows, 1, i + 1) for i in range(rows)]
 
@@ -200,12 +241,19 @@ def write(name, experiment, request, result, output, command):
 def write_computed(name, experiment, request, output, command):
     """Writes a figure that needs no run; returns the lines for the screen."""
     base, series = Path(output) / f"{name}-{request.scale}", experiment.computed()
-    text = (f"{name}: {experiment.summary} ({experiment.source}). Computed, no runs; the same at "
-            f"every scale. Command: {command}")
-    table = [["series", "first", "last"], *(
-        [label, number(float(y[0])), number(float(y[-1]))] for label, (_, y) in series.items())]
+    text = (
+        f"{name}: {experiment.summary} ({experiment.source}). Computed, no runs; the same at "
+        f"every scale. Command: {command}"
+    )
+    table = [
+        ["series", "first", "last"],
+        *([label, number(float(y[0])), number(float(y[-1]))] for label, (_, y) in series.items()),
+    ]
     write_text(f"{base}.md", markdown(text, table))
     write_text(f"{base}.csv", series_csv(series))
     plot(series, f"{base}.png", experiment)
-    return [text, *(f"{label:24s} {a} .. {b}" for label, a, b in table[1:]),
-            f"{base}.md, .csv and .png written"]
+    return [
+        text,
+        *(f"{label:24s} {a} .. {b}" for label, a, b in table[1:]),
+        f"{base}.md, .csv and .png written",
+    ]

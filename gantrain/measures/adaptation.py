@@ -49,26 +49,39 @@ def adaptation(logits, labels, names, source=0, source_only=None):
         low, high = wilson(right.sum(), right.size)
         result |= {
             f"adaptation/accuracy/{name}": float(right.mean()),
-            f"adaptation/low/{name}": low, f"adaptation/high/{name}": high,
+            f"adaptation/low/{name}": low,
+            f"adaptation/high/{name}": high,
             f"adaptation/chance/{name}": float(np.bincount(wanted).max() / wanted.size),
-            f"adaptation/entropy/{name}": float(normalised_entropy(
-                np.bincount(predicted, minlength=classes) / predicted.size))}
+            f"adaptation/entropy/{name}": float(
+                normalised_entropy(np.bincount(predicted, minlength=classes) / predicted.size)
+            ),
+        }
         if source_only is not None:
             right = np.asarray(source_only[number]).argmax(1) == wanted
             low, high = wilson(right.sum(), right.size)
-            result |= {f"adaptation/source_only/{name}": float(right.mean()),
-                       f"adaptation/source_only_low/{name}": low,
-                       f"adaptation/source_only_high/{name}": high}
+            result |= {
+                f"adaptation/source_only/{name}": float(right.mean()),
+                f"adaptation/source_only_low/{name}": low,
+                f"adaptation/source_only_high/{name}": high,
+            }
     return result
 
 
 def of_classifiers(classifiers, domains, source, source_only=None):
     """`adaptation` of classifiers, one per domain, images in [-1, 1] -> logits, on test domains."""
+
     def logits(classifiers):
-        return [logits_of(c, d.in_memory().images)
-                for c, d in zip(classifiers, domains, strict=True)]
-    return adaptation(logits(classifiers), [d.labels for d in domains], [d.name for d in domains],
-                      source, logits([source_only] * len(domains)) if source_only else None)
+        return [
+            logits_of(c, d.in_memory().images) for c, d in zip(classifiers, domains, strict=True)
+        ]
+
+    return adaptation(
+        logits(classifiers),
+        [d.labels for d in domains],
+        [d.name for d in domains],
+        source,
+        logits([source_only] * len(domains)) if source_only else None,
+    )
 
 
 def protocol(names, source, trained, tested, label_augment):
@@ -93,12 +106,16 @@ def protocol(names, source, trained, tested, label_augment):
         "source": names[source],
         "labels_used": {names[source]: trained[source]} | {names[i]: 0 for i in targets},
         "images_used": dict(zip(names, trained, strict=True)),
-        "split": {name: f"test part, {count} images"
-                  for name, count in zip(names, tested, strict=True)},
+        "split": {
+            name: f"test part, {count} images" for name, count in zip(names, tested, strict=True)
+        },
         "selection": "the last step; no label of a target is used to choose it",
         "label_augment": label_augment,
-        "published": {names[i]: PUBLISHED[names[source], names[i]] for i in targets
-                      if (names[source], names[i]) in PUBLISHED},
+        "published": {
+            names[i]: PUBLISHED[names[source], names[i]]
+            for i in targets
+            if (names[source], names[i]) in PUBLISHED
+        },
     }
 
 
@@ -106,8 +123,9 @@ def measure(e):
     """Test accuracy of the classifiers whose labels came from one domain, with the protocol."""
     source, alone = e.trainer.source, e.source_only()
     trained, tested = ([d.size for d in domains] for domains in (e.domains, e.test))
-    e.networks["adaptation"] = protocol(e.names, source, trained, tested,
-                                        e.config.of(LabelOptions).label_augment)
+    e.networks["adaptation"] = protocol(
+        e.names, source, trained, tested, e.config.of(LabelOptions).label_augment
+    )
     e.networks |= {n: {"sha256": weights_hash(model)} for n, model in alone.items()}
     e.counts["adaptation"] = dict(zip(e.names, tested, strict=True))
     return of_classifiers(e.trainer.classifiers(), e.test, source, alone.get("source_only"))
@@ -120,5 +138,6 @@ def unfit(e):
     return ""
 
 
-METRIC = Metric("accuracy on domains whose labels were never used", measure, unfit,
-                ("adaptation/accuracy", max))
+METRIC = Metric(
+    "accuracy on domains whose labels were never used", measure, unfit, ("adaptation/accuracy", max)
+)

@@ -63,8 +63,9 @@ def measure(e):
     for i, name in enumerate(e.names):
         if name in TRANSFORMS:
             both = itertools.tee(e.generated())
-            found = map_agreement((m[0] for m in both[0]), (m[i] for m in both[1]),
-                                  TRANSFORMS[name])
+            found = map_agreement(
+                (m[0] for m in both[0]), (m[i] for m in both[1]), TRANSFORMS[name]
+            )
             values |= {f"{k}/{name}": v for k, v in found.items()}
             e.counts[f"agreement/{name}"] = e.num
     return values
@@ -77,5 +78,6 @@ def unfit(e):
     return ""
 
 
-METRIC = Metric("pixels that equal the known map of the first domain", measure, unfit,
-                ("pixel_agreement", max))
+METRIC = Metric(
+    "pixels that equal the known map of the first domain", measure, unfit, ("pixel_agreement", max)
+)

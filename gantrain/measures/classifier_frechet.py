@@ -12,8 +12,9 @@ def measure(e):
     classifiers, _ = e.judges()
     values = {}
     for (name, (made, real)), classifier in zip(e.sets().items(), classifiers, strict=True):
-        values |= frechet.of_streams(penultimate(classifier), made, real, "classifier", name,
-                                     e.seed)
+        values |= frechet.of_streams(
+            penultimate(classifier), made, real, "classifier", name, e.seed
+        )
     return values
 
 
@@ -26,4 +27,8 @@ def unfit(e):
 
 METRIC = Metric(
     "Frechet and kernel distance, precision, recall on evaluation classifiers' features",
-    measure, unfit, ("classifier_frechet", min), judged=True)
+    measure,
+    unfit,
+    ("classifier_frechet", min),
+    judged=True,
+)

@@ -41,10 +41,15 @@ def joint_coherence(logits, names, multi_label=False):
     labels = [predicted(v, multi_label) for v in logits]
     agree = np.all([v == labels[0] for v in labels[1:]], axis=0)
     low, high = wilson(agree.sum(), agree.size)
-    histograms = [histograms_of(v, w.shape[1], multi_label) for v, w in zip(labels, logits,
-                                                                           strict=True)]
-    result = {"coherence": float(agree.mean()), "coherence_low": low, "coherence_high": high,
-              "chance": float(np.prod(histograms, axis=0).sum(-1).mean())}
+    histograms = [
+        histograms_of(v, w.shape[1], multi_label) for v, w in zip(labels, logits, strict=True)
+    ]
+    result = {
+        "coherence": float(agree.mean()),
+        "coherence_low": low,
+        "coherence_high": high,
+        "chance": float(np.prod(histograms, axis=0).sum(-1).mean()),
+    }
     for name, v, histogram in zip(names, logits, histograms, strict=True):
         result[f"entropy/{name}"] = float(np.mean(normalised_entropy(histogram)))
         result[f"confidence/{name}"] = float(np.mean(_confidence(v, multi_label)))
@@ -56,8 +61,10 @@ def of_same_labels(logits, names):
     logits = [np.asarray(v, np.float64) for v in logits]
     counts = [v.shape[1] for v in logits]
     if len(set(counts)) > 1:
-        raise UserError("coherence needs the same labels in every domain, and there are "
-                        + ", ".join(f"{c} of {n}" for c, n in zip(counts, names, strict=True)))
+        raise UserError(
+            "coherence needs the same labels in every domain, and there are "
+            + ", ".join(f"{c} of {n}" for c, n in zip(counts, names, strict=True))
+        )
     return logits
 
 
@@ -85,9 +92,16 @@ def _confidence(logits, multi_label):
 def measure(e):
     """Joint coherence, with what has to stand beside it."""
     classifiers, accuracies = e.judges()
-    logits = [np.concatenate(parts) for parts in zip(*(
-        [logits_of(c, x) for c, x in zip(classifiers, made, strict=True)]
-        for made in e.generated()), strict=True)]
+    logits = [
+        np.concatenate(parts)
+        for parts in zip(
+            *(
+                [logits_of(c, x) for c, x in zip(classifiers, made, strict=True)]
+                for made in e.generated()
+            ),
+            strict=True,
+        )
+    ]
     result = joint_coherence(logits, e.names, e.domains[0].multi_label)
     e.counts["joint/coherence"] = len(logits[0])
     return {f"joint/{k}": v for k, v in (result | accuracies).items()}
@@ -103,5 +117,10 @@ def unfit(e):
     return ""
 
 
-METRIC = Metric("share of samples that all domains' classifiers give the same label", measure,
-                unfit, ("joint/coherence", max), judged=True)
+METRIC = Metric(
+    "share of samples that all domains' classifiers give the same label",
+    measure,
+    unfit,
+    ("joint/coherence", max),
+    judged=True,
+)

@@ -52,12 +52,17 @@ def cross_coherence(labels, logits, errors, names, source, multi_label=False):
         kept, way = own == labels, f"{names[source]}2{name}"
         low, high = wilson(kept.sum(), kept.size)
         got = histograms_of(own, np.shape(logits[j])[1], multi_label)
-        result |= {f"cross/{way}": float(kept.mean()), f"cross_low/{way}": low,
-                   f"cross_high/{way}": high,
-                   f"cross_chance/{way}": float((wanted * got).sum(-1).mean())}
+        result |= {
+            f"cross/{way}": float(kept.mean()),
+            f"cross_low/{way}": low,
+            f"cross_high/{way}": high,
+            f"cross_chance/{way}": float((wanted * got).sum(-1).mean()),
+        }
     kept = found[source] == labels
-    return result | {f"reconstructed/{names[source]}": float(kept.mean()),
-                     f"inversion_error/{names[source]}": float(np.mean(errors))}
+    return result | {
+        f"reconstructed/{names[source]}": float(kept.mean()),
+        f"inversion_error/{names[source]}": float(np.mean(errors)),
+    }
 
 
 def measure(e):
@@ -66,17 +71,39 @@ def measure(e):
     generators, encoder, values = generators_of(e.trainer), encoder_of(e.trainer), {}
     for source, domain in enumerate(e.test):
         order, stream = e.held_out(source)
-        found = [([logits_of(c, x) for c, x in zip(classifiers, crossed.images, strict=True)],
-                  crossed.error)
-                 for crossed in cross_domain(generators, source, stream, e.trainer.latent,
-                                             e.compile, encoder=encoder, seed=e.seed)]
+        found = [
+            (
+                [logits_of(c, x) for c, x in zip(classifiers, crossed.images, strict=True)],
+                crossed.error,
+            )
+            for crossed in cross_domain(
+                generators,
+                source,
+                stream,
+                e.trainer.latent,
+                e.compile,
+                encoder=encoder,
+                seed=e.seed,
+            )
+        ]
         logits = [np.concatenate(parts) for parts in zip(*(f[0] for f in found), strict=True)]
-        values |= cross_coherence(domain.labels[order], logits,
-                                  np.concatenate([f[1] for f in found]), e.names, source,
-                                  domain.multi_label)
+        values |= cross_coherence(
+            domain.labels[order],
+            logits,
+            np.concatenate([f[1] for f in found]),
+            e.names,
+            source,
+            domain.multi_label,
+        )
         e.counts[f"cross/{domain.name}"] = len(order)
     return values
 
 
-METRIC = Metric("test images translated by latent inversion that keep their label", measure,
-                unfit, ("cross", max), asked=True, judged=True)
+METRIC = Metric(
+    "test images translated by latent inversion that keep their label",
+    measure,
+    unfit,
+    ("cross", max),
+    asked=True,
+    judged=True,
+)

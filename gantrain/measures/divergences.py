@@ -98,6 +98,10 @@ def fitted(means=(-2.0, 2.0), deviation=0.5, forward=True):
         return kullback_leibler(p, q) if forward else kullback_leibler(q, p)
 
     # From a mode's side: in the middle KL(q || p) has a saddle that no descent would leave.
-    found = scipy.optimize.minimize(loss, (0.3 * max(means), np.log(deviation)),
-                                    method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-10})
+    found = scipy.optimize.minimize(
+        loss,
+        (0.3 * max(means), np.log(deviation)),
+        method="Nelder-Mead",
+        options={"xatol": 1e-6, "fatol": 1e-10},
+    )
     return float(found.x[0]), float(np.exp(found.x[1]))

@@ -27,16 +27,28 @@ class Measuring(Options):
     section, switch = "measuring", "evaluate_every"
 
     evaluate_every: int = option(
-        0, "steps between two measurements of --evaluate_metrics (0: never)", low=0,
-        resumable=True, alias="every")
+        0,
+        "steps between two measurements of --evaluate_metrics (0: never)",
+        low=0,
+        resumable=True,
+        alias="every",
+    )
     evaluate_metrics: str = option(
-        "coherence", "what --evaluate_every measures, comma separated", choices=lambda: METRICS,
-        several=True, resumable=True)
-    evaluate_num: int = option(MEASURED, "samples of a measurement while training", low=10,
-                               resumable=True)
+        "coherence",
+        "what --evaluate_every measures, comma separated",
+        choices=lambda: METRICS,
+        several=True,
+        resumable=True,
+    )
+    evaluate_num: int = option(
+        MEASURED, "samples of a measurement while training", low=10, resumable=True
+    )
     keep_best: str | None = option(
-        None, "keep the state at which this metric of --evaluate_metrics was best, and end with "
-        "it; default: the run ends with its last state", choices=lambda: METRICS)
+        None,
+        "keep the state at which this metric of --evaluate_metrics was best, and end with "
+        "it; default: the run ends with its last state",
+        choices=lambda: METRICS,
+    )
 
     @property
     def names(self):
@@ -45,16 +57,23 @@ class Measuring(Options):
 
     def check(self, config):
         if self.keep_best and self.keep_best not in self.names:
-            raise UserError(f"--keep_best {self.keep_best}: is not measured; give --every N and "
-                            f"--evaluate_metrics {self.keep_best}")
+            raise UserError(
+                f"--keep_best {self.keep_best}: is not measured; give --every N and "
+                f"--evaluate_metrics {self.keep_best}"
+            )
         if self.keep_best and config.flat().get("early_stopping"):
-            raise UserError("--keep_best and --early_stopping both choose the state that a run "
-                            "ends with; give one")
+            raise UserError(
+                "--keep_best and --early_stopping both choose the state that a run "
+                "ends with; give one"
+            )
         reads_lpips = any(METRICS[name].weights == "lpips" for name in self.names)
         if config.of(LpipsWeights).lpips_weights and not (
-                reads_lpips or config.on(PerceptualOptions)):
-            raise UserError("--lpips_weights is used by --perceptual_loss and by "
-                            "--evaluate_metrics lpips; add one of them")
+            reads_lpips or config.on(PerceptualOptions)
+        ):
+            raise UserError(
+                "--lpips_weights is used by --perceptual_loss and by "
+                "--evaluate_metrics lpips; add one of them"
+            )
 
 
 def hashes(networks):
@@ -137,12 +156,14 @@ def evaluate(run, e, metrics=None, again=False, command=None):
         wanted, held = names, {}
     if wanted or not held:
         held = depends | {
-            "command": command, "environment": environment(run.runtime.device),
+            "command": command,
+            "environment": environment(run.runtime.device),
             "metrics": sorted({*held.get("metrics", ()), *wanted}),
             "weights": held.get("weights", {}) | {n: files[n] for n in wanted},
             "networks": held.get("networks", {}) | e.networks,
             "counts": held.get("counts", {}) | e.counts,
-            "values": held.get("values", {}) | values}
+            "values": held.get("values", {}) | values,
+        }
         run.directory.write_json(STORED, held)
     return held
 
@@ -155,5 +176,6 @@ def stored(run):
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not readable ({error}); remove it and run the command "
-                        f"again") from None
+        raise UserError(
+            f"{path}: not readable ({error}); remove it and run the command again"
+        ) from None

@@ -66,9 +66,11 @@ class Confusion:
         if not seen.any():
             return {}
         union = true + self.counts.sum(0) - right
-        return {"pixel_accuracy": float(right.sum() / true.sum()),
-                "class_accuracy": float(np.mean(right[seen] / true[seen])),
-                "class_iou": float(np.mean(right[seen] / union[seen]))}
+        return {
+            "pixel_accuracy": float(right.sum() / true.sum()),
+            "class_accuracy": float(np.mean(right[seen] / true[seen])),
+            "class_iou": float(np.mean(right[seen] / union[seen])),
+        }
 
 
 def fcn_score(network, pairs, palette):
@@ -98,9 +100,11 @@ def fcn_score(network, pairs, palette):
     for photos, maps in pairs:
         truth, logits = np.asarray(palette.indices(maps)), np.asarray(network(photos))
         if logits.shape != (*truth.shape, len(palette.classes)):
-            raise UserError(f"--fcn_weights: gives {logits.shape} for label maps of "
-                            f"{truth.shape} in {len(palette.classes)} classes; give a network "
-                            f"that scores every class in every pixel")
+            raise UserError(
+                f"--fcn_weights: gives {logits.shape} for label maps of "
+                f"{truth.shape} in {len(palette.classes)} classes; give a network "
+                f"that scores every class in every pixel"
+            )
         confusion.add(truth, logits.argmax(-1))
     return confusion.scores()
 
@@ -115,7 +119,8 @@ def measure(e):
     real = fcn_score(read, (map(to_float, examples(e.test, [n])[::-1]) for n in numbers), palette)
     e.counts["fcn"] = len(numbers)
     return {f"fcn/{k}": v for k, v in made.items()} | {
-        f"fcn/ceiling_{k}": v for k, v in real.items()}
+        f"fcn/ceiling_{k}": v for k, v in real.items()
+    }
 
 
 def unfit(e):
@@ -125,5 +130,11 @@ def unfit(e):
     return ""
 
 
-METRIC = Metric("do label maps read off generated photographs equal those they were made of",
-                measure, unfit, ("fcn/class_iou", max), asked=True, weights="fcn")
+METRIC = Metric(
+    "do label maps read off generated photographs equal those they were made of",
+    measure,
+    unfit,
+    ("fcn/class_iou", max),
+    asked=True,
+    weights="fcn",
+)

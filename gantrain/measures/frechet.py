@@ -44,8 +44,10 @@ def collect(features, stream):
         raise UserError("there are no images to measure; give a larger --num")
     made = np.concatenate(parts)
     if not np.isfinite(made).all():
-        raise UserError("features of the images are not finite: the generator makes values that "
-                        "are no numbers; evaluate an earlier checkpoint")
+        raise UserError(
+            "features of the images are not finite: the generator makes values that "
+            "are no numbers; evaluate an earlier checkpoint"
+        )
     return made
 
 
@@ -88,7 +90,7 @@ def moments(x):
     mean = _mean(x)
     covariance = np.zeros((x.shape[1], x.shape[1]))
     for start in range(0, len(x), _ROWS):
-        rows = x[start:start + _ROWS] - mean
+        rows = x[start : start + _ROWS] - mean
         covariance += rows.T @ rows
     return mean, covariance / (len(x) - 1)
 
@@ -116,8 +118,10 @@ def _distance(shift, trace_x, trace_y, root):
 
 def _mean(x):
     if len(x) < 2:
-        raise UserError("a distance of distributions needs two images of each kind or more; give "
-                        "more images or a larger --num")
+        raise UserError(
+            "a distance of distributions needs two images of each kind or more; give "
+            "more images or a larger --num"
+        )
     return np.mean(x, axis=0, dtype=np.float64)
 
 
@@ -150,8 +154,9 @@ def kernel_distance(x, y, subsets=SUBSETS, size=None, seed=0):
     """
     size = subset_size(x, y) if size is None else min(size, len(x), len(y))
     if size < 2:
-        raise UserError("a kernel distance needs four images of each kind or more; give a larger "
-                        "--num")
+        raise UserError(
+            "a kernel distance needs four images of each kind or more; give a larger --num"
+        )
     random = np.random.default_rng(seed)
     values = []
     for _ in range(subsets):
@@ -197,8 +202,9 @@ def precision_recall(real, fake, k=NEIGHBOURS):
         UserError: a set has k images or less.
     """
     if min(len(real), len(fake)) <= k:
-        raise UserError(f"precision and recall need {k + 1} images of each kind or more; give a "
-                        f"larger --num")
+        raise UserError(
+            f"precision and recall need {k + 1} images of each kind or more; give a larger --num"
+        )
     # Around the origin products cancel least.
     centre = np.mean(real, axis=0, dtype=np.float64)
     real, fake = real - centre, fake - centre
@@ -225,7 +231,7 @@ def _squared_distances(x, y):
     step = max(1, _ENTRIES // len(y))
     of_y = np.sum(y * y, axis=1)
     for start in range(0, len(x), step):
-        part = x[start:start + step]
+        part = x[start : start + step]
         squares = np.sum(part * part, axis=1)[:, None] + of_y - 2.0 * (part @ y.T)
         yield slice(start, start + len(part)), np.maximum(squares, 0.0, out=squares)
 

@@ -12,9 +12,13 @@ def measure(e):
     network = e.once("inception", lambda: inception(e.weights.inception, e.config.data.offline))
     e.networks["inception"] = network.description
     compiled = e.once("inception_features", lambda: e.compile(network.features))
-    return {name: value for domain, (made, real) in e.sets().items()
-            for name, value in frechet.of_streams(
-                compiled, made, real, "inception", domain, e.seed).items()}
+    return {
+        name: value
+        for domain, (made, real) in e.sets().items()
+        for name, value in frechet.of_streams(
+            compiled, made, real, "inception", domain, e.seed
+        ).items()
+    }
 
 
 def unfit(e):
@@ -23,5 +27,10 @@ def unfit(e):
 
 
 METRIC = Metric(
-    "the same on Inception features, with the Keras weights", measure, unfit,
-    ("inception_frechet", min), asked=True, weights="inception")
+    "the same on Inception features, with the Keras weights",
+    measure,
+    unfit,
+    ("inception_frechet", min),
+    asked=True,
+    weights="inception",
+)

@@ -47,9 +47,11 @@ class LPIPS:
         self.description = self.features.description
         if not self.features.linear:
             name = self.description["weights"] if given else weights
-            raise UserError(f"{name}: holds no linear weights (lin0 and so on); give them with it, "
-                            f"as BACKBONE.pth,LINEAR.pth, the second from weights/v0.1 of the "
-                            f"lpips package")
+            raise UserError(
+                f"{name}: holds no linear weights (lin0 and so on); give them with it, "
+                f"as BACKBONE.pth,LINEAR.pth, the second from weights/v0.1 of the "
+                f"lpips package"
+            )
 
     def distance(self, a, b):
         """d(a, b) of every pair.
@@ -65,16 +67,22 @@ class LPIPS:
         """
         self.check(a.shape)
         both = self.features.model(tf.concat([_coloured(a), _coloured(b)], axis=0), training=False)
-        return tf.add_n([self._layer(both[name], weights) for name, weights in zip(
-            self.features.style, self.features.linear, strict=True)])
+        return tf.add_n(
+            [
+                self._layer(both[name], weights)
+                for name, weights in zip(self.features.style, self.features.linear, strict=True)
+            ]
+        )
 
     def check(self, shape):
         """Raises UserError unless images of this shape [B, H, W, C] are large enough."""
         height, width = shape[1:3]
         side = self.features.smallest
         if min(height or side, width or side) < side:
-            raise UserError(f"{self.description['network']}: images of {width} x {height} pixels "
-                            f"are too few for it; it needs {side} a side, --image_size scales")
+            raise UserError(
+                f"{self.description['network']}: images of {width} x {height} pixels "
+                f"are too few for it; it needs {side} a side, --image_size scales"
+            )
 
     def _layer(self, features, weights):
         length = tf.sqrt(tf.reduce_sum(tf.square(features), axis=-1, keepdims=True))
@@ -134,13 +142,20 @@ def pair_distances(lpips, left, right, program, keep=0):
             raise ValueError(f"batches of {one.shape} and {other.shape} make no pairs")
         lpips.check(one.shape)
         size = size or len(one)
-        made = np.concatenate([
-            np.asarray(program(filled(one[i:i + size], size), filled(other[i:i + size], size)))
-            [:len(one) - i] for i in range(0, len(one), size)])
+        made = np.concatenate(
+            [
+                np.asarray(
+                    program(filled(one[i : i + size], size), filled(other[i : i + size], size))
+                )[: len(one) - i]
+                for i in range(0, len(one), size)
+            ]
+        )
         values.append(made)
         if keep:
-            kept = [Pair(float(made[i]), done + int(i), one[i].copy(), other[i].copy())
-                    for i in sorted({*np.argsort(made)[:keep], *np.argsort(-made)[:keep]})]
+            kept = [
+                Pair(float(made[i]), done + int(i), one[i].copy(), other[i].copy())
+                for i in sorted({*np.argsort(made)[:keep], *np.argsort(-made)[:keep]})
+            ]
             nearest = sorted(nearest + kept, key=lambda p: p.distance)[:keep]
             furthest = sorted(furthest + kept, key=lambda p: -p.distance)[:keep]
         done += len(made)
@@ -171,11 +186,15 @@ def statistics(values):
 
 def measure(e):
     """The thesis's three measurements, its baseline, and the floor: real images of one domain."""
+
     def streams():
         for (i, one), (j, other) in pairs(list(enumerate(e.names))):
             both = itertools.tee(e.generated())
-            yield (f"generated_{one}~generated_{other}", (m[i] for m in both[0]),
-                   (m[j] for m in both[1]))
+            yield (
+                f"generated_{one}~generated_{other}",
+                (m[i] for m in both[0]),
+                (m[j] for m in both[1]),
+            )
             yield f"real_{one}~real_{other}", e.real(i), e.real(j)
         for i, name in enumerate(e.names):
             yield f"generated_{name}~real_{name}", e.of_domain(i), e.real(i)
@@ -204,7 +223,7 @@ def mean_distances(e, streams):
 def together(left, right):
     """Two streams cut to the same batches, as many as the shorter one has."""
     one, other = itertools.tee(zip(left, right, strict=False))
-    return (a[:len(b)] for a, b in one), (b[:len(a)] for a, b in other)
+    return (a[: len(b)] for a, b in one), (b[: len(a)] for a, b in other)
 
 
 def unfit(e):
@@ -212,10 +231,17 @@ def unfit(e):
     if not e.from_noise or not e.of_images:
         return "LPIPS of a joint distribution needs generators of images from noise"
     if not e.weights.lpips:
-        return ("LPIPS needs the weights of its network: give --lpips_weights PATH (.npz, or the "
-                "official PyTorch files)")
+        return (
+            "LPIPS needs the weights of its network: give --lpips_weights PATH (.npz, or the "
+            "official PyTorch files)"
+        )
     return ""
 
 
-METRIC = Metric("generated against generated and real, and real against real", measure, unfit,
-                ("lpips", min), weights="lpips")
+METRIC = Metric(
+    "generated against generated and real, and real against real",
+    measure,
+    unfit,
+    ("lpips", min),
+    weights="lpips",
+)

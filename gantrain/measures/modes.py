@@ -32,8 +32,12 @@ def ring_coverage(points, centres, deviation, least=LEAST, radius=RADIUS):
     nearest = distance.argmin(1)
     near = distance.min(1) <= radius * deviation
     counts = np.bincount(nearest[near], minlength=len(centres))
-    return {"covered": float(np.sum(counts >= least * len(points))), "modes": float(len(centres)),
-            "near": float(near.mean()), "entropy": _entropy(counts)}
+    return {
+        "covered": float(np.sum(counts >= least * len(points))),
+        "modes": float(len(centres)),
+        "near": float(near.mean()),
+        "entropy": _entropy(counts),
+    }
 
 
 def label_coverage(labels, data_labels, classes, least=LEAST):
@@ -55,8 +59,11 @@ def label_coverage(labels, data_labels, classes, least=LEAST):
     used = p > 0
     # JSON has no infinity.
     kl = {} if np.any(q[used] == 0) else {"kl": float(np.sum(p[used] * np.log(p[used] / q[used])))}
-    return {"covered": float(np.sum(counts >= least * len(labels))), "modes": float(classes),
-            "entropy": _entropy(counts)} | kl
+    return {
+        "covered": float(np.sum(counts >= least * len(labels))),
+        "modes": float(classes),
+        "entropy": _entropy(counts),
+    } | kl
 
 
 def _entropy(counts):
@@ -88,5 +95,6 @@ def unfit(e):
     return unlabelled(e) or ("attributes are no modes" if e.domains[0].multi_label else "")
 
 
-METRIC = Metric("modes or classes that samples reach", measure, unfit, ("modes/covered", max),
-                judged=True)
+METRIC = Metric(
+    "modes or classes that samples reach", measure, unfit, ("modes/covered", max), judged=True
+)

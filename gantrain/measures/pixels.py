@@ -34,8 +34,10 @@ def pixel_scores(made, target):
     target = nearest(made, tf.cast(target, tf.float32))
     a, b = (made + 1.0) / 2.0, (target + 1.0) / 2.0
     error = tf.maximum(tf.reduce_mean(tf.square(a - b), axis=[1, 2, 3]), LEAST_ERROR)
-    scores = {"l1": tf.reduce_mean(tf.abs(made - target)),
-              "psnr": tf.reduce_mean(-10.0 * tf.math.log(error) / np.float32(np.log(10.0)))}
+    scores = {
+        "l1": tf.reduce_mean(tf.abs(made - target)),
+        "psnr": tf.reduce_mean(-10.0 * tf.math.log(error) / np.float32(np.log(10.0))),
+    }
     if min(made.shape[1:3]) >= SSIM_WINDOW:
         scores["ssim"] = tf.reduce_mean(structural_similarity(a, b))
     return scores
@@ -61,8 +63,9 @@ def structural_similarity(a, b):
     a, b = tf.cast(a, tf.float64), tf.cast(b, tf.float64)
     reach = np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2
     weights = np.exp(-0.5 * (reach / SSIM_DEVIATION) ** 2)
-    kernel = np.broadcast_to((weights / weights.sum())[:, None, None, None],
-                             (SSIM_WINDOW, 1, a.shape[-1], 1))
+    kernel = np.broadcast_to(
+        (weights / weights.sum())[:, None, None, None], (SSIM_WINDOW, 1, a.shape[-1], 1)
+    )
 
     def mean(values):
         for axis in (kernel, kernel.swapaxes(0, 1)):
@@ -73,8 +76,9 @@ def structural_similarity(a, b):
     m_a, m_b = mean(a), mean(b)
     variances = mean(a * a) + mean(b * b) - m_a**2 - m_b**2
     covariance = mean(a * b) - m_a * m_b
-    ssim = ((2 * m_a * m_b + c1) * (2 * covariance + c2)
-            / ((m_a**2 + m_b**2 + c1) * (variances + c2)))
+    ssim = (
+        (2 * m_a * m_b + c1) * (2 * covariance + c2) / ((m_a**2 + m_b**2 + c1) * (variances + c2))
+    )
     return tf.cast(tf.reduce_mean(ssim, axis=[1, 2, 3]), tf.float32)
 
 
@@ -116,5 +120,9 @@ def unfit(e):
     return "" if not e.from_noise else "pixel scores need the run of a pix2pix or cyclegan"
 
 
-METRIC = Metric("L1, PSNR and SSIM of test pairs, or of the cycle without pairs", measure, unfit,
-                ("pixels/l1", min))
+METRIC = Metric(
+    "L1, PSNR and SSIM of test pairs, or of the cycle without pairs",
+    measure,
+    unfit,
+    ("pixels/l1", min),
+)

@@ -65,14 +65,18 @@ class Streams:
         UserError: the trainer makes no images.
     """
 
-    def __init__(self, config, trainer, domains, test, compile, judges, num, seed,
-                 weights=None):
+    def __init__(self, config, trainer, domains, test, compile, judges, num, seed, weights=None):
         if not isinstance(trainer, (Generates, Translates)):
-            own = ("; what it scores on the test part stands in its summary.json"
-                   if isinstance(trainer, Scores) else "")
-            raise UserError(f"--run_dir {config.run.run_dir}: a {config.run.gan_type} makes no "
-                            f"images, and these are what metrics measure{own}; give the run of a "
-                            f"GAN")
+            own = (
+                "; what it scores on the test part stands in its summary.json"
+                if isinstance(trainer, Scores)
+                else ""
+            )
+            raise UserError(
+                f"--run_dir {config.run.run_dir}: a {config.run.gan_type} makes no "
+                f"images, and these are what metrics measure{own}; give the run of a "
+                f"GAN"
+            )
         self.config, self.trainer, self.domains = config, trainer, domains
         self.compile, self.num, self.seed, self.weights = compile, num, seed, weights or Weights()
         self.names = [d.name for d in domains]
@@ -109,7 +113,7 @@ class Streams:
         sample = self.once("samples", lambda: self.compile(self.trainer.samples))
         z = self.trainer.latents(self.num, self.seed)
         for start in range(0, len(z), BATCH):
-            yield [np.asarray(x, np.float32) for x in sample(z[start:start + BATCH])]
+            yield [np.asarray(x, np.float32) for x in sample(z[start : start + BATCH])]
 
     def of_domain(self, number):
         """Generated images of one domain."""
@@ -122,12 +126,12 @@ class Streams:
         """
         domain = self.domains[number]
         order = np.random.default_rng([self.seed, number, again]).permutation(domain.size)
-        return _batches(domain, order[:self.num])
+        return _batches(domain, order[: self.num])
 
     def held_out(self, number):
         """(numbers of test images of one domain in a seeded order, at most `num`; their stream)."""
         domain = self.test[number]
-        order = np.random.default_rng([self.seed, number]).permutation(domain.size)[:self.num]
+        order = np.random.default_rng([self.seed, number]).permutation(domain.size)[: self.num]
         return order, _batches(domain, order)
 
     def translations(self, direction=None):
@@ -143,7 +147,7 @@ class Streams:
         paired = pair_count(self.test)
         for number in range(min(self.num, paired or source.size)):
             if paired:
-                x, y = examples(self.test, [number])[::-1 if back else 1]
+                x, y = examples(self.test, [number])[:: -1 if back else 1]
             else:
                 x, y = source.pixels([number]), None
             x = images.to_float(x)
@@ -159,8 +163,10 @@ class Streams:
         for way in self.trainer.translators():
             back = way != self.trainer.way
             target = self.test[0 if back else 1]
-            made[target.name] = ((out for _, out, _ in self.translations(way)),
-                                 _batches(target, np.arange(min(target.size, self.num))))
+            made[target.name] = (
+                (out for _, out, _ in self.translations(way)),
+                _batches(target, np.arange(min(target.size, self.num))),
+            )
         return made
 
     # --- judges
@@ -174,7 +180,8 @@ class Streams:
     def segmenter(self):
         """The network that reads label maps off photographs."""
         network, self.networks["fcn"] = self.once(
-            "segmenter", lambda: self._judges.segmenter(self.weights.fcn))
+            "segmenter", lambda: self._judges.segmenter(self.weights.fcn)
+        )
         return network
 
     def source_only(self):
@@ -184,4 +191,4 @@ class Streams:
 
 def _batches(domain, order):
     for start in range(0, len(order), BATCH):
-        yield images.to_float(domain.pixels(order[start:start + BATCH]))
+        yield images.to_float(domain.pixels(order[start : start + BATCH]))

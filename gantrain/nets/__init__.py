@@ -39,13 +39,7 @@ from gantrain.nets.patch import (
     patch_at,
     receptive_field,
 )
-from gantrain.nets.translation import (
-    TRANSLATORS,
-    UPSAMPLES,
-    TranslatorTable,
-    halvings_of,
-    multiple,
-)
+from gantrain.nets.translation import TRANSLATORS, UPSAMPLES, TranslatorTable, halvings_of, multiple
 
 __all__ = [
     "CLASSIFIERS",
@@ -181,9 +175,7 @@ def build_pair(
     ]
 
     images = [keras.Input(shape, name="image") for _ in range(domains)]
-    table = tuple(
-        row for row in pair.discriminator if not (alone and row.kind in OF_THE_BATCH)
-    )
+    table = tuple(row for row in pair.discriminator if not (alone and row.kind in OF_THE_BATCH))
     rows = sum(row.weighted for row in table)
     judged = build_rows(
         table,
@@ -335,10 +327,13 @@ def applied(network: keras.Model, test_mode: str, seed: int) -> Callable[[tf.Ten
 
     def apply(images):
         # Seeds of dropout are the only integers among the state.
-        state = [keras.ops.convert_to_tensor([seed, i], "uint32") if "int" in str(v.dtype)
-                 else v.value for i, v in enumerate(network.non_trainable_variables)]
+        state = [
+            keras.ops.convert_to_tensor([seed, i], "uint32") if "int" in str(v.dtype) else v.value
+            for i, v in enumerate(network.non_trainable_variables)
+        ]
         made, _ = network.stateless_call(
-            [v.value for v in network.trainable_variables], state, images, training=True)
+            [v.value for v in network.trainable_variables], state, images, training=True
+        )
         return made
 
     return apply
@@ -394,8 +389,10 @@ def described(name: str, generator: keras.Model, patch: str | None, size: int) -
         return f"{text}; no discriminator"
     rows = patch_at(patch, size)
     side = logits_side(rows, size)
-    return (f"{text}; discriminator with a receptive field of {receptive_field(rows)} pixels, "
-            f"{side} x {side} logits")
+    return (
+        f"{text}; discriminator with a receptive field of {receptive_field(rows)} pixels, "
+        f"{side} x {side} logits"
+    )
 
 
 def _on_images(rows, channels, size, settings, seed, name, number) -> keras.Model:

@@ -39,8 +39,9 @@ class Application(NamedTuple):
         return self.url.rsplit("/", 1)[1]
 
 
-def load(application: Application, path: str | PathLike | None = None,
-         offline: bool = False) -> tuple[keras.Model, Path]:
+def load(
+    application: Application, path: str | PathLike | None = None, offline: bool = False
+) -> tuple[keras.Model, Path]:
     """The network with its weights, in float32 under every precision, and the file they are from.
 
     Args:
@@ -87,16 +88,24 @@ def _cached(application, offline):
         if not path.exists():
             raise UserError(
                 f"--offline and no {application.name} weights in the Keras cache: give "
-                f"{application.flag} PATH or put {application.file} under {path.parent}")
+                f"{application.flag} PATH or put {application.file} under {path.parent}"
+            )
         return path
     try:
-        return Path(keras.utils.get_file(
-            application.file, application.url, cache_dir=path.parent.parent,
-            cache_subdir=path.parent.name, file_hash=application.md5))
+        return Path(
+            keras.utils.get_file(
+                application.file,
+                application.url,
+                cache_dir=path.parent.parent,
+                cache_subdir=path.parent.name,
+                file_hash=application.md5,
+            )
+        )
     except Exception as error:  # Keras raises a bare Exception when a download fails.
         raise UserError(
             f"cannot download the {application.name} weights ({_first_line(error)}): give "
-            f"{application.flag} PATH to {application.file}") from error
+            f"{application.flag} PATH to {application.file}"
+        ) from error
 
 
 def _first_line(error):

@@ -237,7 +237,7 @@ class MaxPool2x2(layers.Layer):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         height, width, channels = ops.shape(inputs)[1:]
         rows, columns = height // 2, width // 2
-        even = inputs[:, :2 * rows, :2 * columns]
+        even = inputs[:, : 2 * rows, : 2 * columns]
         return ops.max(ops.reshape(even, (-1, rows, 2, columns, 2, channels)), axis=(2, 4))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
@@ -267,8 +267,14 @@ class BatchNorm(layers.BatchNormalization):
         if not (training and self.trainable and len(inputs.shape) == 4):
             return super().call(inputs, training=training)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=inputs, scale=self.gamma.value, offset=self.beta.value, mean=[], variance=[],
-            epsilon=self.epsilon, is_training=True)
+            x=inputs,
+            scale=self.gamma.value,
+            offset=self.beta.value,
+            mean=[],
+            variance=[],
+            epsilon=self.epsilon,
+            is_training=True,
+        )
         for running, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
             running.assign(self.momentum * running + (1.0 - self.momentum) * value)
         return outputs
@@ -295,8 +301,7 @@ class ConvTranspose2D(layers.Conv2DTranspose):
         if self.strides != (1, 1) or self.filters > 4 or not height or height % 2 or width % 2:
             return super().call(inputs)
         # A custom gradient is of tensors: outside a compiled step this is still the variable.
-        outputs = _transposed_by_blocks(
-            inputs, tf.identity(ops.convert_to_tensor(self.kernel)))
+        outputs = _transposed_by_blocks(inputs, tf.identity(ops.convert_to_tensor(self.kernel)))
         return outputs + ops.convert_to_tensor(self.bias) if self.use_bias else outputs
 
 
@@ -308,17 +313,29 @@ def _transposed_by_blocks(inputs, kernel):
     """
     side = kernel.shape[0]
     mirrored = tf.transpose(kernel[::-1, ::-1], (0, 1, 3, 2))
-    moved = tf.concat([tf.pad(mirrored, [[a, 1 - a], [b, 1 - b], [0, 0], [0, 0]])
-                       for a in (0, 1) for b in (0, 1)], axis=-1)
+    moved = tf.concat(
+        [
+            tf.pad(mirrored, [[a, 1 - a], [b, 1 - b], [0, 0], [0, 0]])
+            for a in (0, 1)
+            for b in (0, 1)
+        ],
+        axis=-1,
+    )
     padding = [[0, 0], *[[side // 2, (side - 1) // 2]] * 2, [0, 0]]
     outputs = tf.nn.depth_to_space(tf.nn.conv2d(inputs, moved, 2, padding), 2)
 
     def gradient(upstream):
         # Of the plain form, whose own kernels are quick in this direction.
-        return (tf.nn.conv2d(upstream, kernel, 1, "SAME"),
-                tf.raw_ops.Conv2DBackpropFilter(
-                    input=upstream, filter_sizes=kernel.shape, out_backprop=inputs,
-                    strides=[1, 1, 1, 1], padding="SAME"))
+        return (
+            tf.nn.conv2d(upstream, kernel, 1, "SAME"),
+            tf.raw_ops.Conv2DBackpropFilter(
+                input=upstream,
+                filter_sizes=kernel.shape,
+                out_backprop=inputs,
+                strides=[1, 1, 1, 1],
+                padding="SAME",
+            ),
+        )
 
     return outputs, gradient
 
@@ -439,8 +456,9 @@ class _Maker:
         # A loss in half precision loses its small differences: heads are float32.
         self.dtype = "float32" if head else None
         # A weighted row counts channels; the rate of a dropout row is not read from here.
-        self.size: Any = (row.size if head or not row.weighted
-                          else scaled(int(row.size), settings.width))
+        self.size: Any = (
+            row.size if head or not row.weighted else scaled(int(row.size), settings.width)
+        )
         self.norm = row.norm
         if settings.norm is not None and row.norm != "none":
             self.norm = settings.norm

@@ -29,7 +29,6 @@ class ClassifierTable:
     rows: tuple[Row, ...]
 
 
-
 def trunk(rows: Sequence[Row]) -> tuple[Row, ...]:
     """A discriminator's rows as a classifier's.
 
@@ -134,8 +133,10 @@ def penultimate(classifier: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
     """
     dense = [layer for layer in classifier.layers if isinstance(layer, layers.Dense)]
     if not dense:
-        raise UserError(f"classifier {classifier.name!r} has no dense layer to take features from; "
-                        f"give another --classifier")
+        raise UserError(
+            f"classifier {classifier.name!r} has no dense layer to take features from; "
+            f"give another --classifier"
+        )
     body = keras.Model(classifier.input, dense[-1].input)
 
     def features(images):
@@ -149,7 +150,7 @@ def logits_of(classifier: keras.Model, images: np.ndarray, batch_size: int = 250
     """Logits of many images, float32 [N, C]; images are integers or [-1, 1], in memory."""
     made = []
     for start in range(0, len(images), batch_size):
-        part = images[start:start + batch_size]
+        part = images[start : start + batch_size]
         part = to_float(part) if part.dtype.kind == "u" else part
         made.append(classifier(part, training=False).numpy())
     return np.concatenate(made).astype(np.float32)

@@ -28,8 +28,13 @@ def encoder_rows(halvings: int, dropout: float) -> tuple[Row, ...]:
     for count, size in STAGES[:halvings]:
         rows += [Row("conv", size, 3, norm="batch", activation="relu")] * count
         rows += [Row("pool", kernel=2, stride=2)]
-    return (*rows, *(Row("conv", 1024, kernel, norm="batch", activation="relu", dropout=dropout)
-                    for kernel in (3, 1)))
+    return (
+        *rows,
+        *(
+            Row("conv", 1024, kernel, norm="batch", activation="relu", dropout=dropout)
+            for kernel in (3, 1)
+        ),
+    )
 
 
 def fcn_halvings(size: int) -> int:
@@ -41,9 +46,11 @@ def fcn_halvings(size: int) -> int:
     halvings = min(len(STAGES), max(FEWEST, (size // COARSEST).bit_length() - 1))
     divisor = 2**halvings
     if size < divisor or size % divisor:
-        raise UserError(f"--gan_type segmenter needs --image_size to be a multiple of {divisor}, "
-                        f"such as {max(divisor, size - size % divisor)}; this data has {size} "
-                        f"pixels a side")
+        raise UserError(
+            f"--gan_type segmenter needs --image_size to be a multiple of {divisor}, "
+            f"such as {max(divisor, size - size % divisor)}; this data has {size} "
+            f"pixels a side"
+        )
     return halvings
 
 
@@ -87,17 +94,25 @@ def build_fcn(
     rows, settings = encoder_rows(halvings, dropout), Settings(weight_init, norm=norm, width=width)
     image = keras.Input((None, None, channels), name="image")
     ((*_, deepest),) = build_rows(
-        rows, [image], size=channels, settings=settings, seed=(seed, _KEY, 0),
-        names="s")
+        rows, [image], size=channels, settings=settings, seed=(seed, _KEY, 0), names="s"
+    )
     encoder = keras.Model(image, deepest)
-    pooled = [encoder.get_layer(f"s1_row{i}_pool").output for i, row in enumerate(rows)
-              if row.kind == "pool"]
+    pooled = [
+        encoder.get_layer(f"s1_row{i}_pool").output
+        for i, row in enumerate(rows)
+        if row.kind == "pool"
+    ]
     strides = [2**i for i in (halvings, halvings - 1, halvings - 2)]
     total = None
     for number, (stride, x) in enumerate(zip(strides, (deepest, *pooled[-2:-4:-1]), strict=True)):
         ((score,),) = build_rows(
-            (Row("conv", CHANNELS, 1),), [x], size=classes, settings=settings,
-            seed=(seed, _KEY, 1 + number), names=f"score{stride}_")
+            (Row("conv", CHANNELS, 1),),
+            [x],
+            size=classes,
+            settings=settings,
+            seed=(seed, _KEY, 1 + number),
+            names=f"score{stride}_",
+        )
         if total is not None:
             doubled = _enlarged(2, f"double{stride}")(total)
             score = layers.Add(name=f"fuse{stride}", dtype="float32")([doubled, score])

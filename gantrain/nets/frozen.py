@@ -44,10 +44,14 @@ class FeatureNet(NamedTuple):
 
 
 VGG19 = Application(
-    "VGG19", keras.applications.VGG19,
+    "VGG19",
+    keras.applications.VGG19,
     "https://storage.googleapis.com/tensorflow/keras-applications/vgg19/"
     "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
-    "253f8cb515780f3b799900260a226db6", "--vgg_weights", {})
+    "253f8cb515780f3b799900260a226db6",
+    "--vgg_weights",
+    {},
+)
 
 
 def vgg19(path: str | os.PathLike | None = None, offline: bool = False) -> FeatureNet:
@@ -174,7 +178,8 @@ def lpips(path: str | os.PathLike, net: str | None = None) -> FeatureNet:
         elif kind == "fire":
             x = _convolved(x, next(arrays))
             x = layers.Concatenate(dtype="float32")(
-                [_convolved(x, next(arrays)), _convolved(x, next(arrays))])
+                [_convolved(x, next(arrays)), _convolved(x, next(arrays))]
+            )
         elif kind == "pool":
             window, over = row
             if over:
@@ -188,8 +193,14 @@ def lpips(path: str | os.PathLike, net: str | None = None) -> FeatureNet:
         "network": f"LPIPS {net}", "version": "0.1", "weights": ",".join(f.name for f in files),
         "sha256": ",".join(map(sha256, files)),
     }  # fmt: skip
-    return FeatureNet(_frozen(image, outputs, net), names[-1:], names, linear,
-                      LPIPS_NETS[net].smallest, description)
+    return FeatureNet(
+        _frozen(image, outputs, net),
+        names[-1:],
+        names,
+        linear,
+        LPIPS_NETS[net].smallest,
+        description,
+    )
 
 
 def pooled(net: FeatureNet) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -210,8 +221,14 @@ def _convolved(x, weights, stride=1, padding=0):
     kernel, bias = weights
     if stride > 1 and padding:
         x = layers.ZeroPadding2D(padding, dtype="float32")(x)
-    conv = layers.Conv2D(len(bias), len(kernel), stride, "same" if stride == 1 else "valid",
-                         activation="relu", dtype="float32")
+    conv = layers.Conv2D(
+        len(bias),
+        len(kernel),
+        stride,
+        "same" if stride == 1 else "valid",
+        activation="relu",
+        dtype="float32",
+    )
     x = conv(x)
     conv.set_weights([kernel, bias])
     return x
@@ -229,35 +246,44 @@ def _lpips_weights(path, net):
             for name in LPIPS_NETS:
                 values = found(arrays, LPIPS_NETS[name].rows)
                 if values and name in table:
-                    raise UserError(f"{path}: {table[name][0].name} and {file.name} are both for "
-                                    f"{LPIPS_NETS[name].title}; give BACKBONE.pth,LINEAR.pth")
+                    raise UserError(
+                        f"{path}: {table[name][0].name} and {file.name} are both for "
+                        f"{LPIPS_NETS[name].title}; give BACKBONE.pth,LINEAR.pth"
+                    )
                 if values:
                     table[name] = file, values
     usable = sorted(n for n in convolutions if net in (None, n))
     if len(usable) > 1:
         usable = [n for n in usable if n in linear] or usable
     if len(usable) > 1:
-        raise UserError(f"{path}: holds weights for {' and '.join(usable)}; give one network's as "
-                        f"BACKBONE.pth,LINEAR.pth")
+        raise UserError(
+            f"{path}: holds weights for {' and '.join(usable)}; give one network's as "
+            f"BACKBONE.pth,LINEAR.pth"
+        )
     if not usable:
         alone = sorted(n for n in linear if net in (None, n))
         if alone:
-            raise UserError(f"{path}: holds linear weights for {' and '.join(alone)} but not the "
-                            f"convolutions; give torchvision's .pth with it, as "
-                            f"BACKBONE.pth,LINEAR.pth")
+            raise UserError(
+                f"{path}: holds linear weights for {' and '.join(alone)} but not the "
+                f"convolutions; give torchvision's .pth with it, as "
+                f"BACKBONE.pth,LINEAR.pth"
+            )
         wanted = LPIPS_NETS[net].title if net else "AlexNet, VGG16 or SqueezeNet 1.1"
         raise UserError(
             f"{path}: not an LPIPS file of {wanted}; an .npz with conv1/kernel, conv1/bias and so "
             f"on and lin0 and so on is expected, or BACKBONE.pth,LINEAR.pth of torchvision and of "
-            f"the lpips package")
+            f"the lpips package"
+        )
     (net,) = usable
     file, values = convolutions[net]
     if net not in linear:
         return net, [file], values, ()
     own, weights = linear[net]
     if sha256(own) in _LPIPS_OLD:
-        raise UserError(f"{own}: linear weights of LPIPS 0.0; take those of version 0.1 "
-                        f"(weights/v0.1 of the lpips package)")
+        raise UserError(
+            f"{own}: linear weights of LPIPS 0.0; take those of version 0.1 "
+            f"(weights/v0.1 of the lpips package)"
+        )
     return net, list(dict.fromkeys([file, own])), values, weights
 
 
@@ -266,14 +292,17 @@ def _lpips_files(path):
     if whole.is_dir():
         files = sorted(f for f in whole.iterdir() if f.suffix in (".npz", ".pth"))
         if not files:
-            raise UserError(f"{path}: no .npz and no .pth file there; put the weights of LPIPS "
-                            f"into it")
+            raise UserError(
+                f"{path}: no .npz and no .pth file there; put the weights of LPIPS into it"
+            )
         return files
     files = [whole] if whole.exists() else [Path(part) for part in os.fspath(path).split(",")]
     for file in files:
         if not file.is_file():
-            raise UserError(f"{file}: no such file; weights of LPIPS are expected "
-                            f"(alexnet_lpips.npz, or BACKBONE.pth,LINEAR.pth)")
+            raise UserError(
+                f"{file}: no such file; weights of LPIPS are expected "
+                f"(alexnet_lpips.npz, or BACKBONE.pth,LINEAR.pth)"
+            )
     return files
 
 
@@ -299,9 +328,11 @@ def _shapes(rows):
             channels = size
         elif kind == "fire":
             name, squeeze, expand = row
-            shapes += [(f"{name}.squeeze", (1, 1, channels, squeeze)),
-                       (f"{name}.expand1x1", (1, 1, squeeze, expand)),
-                       (f"{name}.expand3x3", (3, 3, squeeze, expand))]
+            shapes += [
+                (f"{name}.squeeze", (1, 1, channels, squeeze)),
+                (f"{name}.expand1x1", (1, 1, squeeze, expand)),
+                (f"{name}.expand3x3", (3, 3, squeeze, expand)),
+            ]
             channels = 2 * expand
     return shapes
 
@@ -330,8 +361,9 @@ def _linear(arrays, rows):
             channels = 2 * row[2]
         elif kind == "out":
             widths.append(channels)
-    found = [arrays.get(f"lin{i}", arrays.get(f"lin{i}.model.1.weight"))
-             for i in range(len(widths))]
+    found = [
+        arrays.get(f"lin{i}", arrays.get(f"lin{i}.model.1.weight")) for i in range(len(widths))
+    ]
     if [np.size(v) for v in found] != widths:
         return None
     return tuple(np.reshape(v, -1).astype("float32") for v in found)

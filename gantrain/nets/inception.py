@@ -16,11 +16,14 @@ SIDE = 299
 FEATURES = 2048
 
 INCEPTION = Application(
-    "InceptionV3", keras.applications.InceptionV3,
+    "InceptionV3",
+    keras.applications.InceptionV3,
     "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/"
     "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5",
-    "bcbd6486424b2319ff4ef7d526e38f63", "--inception_weights",
-    {"input_shape": (SIDE, SIDE, 3)})
+    "bcbd6486424b2319ff4ef7d526e38f63",
+    "--inception_weights",
+    {"input_shape": (SIDE, SIDE, 3)},
+)
 
 
 def resized(images: tf.Tensor) -> tf.Tensor:
@@ -73,8 +76,14 @@ def inception(path: str | os.PathLike | None = None, offline: bool = False) -> I
         # Keras's own preprocessing of this network ends in [-1, 1] too.
         return model(resized(images), training=False)
 
-    return Inception(features, {
-        "network": "InceptionV3, Keras ImageNet weights (not the 2015 TensorFlow graph of the "
-                   "published FID)",
-        "version": f"Keras {keras.__version__}", "weights": file.name, "sha256": sha256(file),
-        "resizer": f"TensorFlow bilinear, antialias=True, to {SIDE}x{SIDE}"})
+    return Inception(
+        features,
+        {
+            "network": "InceptionV3, Keras ImageNet weights (not the 2015 TensorFlow graph of the "
+            "published FID)",
+            "version": f"Keras {keras.__version__}",
+            "weights": file.name,
+            "sha256": sha256(file),
+            "resizer": f"TensorFlow bilinear, antialias=True, to {SIDE}x{SIDE}",
+        },
+    )

@@ -26,8 +26,11 @@ class WeightInit(Options):
     section = "weight_init"
 
     weight_init: str | None = option(
-        None, "xavier, or normal with standard deviation 0.02; default normal for pix2pix and "
-        "cyclegan, else xavier", choices=("xavier", "normal"))
+        None,
+        "xavier, or normal with standard deviation 0.02; default normal for pix2pix and "
+        "cyclegan, else xavier",
+        choices=("xavier", "normal"),
+    )
 
     @classmethod
     def defaults(cls, flat: dict) -> dict:
@@ -41,8 +44,10 @@ class DiscriminatorNets(Options):
     section = "discriminator_nets"
 
     d_norm: str | None = option(
-        None, "discriminator normalisation; default: the table's, layer under a gradient penalty",
-        choices=("batch", "layer", "none"))
+        None,
+        "discriminator normalisation; default: the table's, layer under a gradient penalty",
+        choices=("batch", "layer", "none"),
+    )
     spectral_norm: bool = option(False, "divide discriminator kernels by their spectral norm")
 
     @classmethod
@@ -56,21 +61,30 @@ class PairOptions(Options):
 
     section = "pair"
 
-    net: str | None = option(None, "generator and discriminator tables; default by image size",
-                             choices=lambda: NETS)
+    net: str | None = option(
+        None, "generator and discriminator tables; default by image size", choices=lambda: NETS
+    )
     noise_dim: int | None = option(None, "size of the latent vector z; default: the table's", low=1)
-    noise_type: str = option("uniform", "distribution of z: uniform on [-1, 1] or standard normal",
-                             choices=("uniform", "normal"))
+    noise_type: str = option(
+        "uniform",
+        "distribution of z: uniform on [-1, 1] or standard normal",
+        choices=("uniform", "normal"),
+    )
     noise_categories: int = option(
-        0, "categories of a one-hot block in front of the noise; which category becomes which "
-        "class is left to the generators (0: none)", low=0, high=10_000)
+        0,
+        "categories of a one-hot block in front of the noise; which category becomes which "
+        "class is left to the generators (0: none)",
+        low=0,
+        high=10_000,
+    )
 
     @classmethod
     def defaults(cls, flat: dict) -> dict:
         size = flat["image_size"]
         # The thesis's table for a size, or the residual pair, which has any; points have no size.
         net = flat["net"] or {None: "toy", 32: "cogan32", 128: "cogan128", 256: "cogan256"}.get(
-            size, "residual")
+            size, "residual"
+        )
         return {"net": net, "noise_dim": pair_at(net, size or 0).noise_dim}
 
 
@@ -81,10 +95,14 @@ class Sharing(Options):
     section = "sharing"
 
     shared_layers: int | None = option(
-        None, "first generator layers that the domains share; default: the table's for cogan, "
-        "0 for scogan", low=0)
+        None,
+        "first generator layers that the domains share; default: the table's for cogan, "
+        "0 for scogan",
+        low=0,
+    )
     d_shared_layers: int | None = option(
-        None, "last discriminator layers that the domains share; default as --shared_layers", low=0)
+        None, "last discriminator layers that the domains share; default as --shared_layers", low=0
+    )
     same_init: bool = option(False, "start the generators of all domains from equal weights")
 
     @classmethod
@@ -100,14 +118,23 @@ class TranslatorNets(Options):
     section = "translator"
 
     generator: str | None = option(
-        None, "generator; default unet for pix2pix, resnet6 for cyclegan, resnet9 from 256 pixels",
-        choices=lambda: TRANSLATORS)
-    upsample: str = option("transpose", "up-sampling: transposed convolution, nearest-neighbour "
-                           "resize before a convolution, or sub-pixel", choices=lambda: UPSAMPLES)
+        None,
+        "generator; default unet for pix2pix, resnet6 for cyclegan, resnet9 from 256 pixels",
+        choices=lambda: TRANSLATORS,
+    )
+    upsample: str = option(
+        "transpose",
+        "up-sampling: transposed convolution, nearest-neighbour "
+        "resize before a convolution, or sub-pixel",
+        choices=lambda: UPSAMPLES,
+    )
     test_mode: str | None = option(
-        None, "how a trained generator runs: training (dropout on, statistics of the image itself, "
+        None,
+        "how a trained generator runs: training (dropout on, statistics of the image itself, "
         "as pix2pix was published) or inference (neither); default training for pix2pix, else "
-        "inference", choices=("training", "inference"))
+        "inference",
+        choices=("training", "inference"),
+    )
 
     @classmethod
     def defaults(cls, flat: dict) -> dict:
@@ -121,8 +148,11 @@ class PatchNets(Options):
     section = "patch"
 
     patch: str | None = option(
-        None, "receptive field of the discriminator in pixels; default 70, or the largest that the "
-        "image holds", choices=lambda: PATCHES)
+        None,
+        "receptive field of the discriminator in pixels; default 70, or the largest that the "
+        "image holds",
+        choices=lambda: PATCHES,
+    )
 
     @classmethod
     def defaults(cls, flat: dict) -> dict:
@@ -136,12 +166,19 @@ class ImageLayers(Options):
     section = "image_layers"
 
     norm: str | None = option(
-        None, "normalisation of generators and discriminators, or of the segmenter; default "
+        None,
+        "normalisation of generators and discriminators, or of the segmenter; default "
         "instance for cyclegan, else batch; discriminators take layer for batch under a gradient "
-        "penalty", choices=("batch", "instance", "none"))
+        "penalty",
+        choices=("batch", "instance", "none"),
+    )
     dropout: float | None = option(
-        None, "rate of the generator's dropout, pix2pix's source of noise, or of the segmenter's; "
-        "default 0.5 for a pix2pix U-Net and for segmenter, else 0", low=0.0, high=0.9)
+        None,
+        "rate of the generator's dropout, pix2pix's source of noise, or of the segmenter's; "
+        "default 0.5 for a pix2pix U-Net and for segmenter, else 0",
+        low=0.0,
+        high=0.9,
+    )
 
     @classmethod
     def defaults(cls, flat: dict) -> dict:
@@ -155,5 +192,7 @@ class Direction(Options):
     section = "direction"
 
     direction: str = option(
-        "a2b", "which domain is the input; for a segmenter, which are the label maps",
-        choices=("a2b", "b2a"))
+        "a2b",
+        "which domain is the input; for a segmenter, which are the label maps",
+        choices=("a2b", "b2a"),
+    )

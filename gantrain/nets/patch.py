@@ -65,10 +65,7 @@ def global_rows(size: int) -> tuple[Row, ...]:
         size: side of the images.
     """
     halvings = max(0, (size - 1).bit_length() - 2)
-    return (
-        *_halving(_sizes(halvings)),
-        Row("conv", 1, size >> halvings, 1, pad="valid"),
-    )
+    return (*_halving(_sizes(halvings)), Row("conv", 1, size >> halvings, 1, pad="valid"))
 
 
 def receptive_field(rows: tuple[Row, ...]) -> int:

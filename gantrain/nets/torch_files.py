@@ -53,12 +53,16 @@ def read(path: str | os.PathLike, prefix: str | tuple[str, ...] = "") -> dict[st
             with zipfile.ZipFile(file) as archive:
                 return _tensors(_zipped(archive), prefix)
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error}); a .pth file of "
-                        f"PyTorch is expected") from None
+        raise UserError(
+            f"{path}: cannot be read ({error.strerror or error}); a .pth file of "
+            f"PyTorch is expected"
+        ) from None
     except Exception as error:  # a damaged pickle or archive leads to any kind of exception
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{path}: not a readable state dict of PyTorch ({reason}); download it "
-                        f"again, or save model.state_dict() anew") from None
+        raise UserError(
+            f"{path}: not a readable state dict of PyTorch ({reason}); download it "
+            f"again, or save model.state_dict() anew"
+        ) from None
 
 
 class _Storage(NamedTuple):
@@ -107,8 +111,9 @@ class _Name:
 def _tensor(storage, offset, size, stride, *_):
     if not isinstance(storage, _Storage):
         raise pickle.UnpicklingError("a tensor has no storage")
-    return _Tensor(storage, _natural(offset), tuple(map(_natural, size)),
-                   tuple(map(_natural, stride)))
+    return _Tensor(
+        storage, _natural(offset), tuple(map(_natural, size)), tuple(map(_natural, stride))
+    )
 
 
 def _parameter(tensor, *_):
@@ -206,8 +211,11 @@ def _other_kind(head):
 
 def _zipped(archive):
     """(state, load) of the format since PyTorch 1.6."""
-    roots = [name.removesuffix("data.pkl") for name in archive.namelist()
-             if name.endswith("/data.pkl") and name.count("/") == 1]
+    roots = [
+        name.removesuffix("data.pkl")
+        for name in archive.namelist()
+        if name.endswith("/data.pkl") and name.count("/") == 1
+    ]
     if len(roots) != 1:
         raise ValueError("a zip archive, but without a data.pkl")
     (root,) = roots
@@ -235,7 +243,8 @@ def _zipped(archive):
 def _storages(state):
     """{key: storage} of a state dict."""
     if not isinstance(state, dict) or not all(
-            isinstance(name, str) and isinstance(value, _Tensor) for name, value in state.items()):
+        isinstance(name, str) and isinstance(value, _Tensor) for name, value in state.items()
+    ):
         raise ValueError("something else than named tensors")
     storages: dict[str, _Storage] = {}
     for value in state.values():
@@ -258,15 +267,17 @@ def _tensors(read, prefix):
         numbers = loaded[storage.key]
         if storage.view is not None:
             first, count = storage.view
-            numbers = numbers[first:first + count]
+            numbers = numbers[first : first + count]
         last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
         elements = math.prod(size)
         if elements and (elements > len(numbers) or last >= len(numbers)):
             raise ValueError(f"tensor {name} is larger than its storage")
         width = numbers.dtype.itemsize
         view = np.lib.stride_tricks.as_strided(
-            numbers[offset:] if elements else numbers[:0], size, [width * n for n in stride],
-            writeable=False)
+            numbers[offset:] if elements else numbers[:0],
+            size,
+            [width * n for n in stride],
+            writeable=False,
+        )
         tensors[name] = np.ascontiguousarray(view, numbers.dtype.newbyteorder("=")).reshape(size)
     return tensors
-

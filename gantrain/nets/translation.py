@@ -129,7 +129,8 @@ def _unet(summary: str, skips: str) -> TranslatorTable:
 
 def _resnet(summary: str, blocks: int) -> TranslatorTable:
     return TranslatorTable(
-        summary, 2, lambda halvings, up, dropout: resnet_rows(blocks, up, dropout))
+        summary, 2, lambda halvings, up, dropout: resnet_rows(blocks, up, dropout)
+    )
 
 
 def halvings_of(name: str, size: int) -> int:

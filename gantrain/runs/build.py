@@ -51,8 +51,15 @@ class OpenRun:
         step: that of the state that the variables hold.
     """
 
-    def __init__(self, config: Config, domains: list[Domain], trainer: Trainer, batches: Batches,
-                 runtime: Runtime, networks: dict):
+    def __init__(
+        self,
+        config: Config,
+        domains: list[Domain],
+        trainer: Trainer,
+        batches: Batches,
+        runtime: Runtime,
+        networks: dict,
+    ):
         self.config, self.domains, self.networks = config, domains, networks
         self.watch, self.step = Watch(), 0
         self.directory = RunDirectory(config.run.run_dir)
@@ -103,6 +110,12 @@ def build(config: Config, domains: list[Domain], networks: dict | None = None) -
     consulted = {name: n.model if isinstance(n, Network) else n for name, n in networks.items()}
     with runtime.strategy.scope():
         trainer = kind(config, domains, consulted)
-        batches = Batches(domains, config.data.batch_size, trainer.per_step, config.run.seed,
-                          kind.paired, config.data.flip)
+        batches = Batches(
+            domains,
+            config.data.batch_size,
+            trainer.per_step,
+            config.run.seed,
+            kind.paired,
+            config.data.flip,
+        )
     return OpenRun(config, domains, trainer, batches, runtime, networks)

@@ -74,6 +74,7 @@ class TensorBoard(Callback):
 
     def __init__(self, run):
         import tensorflow as tf
+
         if importlib.util.find_spec("tensorboard") is None:
             raise UserError("--tensorboard: the package is missing; pip install tensorboard")
         self.tf, self.writer = tf, tf.summary.create_file_writer(str(run.path / "tensorboard"))
@@ -113,7 +114,8 @@ def _terms(logs):
             players.setdefault(parts[0], {}).setdefault(parts[1], []).append(value)
     return " | ".join(
         player + "".join(f" {term} {np.mean(values):.3g}" for term, values in terms.items())
-        for player, terms in players.items())
+        for player, terms in players.items()
+    )
 
 
 def _clock(seconds):

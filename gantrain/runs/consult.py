@@ -40,8 +40,9 @@ def consult(need: Need, train: Callable | None = None) -> Any:
         print(f"{what.kind} {directory.path}: {said} on the test part", flush=True)
         path, version = model_path(directory.path, what.kind), directory.path.name
     model = load_model(path, what.kind)
-    return Network(model, {"version": version, "weights": path.name,
-                           "sha256": weights_hash(model)}, scores)
+    return Network(
+        model, {"version": version, "weights": path.name, "sha256": weights_hash(model)}, scores
+    )
 
 
 def stand_in(need: Need) -> Network:

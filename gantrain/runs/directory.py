@@ -59,8 +59,9 @@ class RunDirectory:
         except FileNotFoundError:
             return None
         except ValueError as error:
-            raise UserError(f"{self.path}/{name}: not readable ({error}); remove it and run the "
-                            f"command again") from None
+            raise UserError(
+                f"{self.path}/{name}: not readable ({error}); remove it and run the command again"
+            ) from None
 
     def write_json(self, name, value):
         write_text(self.path / name, to_json(value, indent=2))
@@ -99,8 +100,10 @@ class RunDirectory:
                 raise ValueError("no list of domains")
             return entries, [stored.blank(entry) for entry in entries]
         except (OSError, ValueError) as error:
-            raise UserError(f"{path}: not readable ({error}); is --run_dir the directory of a run "
-                            f"that has started?") from None
+            raise UserError(
+                f"{path}: not readable ({error}); is --run_dir the directory of a run "
+                f"that has started?"
+            ) from None
 
     def move_aside(self):
         """Renames the directory to `<name>.old-N`; nothing is ever overwritten."""
@@ -160,8 +163,9 @@ class RunDirectory:
             with np.load(path, allow_pickle=False) as stored:
                 values = {name: stored[name] for name in stored.files}
         except Exception as error:  # which one depends on the byte that is wrong
-            raise UserError(f"{path}: damaged checkpoint ({error}); delete it to go on from the "
-                            f"one before") from None
+            raise UserError(
+                f"{path}: damaged checkpoint ({error}); delete it to go on from the one before"
+            ) from None
         step = values.pop("step", None)
         if values and all(map(NUMBERED.fullmatch, values)):
             values = _by_order(values, state)
@@ -216,12 +220,19 @@ def _refuse_others(path, values, state):
     """Refuses a checkpoint of other networks, by the first entry that does not fit."""
     missing = [name for name in state if name not in values]
     unknown = [name for name in values if name not in state]
-    other = [f"{name} has the shape {values[name].shape} and not {tuple(v.shape)}"
-             for name, v in state.items()
-             if name in values and tuple(v.shape) != values[name].shape]
-    found = ([f"has no {missing[0]}"] if missing else []) + (
-        [f"has {unknown[0]}, which they have not"] if unknown else []) + other[:1]
+    other = [
+        f"{name} has the shape {values[name].shape} and not {tuple(v.shape)}"
+        for name, v in state.items()
+        if name in values and tuple(v.shape) != values[name].shape
+    ]
+    found = (
+        ([f"has no {missing[0]}"] if missing else [])
+        + ([f"has {unknown[0]}, which they have not"] if unknown else [])
+        + other[:1]
+    )
     if found:
         count = len(missing) + len(unknown) + len(other)
-        raise UserError(f"{path}: holds other networks than this config builds (it "
-                        f"{'; it '.join(found)}; {count} such); was it written by another version?")
+        raise UserError(
+            f"{path}: holds other networks than this config builds (it "
+            f"{'; it '.join(found)}; {count} such); was it written by another version?"
+        )

@@ -10,8 +10,9 @@ from gantrain.runs.directory import RunDirectory
 from gantrain.trainers import TRAINERS
 
 
-def chosen_domains(config: Config, split: str,
-                   decoded: bool = True) -> tuple[list[Domain], str | None]:
+def chosen_domains(
+    config: Config, split: str, decoded: bool = True
+) -> tuple[list[Domain], str | None]:
     """The domains of a part as `--domains` and `--direction` choose them.
 
     Args:
@@ -25,9 +26,18 @@ def chosen_domains(config: Config, split: str,
     d = config.data
     # Generated sets are drawn once: runs that differ in their seed train on the same data.
     kind = TRAINERS[config.run.gan_type]
-    domains = load(d.dataset, place=d.place, data_dir=d.data_dir, offline=d.offline,
-                   image_size=d.image_size, load_size=d.load_size, fit=d.fit,
-                   same_channels=kind.same_channels, split=split, decoded=decoded)
+    domains = load(
+        d.dataset,
+        place=d.place,
+        data_dir=d.data_dir,
+        offline=d.offline,
+        image_size=d.image_size,
+        load_size=d.load_size,
+        fit=d.fit,
+        same_channels=kind.same_channels,
+        split=split,
+        decoded=decoded,
+    )
     number = find(d.dataset).prune_domain
     unsure = None if number is None else domains[number].name
     if d.domains:
@@ -35,8 +45,9 @@ def chosen_domains(config: Config, split: str,
         wanted = d.domains.split(",")
         unknown = [n for n in wanted if n not in by_name]
         if unknown:
-            raise UserError(f"--domains {unknown[0]}: --dataset {d.dataset} has "
-                            f"{', '.join(by_name)}")
+            raise UserError(
+                f"--domains {unknown[0]}: --dataset {d.dataset} has {', '.join(by_name)}"
+            )
         domains = [by_name[n] for n in wanted]
     return domains[::-1] if config.flat().get("direction") == "b2a" else domains, unsure
 

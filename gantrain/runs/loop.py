@@ -87,8 +87,10 @@ def fit(iterate, host, report, callbacks, *, start, steps, log_every, also_log, 
             now = time.perf_counter()
             # The first interval holds the compilation; its speed is that of no later step.
             elapsed = now - (since or asked)
-            values |= {"images_per_second": counted * batch_images / elapsed,
-                       "input_wait": waited / elapsed}
+            values |= {
+                "images_per_second": counted * batch_images / elapsed,
+                "input_wait": waited / elapsed,
+            }
         elif since is None:
             # Waits once, for the end of the compiling step, so that speeds leave it out.
             float(next(iter(logs.values())))
@@ -100,6 +102,7 @@ def fit(iterate, host, report, callbacks, *, start, steps, log_every, also_log, 
     for callback in callbacks:
         callback.close(step)
     if step < steps and not stop.finished:
-        raise Interrupted(f"{stop.reason}: saved at step {step} of {steps}; "
-                          f"the same command goes on from there")
+        raise Interrupted(
+            f"{stop.reason}: saved at step {step} of {steps}; the same command goes on from there"
+        )
     return step

@@ -40,11 +40,12 @@ class Need(NamedTuple):
     def __str__(self):
         """A line for the plan of a dry run."""
         if self.config is None:
-            file = (self.wanted.given if isinstance(self.wanted, Trained) else self.wanted.file)
+            file = self.wanted.given if isinstance(self.wanted, Trained) else self.wanted.file
             return f"read   {self.wanted.title}: {file or 'the Keras cache, or its download'}"
         run, done = self.config.run, self.there
-        return (f"{'found ' if done else 'train '} {self.wanted.title}: {run.run_dir}"
-                + ("" if done else f", {run.steps} steps"))
+        return f"{'found ' if done else 'train '} {self.wanted.title}: {run.run_dir}" + (
+            "" if done else f", {run.steps} steps"
+        )
 
 
 class Plan(NamedTuple):
@@ -61,8 +62,11 @@ class Plan(NamedTuple):
     needs: dict[str, Need]
 
 
-def plan(config: Config, domains: list[Domain] | None = None,
-         asked: Callable[[Config, list[Domain]], dict] | None = None) -> Plan:
+def plan(
+    config: Config,
+    domains: list[Domain] | None = None,
+    asked: Callable[[Config, list[Domain]], dict] | None = None,
+) -> Plan:
     """Names the networks that have to exist before a run, and computes nothing.
 
     Args:
@@ -84,8 +88,9 @@ def plan(config: Config, domains: list[Domain] | None = None,
     needs = {name: need(config, what) for name, what in wanted.items()}
     if unsure is not None:
         # Their own runs read the domains pruned, once it can be done.
-        needs = {name: n if name == "pruning" else n._replace(domains=None)
-                 for name, n in needs.items()}
+        needs = {
+            name: n if name == "pruning" else n._replace(domains=None) for name, n in needs.items()
+        }
     return Plan(domains, unsure, needs)
 
 
@@ -107,9 +112,18 @@ def own_run(config: Config, wanted: Trained) -> Config:
     """
     data, usual = config.data, default_config(wanted.kind)
     own = usual.with_options(
-        dataset=data.dataset, place=data.place, data_dir=data.data_dir, offline=data.offline,
-        image_size=data.image_size, fit=data.fit, gpu_mem_mb=config.runtime.gpu_mem_mb,
-        log_every=500, sample_every=10**6, checkpoint_every=500, keep=1)
+        dataset=data.dataset,
+        place=data.place,
+        data_dir=data.data_dir,
+        offline=data.offline,
+        image_size=data.image_size,
+        fit=data.fit,
+        gpu_mem_mb=config.runtime.gpu_mem_mb,
+        log_every=500,
+        sample_every=10**6,
+        checkpoint_every=500,
+        keep=1,
+    )
     own = own.with_options(**wanted.options)
     return resolve(own.with_options(run_dir=str(_directory(config, own, usual.flat(), wanted))))
 
@@ -119,9 +133,11 @@ def _directory(config, own, usual, wanted):
     # A pruned set says by its name how many of its images are left.
     sized = find(config.data.dataset).prune_domain is None
     # Only what differs from the defaults: an option that is added later changes no name.
-    what = repr(sorted((k, v) for k, v in chosen.flat().items() if v != usual[k])
-                + [(d.size if sized else None, d.shape, d.fingerprint) for d in wanted.domains]
-                + list(wanted.depends))
+    what = repr(
+        sorted((k, v) for k, v in chosen.flat().items() if v != usual[k])
+        + [(d.size if sized else None, d.shape, d.fingerprint) for d in wanted.domains]
+        + list(wanted.depends)
+    )
     digest = hashlib.sha256(what.encode()).hexdigest()[:8]
     parent = Path(config.run.run_dir).parent
     # What is asked for by another consulted network's run lies beside that.

@@ -10,9 +10,11 @@ import html
 
 from gantrain.config import default_config
 
-STYLE = ("body{font:14px sans-serif;margin:2em;max-width:75em}img{image-rendering:pixelated;"
-         "max-width:100%}td,th{padding:.2em .8em;text-align:left}figure{display:inline-block;"
-         "margin:.5em}figcaption{color:#555}")
+STYLE = (
+    "body{font:14px sans-serif;margin:2em;max-width:75em}img{image-rendering:pixelated;"
+    "max-width:100%}td,th{padding:.2em .8em;text-align:left}figure{display:inline-block;"
+    "margin:.5em}figcaption{color:#555}"
+)
 TITLES = {"joint": "Joint coherence", "held_out": "Held-out images"}
 SHOWN = 8  # sample pictures on the page, evenly spread over the run
 
@@ -32,10 +34,14 @@ def page(run, config, metrics, summary) -> str:
     for prefix in _measured(metrics):
         lines = [line for line in metrics if any(k.startswith(prefix + "/") for k in line)]
         names = [k for k in lines[-1] if k.startswith(prefix + "/")]
-        rows = [[line["step"], *(f"{line[k]:.3f}" if k in line else "" for k in names)]
-                for line in lines]
-        parts.append(f"<h2>{html.escape(TITLES.get(prefix, prefix))}</h2>" + _table(
-            ["step", *(k.removeprefix(prefix + "/") for k in names)], rows))
+        rows = [
+            [line["step"], *(f"{line[k]:.3f}" if k in line else "" for k in names)]
+            for line in lines
+        ]
+        parts.append(
+            f"<h2>{html.escape(TITLES.get(prefix, prefix))}</h2>"
+            + _table(["step", *(k.removeprefix(prefix + "/") for k in names)], rows)
+        )
     judged = [line["networks"] for line in metrics if "networks" in line]
     if judged:
         parts.append(_table(["measured by", "sha256"], judged[-1].items()))
@@ -44,10 +50,14 @@ def page(run, config, metrics, summary) -> str:
     if metrics:
         parts.append('<h2>Losses</h2><img src="losses.png" alt="loss curves">')
     plain, chosen = default_config(config.run.gan_type).flat(), config.flat()
-    parts.append("<h2>Options that differ from the defaults</h2>" + _table(
-        ["flag", "value"], [[f"--{k}", v] for k, v in chosen.items() if v != plain[k]]))
-    return (f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}'
-            f"</title><style>{STYLE}</style>{''.join(parts)}</html>\n")
+    parts.append(
+        "<h2>Options that differ from the defaults</h2>"
+        + _table(["flag", "value"], [[f"--{k}", v] for k, v in chosen.items() if v != plain[k]])
+    )
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}'
+        f"</title><style>{STYLE}</style>{''.join(parts)}</html>\n"
+    )
 
 
 def _measured(metrics):
@@ -63,11 +73,14 @@ def _samples(run):
     steps = sorted({round(i * (len(files) - 1) / (SHOWN - 1)) for i in range(SHOWN)})
     return "<h2>Samples of the same inputs over the run</h2>" + "".join(
         f'<figure><img src="samples/{f.name}" alt="samples"><figcaption>step {int(f.stem)}'
-        f"</figcaption></figure>" for f in (files[i] for i in steps))
+        f"</figcaption></figure>"
+        for f in (files[i] for i in steps)
+    )
 
 
 def _table(head, rows):
     def line(cells, kind):
         inner = "".join(f"<{kind}>{html.escape(str(c))}</{kind}>" for c in cells)
         return f"<tr>{inner}</tr>"
+
     return "<table>" + line(head, "th") + "".join(line(r, "td") for r in rows) + "</table>"

@@ -34,17 +34,25 @@ def fit(run: OpenRun, stop: Stop | None = None) -> dict:
     stop = stop or Stop(options.time_limit * 60)
     start = directory.restore(run.trainer.state())
     if start > options.steps:
-        raise UserError(f"--steps {options.steps}: the run in {directory.path} is at step {start} "
-                        f"already; give more, or --no-resume")
+        raise UserError(
+            f"--steps {options.steps}: the run in {directory.path} is at step {start} "
+            f"already; give more, or --no-resume"
+        )
     directory.begin(config, environment(run.runtime.device), run.domains)
     directory.rewind_metrics(start)
     with listening(stop), closing(run.batches.host(start)) as host:
         run.step = loop.fit(
-            run.iteration, host, run.compiled("report"), _callbacks(run, start, stop), start=start,
-            steps=options.steps, log_every=options.log_every,
+            run.iteration,
+            host,
+            run.compiled("report"),
+            _callbacks(run, start, stop),
+            start=start,
+            steps=options.steps,
+            log_every=options.log_every,
             also_log=lambda step: any(step % every == 0 for every, _ in run.watch.measurements),
             batch_images=config.data.batch_size * len(run.domains) * run.trainer.per_step,
-            stop=stop)
+            stop=stop,
+        )
         return _finish(run, stop)
 
 
@@ -59,13 +67,16 @@ def _callbacks(run, start, stop):
     chosen += [
         callbacks.Progress(options.steps, start),
         callbacks.Samples(directory, options.sample_every, watch.picture),
-        callbacks.Checkpoints(directory, options.checkpoint_every, options.keep, state,
-                              lambda: finite(state.values()))]
+        callbacks.Checkpoints(
+            directory, options.checkpoint_every, options.keep, state, lambda: finite(state.values())
+        ),
+    ]
     patience = run.config.flat().get("early_stopping")
     if patience:
         name = "held_out/l1"
-        chosen.append(callbacks.Best(directory, name, lambda line: line.get(name), min, state,
-                                     stop, patience))
+        chosen.append(
+            callbacks.Best(directory, name, lambda line: line.get(name), min, state, stop, patience)
+        )
     if watch.best:
         chosen.append(callbacks.Best(directory, *watch.best, state))
     return chosen
@@ -87,8 +98,7 @@ def _finish(run, stop):
     summary = {"steps": run.step, "last": metrics[-1] if metrics else None, **scores}
     if stop.finished:
         summary["stopped_early"] = stop.reason
-    write_text(directory.path / "report.html",
-               report.page(directory, run.config, metrics, summary))
+    write_text(directory.path / "report.html", report.page(directory, run.config, metrics, summary))
     # Last: a directory with a summary is a finished run.
     directory.write_json("summary.json", summary)
     return summary
@@ -96,5 +106,8 @@ def _finish(run, stop):
 
 def finite(variables: Iterable) -> bool:
     """Whether every weight is finite: what a checkpoint must be."""
-    return all(bool(tf.reduce_all(tf.math.is_finite(v))) for v in variables
-               if v.dtype in ("float32", "float16", "bfloat16"))
+    return all(
+        bool(tf.reduce_all(tf.math.is_finite(v)))
+        for v in variables
+        if v.dtype in ("float32", "float16", "bfloat16")
+    )

@@ -47,8 +47,7 @@ class Term(abc.ABC):
         return {}
 
     @abc.abstractmethod
-    def __init__(self, config: Config, domains: Sequence, consulted: Mapping[str, Any]):
-        ...
+    def __init__(self, config: Config, domains: Sequence, consulted: Mapping[str, Any]): ...
 
     @abc.abstractmethod
     def __call__(self, play: Play) -> Terms:
@@ -58,17 +57,27 @@ class Term(abc.ABC):
 Kind = TypeVar("Kind", bound=Term)
 
 
-def chosen(kinds: Mapping[str, type[Kind]], config: Config, domains: Sequence[Domain],
-           consulted: Mapping[str, Any]) -> list[Kind]:
+def chosen(
+    kinds: Mapping[str, type[Kind]],
+    config: Config,
+    domains: Sequence[Domain],
+    consulted: Mapping[str, Any],
+) -> list[Kind]:
     """The terms among `kinds` that the config switches on, in the order of the registry."""
     return [kind(config, domains, consulted) for kind in kinds.values() if config.on(kind.options)]
 
 
-def consults(registries: Sequence[Mapping[str, Any]], config: Config,
-             domains: Sequence[Domain]) -> dict[str, Any]:
+def consults(
+    registries: Sequence[Mapping[str, Any]], config: Config, domains: Sequence[Domain]
+) -> dict[str, Any]:
     """What those of the terms consult that the config switches on, by name."""
-    return {name: wanted for kinds in registries for kind in kinds.values()
-            if config.on(kind.options) for name, wanted in kind.consults(config, domains).items()}
+    return {
+        name: wanted
+        for kinds in registries
+        for kind in kinds.values()
+        if config.on(kind.options)
+        for name, wanted in kind.consults(config, domains).items()
+    }
 
 
 def total(terms: Sequence, play: Play) -> Terms:

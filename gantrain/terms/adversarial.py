@@ -25,40 +25,64 @@ class AdversarialOptions(Options):
 
     section = "adversarial"
 
-    loss: str | None = option(None, "adversarial loss; default: the trainer's paper's",
-                              choices=lambda: ADVERSARIAL)
-    d_penalty: str | None = option(None, "discriminator penalty; default gp with wasserstein",
-                                   choices=lambda: DISCRIMINATOR_PENALTIES)
+    loss: str | None = option(
+        None, "adversarial loss; default: the trainer's paper's", choices=lambda: ADVERSARIAL
+    )
+    d_penalty: str | None = option(
+        None,
+        "discriminator penalty; default gp with wasserstein",
+        choices=lambda: DISCRIMINATOR_PENALTIES,
+    )
     penalty_weight: float | None = option(
-        None, "weight of the penalty (clip: the bound); default gp 10, r1 5, clip 0.01", above=0.0,
-        needs=("d_penalty",))
+        None,
+        "weight of the penalty (clip: the bound); default gp 10, r1 5, clip 0.01",
+        above=0.0,
+        needs=("d_penalty",),
+    )
     penalty_every: int = option(
-        1, "apply the penalty on every K-th discriminator update, with K times the weight; it is "
-        "logged as zero on the others", low=1, needs=("d_penalty",))
+        1,
+        "apply the penalty on every K-th discriminator update, with K times the weight; it is "
+        "logged as zero on the others",
+        low=1,
+        needs=("d_penalty",),
+    )
     n_critic: int | None = option(
-        None, "discriminator updates per generator update; default 5 with wasserstein, else 1",
-        low=1, high=100)
+        None,
+        "discriminator updates per generator update; default 5 with wasserstein, else 1",
+        low=1,
+        high=100,
+    )
     label_smoothing: float = option(
-        0.0, "one-sided: the target of real images is 1 minus this", low=0.0, high=0.5)
+        0.0, "one-sided: the target of real images is 1 minus this", low=0.0, high=0.5
+    )
     augment: str = option(
-        "none", "differentiable augmentation of all discriminator inputs, comma separated",
-        choices=lambda: AUGMENTATIONS, several=True)
+        "none",
+        "differentiable augmentation of all discriminator inputs, comma separated",
+        choices=lambda: AUGMENTATIONS,
+        several=True,
+    )
 
     @classmethod
     def defaults(cls, flat: dict) -> dict:
         loss = flat["loss"] or "non_saturating"
         penalty = flat["d_penalty"] or ("gp" if loss == "wasserstein" else "none")
-        return {"loss": loss, "d_penalty": penalty,
-                "penalty_weight": DISCRIMINATOR_PENALTIES[penalty].weight,
-                "n_critic": 5 if loss == "wasserstein" else 1}
+        return {
+            "loss": loss,
+            "d_penalty": penalty,
+            "penalty_weight": DISCRIMINATOR_PENALTIES[penalty].weight,
+            "n_critic": 5 if loss == "wasserstein" else 1,
+        }
 
     def check(self, config: Config) -> None:
         if self.label_smoothing and self.loss in ("wasserstein", "hinge"):
-            raise UserError(f"--label_smoothing needs a loss with targets; --loss {self.loss} has "
-                            f"none")
+            raise UserError(
+                f"--label_smoothing needs a loss with targets; --loss {self.loss} has none"
+            )
         if self.d_penalty in ("gp", "r1") and config.of(DiscriminatorNets).d_norm == "batch":
-            raise UserError(f"--d_norm batch mixes the images of a batch, which --d_penalty "
-                            f"{self.d_penalty} treats one by one; use --d_norm layer")
+            raise UserError(
+                f"--d_norm batch mixes the images of a batch, which --d_penalty "
+                f"{self.d_penalty} treats one by one; use --d_norm layer"
+            )
         if self.d_penalty in ("none", "clip") and self.penalty_every > 1:
             raise UserError("--penalty_every needs --d_penalty gp or r1")
 
@@ -87,23 +111,39 @@ class Adversarial:
         """{player: names of the terms} of either side."""
         terms = ["adv", "accuracy_real", "accuracy_fake"]
         terms += [self.o.d_penalty] if self.penalty.term else []
-        return {"discriminators": [f"{term}/{name}" for name in self.judges for term in terms],
-                "generators": [f"adv/{name}" for name in self.judges]}
+        return {
+            "discriminators": [f"{term}/{name}" for name in self.judges for term in terms],
+            "generators": [f"adv/{name}" for name in self.judges],
+        }
 
     def of_discriminators(self, play: Play) -> Terms:
         """adv_D + penalty of every domain."""
-        return {k: v for (name, d), real, fake in zip(self.judges.items(), play.real, play.fake,
-                                                      strict=True)
-                for k, v in self.discriminator_terms(name, d, real, fake, play.draw,
-                                                     play.update).items()}
+        return {
+            k: v
+            for (name, d), real, fake in zip(self.judges.items(), play.real, play.fake, strict=True)
+            for k, v in self.discriminator_terms(
+                name, d, real, fake, play.draw, play.update
+            ).items()
+        }
 
     def of_generators(self, play: Play) -> Terms:
         """adv_G of every domain."""
-        return {k: v for (name, d), fake in zip(self.judges.items(), play.fake, strict=True)
-                for k, v in self.generator_terms(name, d, fake, play.draw).items()}
+        return {
+            k: v
+            for (name, d), fake in zip(self.judges.items(), play.fake, strict=True)
+            for k, v in self.generator_terms(name, d, fake, play.draw).items()
+        }
 
-    def discriminator_terms(self, name: str, d: keras.Model, real: tf.Tensor, fake: tf.Tensor,
-                            draw: Draw, update: int, weight: float = 1.0) -> Terms:
+    def discriminator_terms(
+        self,
+        name: str,
+        d: keras.Model,
+        real: tf.Tensor,
+        fake: tf.Tensor,
+        draw: Draw,
+        update: int,
+        weight: float = 1.0,
+    ) -> Terms:
         """adv_D + penalty, and the share of logits that D has right.
 
         Args:
@@ -117,29 +157,40 @@ class Adversarial:
         o = self.o
         real, fake = augment(real, o.augment, draw), augment(fake, o.augment, draw)
         on_real, on_fake = d(real, training=True), d(fake, training=True)
-        terms = {f"adv/{name}": (weight, self.loss.discriminator(on_real, on_fake,
-                                                                 1.0 - o.label_smoothing))}
+        terms = {
+            f"adv/{name}": (
+                weight,
+                self.loss.discriminator(on_real, on_fake, 1.0 - o.label_smoothing),
+            )
+        }
         if self.penalty.term:
             terms[f"{o.d_penalty}/{name}"] = (
-                o.penalty_weight * o.penalty_every, self.lazily(d, real, fake, draw, update))
+                o.penalty_weight * o.penalty_every,
+                self.lazily(d, real, fake, draw, update),
+            )
         middle = boundary(on_real, on_fake)
         terms[f"accuracy_real/{name}"] = watch(_share(on_real > middle))
         terms[f"accuracy_fake/{name}"] = watch(_share(on_fake < middle))
         return terms
 
-    def lazily(self, d: keras.Model, real: tf.Tensor, fake: tf.Tensor, draw: Draw,
-               update: int) -> tf.Tensor:
+    def lazily(
+        self, d: keras.Model, real: tf.Tensor, fake: tf.Tensor, draw: Draw, update: int
+    ) -> tf.Tensor:
         """The penalty on every K-th discriminator update, zero on the others (StyleGAN2, B)."""
         every = self.o.penalty_every
         if every == 1:
             return self.penalty.term(d, real, fake, draw)
         own = draw.aside()
         count = draw.step * self.o.n_critic + update + 1
-        return tf.cond(count % every == 0, lambda: self.penalty.term(d, real, fake, own),
-                       lambda: tf.constant(0.0))
+        return tf.cond(
+            count % every == 0,
+            lambda: self.penalty.term(d, real, fake, own),
+            lambda: tf.constant(0.0),
+        )
 
-    def generator_terms(self, name: str, d: keras.Model, fake: tf.Tensor, draw: Draw,
-                        weight: float = 1.0) -> Terms:
+    def generator_terms(
+        self, name: str, d: keras.Model, fake: tf.Tensor, draw: Draw, weight: float = 1.0
+    ) -> Terms:
         """adv_G of generated images; the arguments are those of `discriminator_terms`."""
         fake = augment(fake, self.o.augment, draw)
         return {f"adv/{name}": (weight, self.loss.generator(d(fake, training=True)))}

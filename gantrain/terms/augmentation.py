@@ -81,8 +81,9 @@ def zoom(images: tf.Tensor, draw: Draw) -> tf.Tensor:
         before = tf.floor(place)
         share = tf.expand_dims((place - before)[:, :, None], 3 - axis)
         before = tf.cast(before, tf.int32)
-        images = ((1.0 - share) * _gather(images, before, axis)
-                  + share * _gather(images, before + 1, axis))
+        images = (1.0 - share) * _gather(images, before, axis) + share * _gather(
+            images, before + 1, axis
+        )
     return images
 
 
@@ -163,9 +164,16 @@ def none(images: tf.Tensor, draw: Draw) -> tf.Tensor:
     return images
 
 
-AUGMENTATIONS = {"none": none, "translation": translation, "shift": shift,
-                 "cutout": cutout, "color": color, "zoom": zoom, "neighbours": neighbours,
-                 "recolour": recolour}
+AUGMENTATIONS = {
+    "none": none,
+    "translation": translation,
+    "shift": shift,
+    "cutout": cutout,
+    "color": color,
+    "zoom": zoom,
+    "neighbours": neighbours,
+    "recolour": recolour,
+}
 
 
 def augment(images: tf.Tensor, names: str, draw: Draw) -> tf.Tensor:

@@ -21,8 +21,13 @@ class FeatureOptions(Options):
 
     section, switch = "feature", "feature_loss"
 
-    feature_loss: float = option(0.0, "FR, eq. 4.1: equal features in the first generator layers",
-                                 low=0.0, const=100.0, short="FR")
+    feature_loss: float = option(
+        0.0,
+        "FR, eq. 4.1: equal features in the first generator layers",
+        low=0.0,
+        const=100.0,
+        short="FR",
+    )
     feature_layers: int = option(3, "generator layers compared by --feature_loss", low=1)
 
 
@@ -38,8 +43,11 @@ class FeatureRegulariser(Term):
         self.o = config.of(FeatureOptions)
 
     def __call__(self, play: Play) -> Terms:
-        distances = [tf.reduce_mean(tf.square(tf.cast(a, tf.float32) - tf.cast(b, tf.float32)))
-                     for one, other in pairs(play.generated)
-                     for a, b in zip(*(g.features[:self.o.feature_layers] for g in (one, other)),
-                                     strict=True)]
+        distances = [
+            tf.reduce_mean(tf.square(tf.cast(a, tf.float32) - tf.cast(b, tf.float32)))
+            for one, other in pairs(play.generated)
+            for a, b in zip(
+                *(g.features[: self.o.feature_layers] for g in (one, other)), strict=True
+            )
+        ]
         return {"feature": (self.o.feature_loss, tf.reduce_mean(tf.stack(distances)))}

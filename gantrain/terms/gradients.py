@@ -10,8 +10,9 @@ import tensorflow as tf
 EPSILON = 1e-12  # inside every root: a flat discriminator has a gradient of exactly zero
 
 
-def value_and_gradient(function: Callable[[tf.Tensor], tf.Tensor],
-                       images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def value_and_gradient(
+    function: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
     """f(x) and df/dx.
 
     Args:
@@ -33,6 +34,7 @@ def input_gradient(discriminator: keras.Model, images: tf.Tensor) -> tf.Tensor:
     D(x) of a discriminator of patches is the mean of its logits, as in the adversarial losses: else
     the bound on the gradient would tighten with the number of patches.
     """
+
     def total(x):
         logits = tf.cast(discriminator(x, training=True), tf.float32)
         # Every image has its own, so the gradient of the sum holds each one's gradient.
@@ -46,8 +48,9 @@ def squared_norm(gradient: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.square(gradient), axis=list(range(1, gradient.shape.rank)))
 
 
-def attack(loss: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor,
-           length: float | tf.Tensor) -> tf.Tensor:
+def attack(
+    loss: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor, length: float | tf.Tensor
+) -> tf.Tensor:
     """x + length * g / ||g||_2, g = dloss/dx: the fast gradient method (Miyato et al. 2017).
 
     Args:

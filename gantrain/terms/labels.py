@@ -34,24 +34,49 @@ class LabelOptions(Options):
     section, switch = "labels", "label_loss"
 
     label_loss: float = option(
-        0.0, "weight of the source's classification by a softmax head on the discriminators' last "
-        "hidden layer; labels of other domains are never used", low=0.0, const=1.0, short="UDA")
+        0.0,
+        "weight of the source's classification by a softmax head on the discriminators' last "
+        "hidden layer; labels of other domains are never used",
+        low=0.0,
+        const=1.0,
+        short="UDA",
+    )
     source: str | None = option(None, "domain whose labels --label_loss learns; default the first")
     label_transfer: float = option(
-        0.0, "weight of the source's class of a generated image, asked of the image that another "
-        "domain's generator makes of the same z", low=0.0, const=1.0)
+        0.0,
+        "weight of the source's class of a generated image, asked of the image that another "
+        "domain's generator makes of the same z",
+        low=0.0,
+        const=1.0,
+    )
     label_self: float = option(
-        0.0, "weight of the other domains' classifiers: of the source's images and, by the classes "
-        "that they are sure of themselves, of their own", low=0.0, const=1.0)
+        0.0,
+        "weight of the other domains' classifiers: of the source's images and, by the classes "
+        "that they are sure of themselves, of their own",
+        low=0.0,
+        const=1.0,
+    )
     label_confidence: float = option(
-        0.9, "probability from which a predicted class counts as known, in --label_transfer and "
-        "--label_self", low=0.0, high=1.0, needs=("label_transfer", "label_self"))
+        0.9,
+        "probability from which a predicted class counts as known, in --label_transfer and "
+        "--label_self",
+        low=0.0,
+        high=1.0,
+        needs=("label_transfer", "label_self"),
+    )
     label_augment: str = option(
-        "none", "augmentation of the source's images when labels are learned, comma separated",
-        choices=lambda: AUGMENTATIONS, several=True)
+        "none",
+        "augmentation of the source's images when labels are learned, comma separated",
+        choices=lambda: AUGMENTATIONS,
+        several=True,
+    )
     target_augment: str = option(
-        "none", "the same of the other domains' images, real and generated",
-        choices=lambda: AUGMENTATIONS, several=True, needs=("label_transfer", "label_self"))
+        "none",
+        "the same of the other domains' images, real and generated",
+        choices=lambda: AUGMENTATIONS,
+        several=True,
+        needs=("label_transfer", "label_self"),
+    )
 
 
 def source_of(config: Config, domains: Sequence[Domain]) -> int:
@@ -71,8 +96,10 @@ def source_of(config: Config, domains: Sequence[Domain]) -> int:
     domain = domains[number]
     if domain.labels is None or domain.multi_label:
         has = "several attributes per image" if domain.multi_label else "no labels"
-        raise UserError(f"--label_loss needs one class per image, and domain {domain.name} of "
-                        f"--dataset {config.data.dataset} has {has}; choose another --source")
+        raise UserError(
+            f"--label_loss needs one class per image, and domain {domain.name} of "
+            f"--dataset {config.data.dataset} has {has}; choose another --source"
+        )
     return number
 
 
@@ -113,21 +140,31 @@ class LabelHeads(Term):
         """
         name = config.data.dataset
         if find(name).prune_domain is not None:
-            raise UserError(f"--dataset {name} is pruned by the labels of all domains, and "
-                            f"--label_loss uses one domain's; take {name.removesuffix('_prune')}")
+            raise UserError(
+                f"--dataset {name} is pruned by the labels of all domains, and "
+                f"--label_loss uses one domain's; take {name.removesuffix('_prune')}"
+            )
         source, trunk = source_of(config, domains), f"{config.of(nets.PairOptions).net}_trunk"
         if trunk not in nets.CLASSIFIERS:
             return {}
-        return {"source_only": own_classifier(
-            config, [domains[source]], classifier_net=trunk,
-            classifier_augment=config.of(LabelOptions).label_augment)}
+        return {
+            "source_only": own_classifier(
+                config,
+                [domains[source]],
+                classifier_net=trunk,
+                classifier_augment=config.of(LabelOptions).label_augment,
+            )
+        }
 
     def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         self.o, self.names = config.of(LabelOptions), [d.name for d in domains]
         self.source = source_of(config, domains)
         self.classifiers = self.trained = nets.build_heads(
-            consulted["discriminators"], len(domains[self.source].classes),
-            weight_init=config.of(nets.WeightInit).weight_init, seed=config.run.seed)
+            consulted["discriminators"],
+            len(domains[self.source].classes),
+            weight_init=config.of(nets.WeightInit).weight_init,
+            seed=config.run.seed,
+        )
 
     @property
     def logs(self) -> list[str]:  # type: ignore[override]
@@ -137,7 +174,8 @@ class LabelHeads(Term):
         chosen += ["label", "label_self", "sure_real"] if self.o.label_self else []
         source = self.names[self.source]
         return [f"label/{source}", f"label_accuracy/{source}"] + [
-            f"{term}/{name}" for name in others for term in chosen]
+            f"{term}/{name}" for name in others for term in chosen
+        ]
 
     def __call__(self, play: Play) -> Terms:
         """What the discriminators' player descends beside the game.
@@ -150,44 +188,54 @@ class LabelHeads(Term):
         logits = self.classifiers[self.source](view, training=True)
         name = self.names[self.source]
         right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), labels)
-        terms = {f"label/{name}": (o.label_loss, tf.reduce_mean(_cross_entropy(labels, logits))),
-                 f"label_accuracy/{name}": watch(tf.reduce_mean(tf.cast(right, tf.float32)))}
+        terms = {
+            f"label/{name}": (o.label_loss, tf.reduce_mean(_cross_entropy(labels, logits))),
+            f"label_accuracy/{name}": watch(tf.reduce_mean(tf.cast(right, tf.float32))),
+        }
         for i, name in enumerate(self.names):
             if i == self.source:
                 continue
             if o.label_transfer:
                 value, sure = self.taught(fake[self.source], self.source, fake[i], i, draw)
-                terms |= {f"label_transfer/{name}": (o.label_transfer, value),
-                          f"sure_fake/{name}": watch(sure)}
+                terms |= {
+                    f"label_transfer/{name}": (o.label_transfer, value),
+                    f"sure_fake/{name}": watch(sure),
+                }
             if o.label_self:
                 logits = self.classifiers[i](view, training=True)
                 value, sure = self.taught(real[i], i, real[i], i, draw)
-                terms |= {f"label/{name}": (o.label_self, tf.reduce_mean(
-                              _cross_entropy(labels, logits))),
-                          f"label_self/{name}": (o.label_self, value),
-                          f"sure_real/{name}": watch(sure)}
+                terms |= {
+                    f"label/{name}": (o.label_self, tf.reduce_mean(_cross_entropy(labels, logits))),
+                    f"label_self/{name}": (o.label_self, value),
+                    f"sure_real/{name}": watch(sure),
+                }
         return terms
 
-    def taught(self, images: tf.Tensor, teacher: int, others: tf.Tensor, student: int,
-               draw: Draw) -> tuple[tf.Tensor, tf.Tensor]:
+    def taught(
+        self, images: tf.Tensor, teacher: int, others: tf.Tensor, student: int, draw: Draw
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """E[m CE(c, C_student(view(others)))] with c and m from C_teacher(images); and E[m].
 
         Args:
             images, others: float32 [B, H, W, C], row by row of the same class.
             teacher, student: numbers of domains.
         """
-        p = tf.stop_gradient(tf.nn.softmax(tf.cast(
-            self.classifiers[teacher](images, training=False), tf.float32)))
+        p = tf.stop_gradient(
+            tf.nn.softmax(tf.cast(self.classifiers[teacher](images, training=False), tf.float32))
+        )
         known = tf.cast(tf.reduce_max(p, axis=-1) > self.o.label_confidence, tf.float32)
         view = augment(others, self.o.target_augment, draw)
-        each = _cross_entropy(tf.argmax(p, axis=-1, output_type=tf.int32),
-                              self.classifiers[student](view, training=True))
+        each = _cross_entropy(
+            tf.argmax(p, axis=-1, output_type=tf.int32),
+            self.classifiers[student](view, training=True),
+        )
         return tf.reduce_mean(known * each), tf.reduce_mean(known)
 
     def models(self) -> dict[str, keras.Model]:
         """The classifiers by file name."""
-        return {f"classifier_{name}": c
-                for name, c in zip(self.names, self.classifiers, strict=True)}
+        return {
+            f"classifier_{name}": c for name, c in zip(self.names, self.classifiers, strict=True)
+        }
 
 
 def _cross_entropy(labels, logits):

@@ -22,8 +22,13 @@ class LatentCycleOptions(Options):
 
     section, switch = "latent_cycle", "cycle_loss"
 
-    cycle_loss: float = option(0.0, "CC, eq. 4.3: an encoder finds z again from every image",
-                               low=0.0, const=10.0, short="CC")
+    cycle_loss: float = option(
+        0.0,
+        "CC, eq. 4.3: an encoder finds z again from every image",
+        low=0.0,
+        const=10.0,
+        short="CC",
+    )
 
 
 class LatentCycle(Term):
@@ -40,11 +45,16 @@ class LatentCycle(Term):
     def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         self.weight = config.of(LatentCycleOptions).cycle_loss
         self.encoder = nets.build_encoder(
-            domains[0].shape, latent.size(config.of(nets.PairOptions)),
-            width=config.of(nets.Width).width, seed=config.run.seed)
+            domains[0].shape,
+            latent.size(config.of(nets.PairOptions)),
+            width=config.of(nets.Width).width,
+            seed=config.run.seed,
+        )
         self.trained = (self.encoder,)
 
     def __call__(self, play: Play) -> Terms:
-        errors = [tf.reduce_mean(tf.square(
-            tf.cast(self.encoder(x, training=True), tf.float32) - play.z)) for x in play.fake]
+        errors = [
+            tf.reduce_mean(tf.square(tf.cast(self.encoder(x, training=True), tf.float32) - play.z))
+            for x in play.fake
+        ]
         return {"latent_cycle": (self.weight, tf.add_n(errors))}

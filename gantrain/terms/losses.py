@@ -79,19 +79,29 @@ def wasserstein_generator(fake: tf.Tensor) -> tf.Tensor:
 
 def hinge_discriminator(real: tf.Tensor, fake: tf.Tensor, target: float = 1.0) -> tf.Tensor:
     """E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))] (Lim and Ye 2017)."""
-    return (_mean(tf.nn.relu(1.0 - tf.cast(real, tf.float32)))
-            + _mean(tf.nn.relu(1.0 + tf.cast(fake, tf.float32))))
+    return _mean(tf.nn.relu(1.0 - tf.cast(real, tf.float32))) + _mean(
+        tf.nn.relu(1.0 + tf.cast(fake, tf.float32))
+    )
 
 
 ADVERSARIAL = {
-    "minimax": Loss("log(1 - D(G(z))), saturates when D is sure", bce_discriminator,
-                    minimax_generator),
-    "non_saturating": Loss("-log D(G(z)), the loss used in practice", bce_discriminator,
-                           non_saturating_generator),
+    "minimax": Loss(
+        "log(1 - D(G(z))), saturates when D is sure", bce_discriminator, minimax_generator
+    ),
+    "non_saturating": Loss(
+        "-log D(G(z)), the loss used in practice", bce_discriminator, non_saturating_generator
+    ),
     # CycleGAN (Zhu et al. 2017, section 4) drops the halves of Mao et al.
-    "least_squares": Loss("squared distance of logits to 0 and 1", least_squares_discriminator,
-                          least_squares_generator, published=2.0),
-    "wasserstein": Loss("difference of mean logits; with gp (WGAN-GP) or clip (WGAN)",
-                        wasserstein_discriminator, wasserstein_generator),
+    "least_squares": Loss(
+        "squared distance of logits to 0 and 1",
+        least_squares_discriminator,
+        least_squares_generator,
+        published=2.0,
+    ),
+    "wasserstein": Loss(
+        "difference of mean logits; with gp (WGAN-GP) or clip (WGAN)",
+        wasserstein_discriminator,
+        wasserstein_generator,
+    ),
     "hinge": Loss("margin of one on either side", hinge_discriminator, wasserstein_generator),
 }

@@ -12,8 +12,9 @@ from gantrain.game import Draw
 from gantrain.terms.gradients import EPSILON, input_gradient, squared_norm
 
 
-def gradient_penalty(discriminator: keras.Model, real: tf.Tensor, fake: tf.Tensor,
-                     draw: Draw) -> tf.Tensor:
+def gradient_penalty(
+    discriminator: keras.Model, real: tf.Tensor, fake: tf.Tensor, draw: Draw
+) -> tf.Tensor:
     """E[(||dD(x^)/dx^||_2 - 1)^2], x^ = a x + (1 - a) G(z), a ~ U[0, 1] (thesis eq. 2.1).
 
     Args:
@@ -51,8 +52,9 @@ class DiscriminatorPenalty:
 
 DISCRIMINATOR_PENALTIES = {
     "none": DiscriminatorPenalty("no penalty"),
-    "gp": DiscriminatorPenalty("gradient norm 1 between real and fake (WGAN-GP)", 10.0,
-                               gradient_penalty),
+    "gp": DiscriminatorPenalty(
+        "gradient norm 1 between real and fake (WGAN-GP)", 10.0, gradient_penalty
+    ),
     "r1": DiscriminatorPenalty("gradient norm 0 on real images", 5.0, r1),
     "clip": DiscriminatorPenalty("weights in [-w, w] after every update (WGAN)", 0.01, clips=True),
 }

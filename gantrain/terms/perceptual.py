@@ -26,10 +26,17 @@ class PerceptualOptions(Options):
     section, switch = "perceptual", "perceptual_loss"
 
     perceptual_loss: tuple[float, float] = option(
-        (0.0, 0.0), "PL, eq. 4.5: weights of content (between domains) and style (to real images)",
-        low=0.0, pair=(1.0, 1.0), short="PL")
-    vgg_weights: str | None = option(None, "VGG19 weights file for --perceptual_loss; "
-                                     "--lpips_weights is the offline alternative", resumable=True)
+        (0.0, 0.0),
+        "PL, eq. 4.5: weights of content (between domains) and style (to real images)",
+        low=0.0,
+        pair=(1.0, 1.0),
+        short="PL",
+    )
+    vgg_weights: str | None = option(
+        None,
+        "VGG19 weights file for --perceptual_loss; --lpips_weights is the offline alternative",
+        resumable=True,
+    )
 
     def check(self, config: Config) -> None:
         if self.vgg_weights and config.of(LpipsWeights).lpips_weights:
@@ -58,8 +65,11 @@ class PerceptualLoss(Term):
     def consults(cls, config: Config, domains: Sequence[Domain]) -> dict:
         """VGG19 as in the thesis, or the network of LPIPS in its place."""
         lpips, vgg = config.of(LpipsWeights).lpips_weights, config.of(cls.options).vgg_weights
-        return {"extractor": Published("LPIPS", lpips, lambda: frozen.lpips(lpips)) if lpips
-                else Published("VGG19", vgg, lambda: frozen.vgg19(vgg, config.data.offline))}
+        return {
+            "extractor": Published("LPIPS", lpips, lambda: frozen.lpips(lpips))
+            if lpips
+            else Published("VGG19", vgg, lambda: frozen.vgg19(vgg, config.data.offline))
+        }
 
     def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         self.weights = config.of(PerceptualOptions).perceptual_loss
@@ -67,22 +77,29 @@ class PerceptualLoss(Term):
 
     def __call__(self, play: Play) -> Terms:
         fake = [self._features(x) for x in play.fake]
-        content = [relative_error(a[name], b[name], tf.concat([a[name], b[name]], 0))
-                   for a, b in pairs(fake) for name in self.extractor.content]
+        content = [
+            relative_error(a[name], b[name], tf.concat([a[name], b[name]], 0))
+            for a, b in pairs(fake)
+            for name in self.extractor.content
+        ]
         style = []
         for features, images in zip(fake, play.real, strict=True):
             target = self._features(images)
             for name in self.extractor.style:
                 wanted = gram(target[name])
                 style.append(relative_error(gram(features[name]), wanted, wanted))
-        return {"perceptual_content": (self.weights[0], tf.reduce_mean(tf.stack(content))),
-                "perceptual_style": (self.weights[1], tf.reduce_mean(tf.stack(style)))}
+        return {
+            "perceptual_content": (self.weights[0], tf.reduce_mean(tf.stack(content))),
+            "perceptual_style": (self.weights[1], tf.reduce_mean(tf.stack(style))),
+        }
 
     def _features(self, images):
         if images.shape[-1] == 1:
             images = tf.repeat(images, 3, axis=-1)
-        return {k: tf.cast(v, tf.float32)
-                for k, v in self.extractor.model(images, training=False).items()}
+        return {
+            k: tf.cast(v, tf.float32)
+            for k, v in self.extractor.model(images, training=False).items()
+        }
 
 
 def gram(features: tf.Tensor) -> tf.Tensor:

@@ -27,8 +27,13 @@ class ImagePool:
     def __init__(self, size: int, shape: tuple[int, ...]):
         self.size, self.variables = size, []
         if size:
-            self.images = keras.Variable(tf.zeros((size, *shape)), dtype="float32",
-                                         trainable=False, autocast=False, name="pool")
+            self.images = keras.Variable(
+                tf.zeros((size, *shape)),
+                dtype="float32",
+                trainable=False,
+                autocast=False,
+                name="pool",
+            )
             self.count = keras.Variable(0, dtype="int64", trainable=False, name="pool_count")
             self.variables = [self.images, self.count]
 

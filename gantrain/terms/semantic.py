@@ -46,8 +46,10 @@ class Labels:
 
     def divergence(self, p: tf.Tensor, q: tf.Tensor) -> tf.Tensor:
         """KL(p || q) over the last axis, in nats; summed over attributes."""
+
         def kl(p, q):
             return tf.reduce_sum(p * (tf.math.log(p + EPSILON) - tf.math.log(q + EPSILON)), -1)
+
         return kl(p, q) + kl(1.0 - p, 1.0 - q) if self.multi_label else kl(p, q)
 
 
@@ -56,9 +58,11 @@ def squared(logits: Sequence[tf.Tensor], labels: Labels, z: tf.Tensor) -> tf.Ten
 
     Its gradient vanishes where both predictions are confident, also where they disagree.
     """
+
     def distance(one, other):
         difference = labels.probabilities(one) - labels.probabilities(other)
         return 0.5 * tf.reduce_sum(tf.square(difference), axis=-1)
+
     return _over_pairs(distance, logits)
 
 
@@ -68,18 +72,24 @@ def cross_entropy(logits: Sequence[tf.Tensor], labels: Labels, z: tf.Tensor) -> 
     The gradient with respect to a logit is q - p: it does not vanish while two confident
     predictions differ.
     """
+
     def distance(one, other):
-        return 0.5 * (labels.cross_entropy(labels.probabilities(other), one)
-                      + labels.cross_entropy(labels.probabilities(one), other))
+        return 0.5 * (
+            labels.cross_entropy(labels.probabilities(other), one)
+            + labels.cross_entropy(labels.probabilities(one), other)
+        )
+
     return _over_pairs(distance, logits)
 
 
 def jensen_shannon(logits: Sequence[tf.Tensor], labels: Labels, z: tf.Tensor) -> tf.Tensor:
     """JSD(p || q) = 1/2 KL(p || m) + 1/2 KL(q || m), m = (p + q) / 2, in nats."""
+
     def distance(one, other):
         p, q = labels.probabilities(one), labels.probabilities(other)
         middle = (p + q) / 2.0
         return 0.5 * (labels.divergence(p, middle) + labels.divergence(q, middle))
+
     return _over_pairs(distance, logits)
 
 
@@ -96,11 +106,19 @@ def agreement(logits: Sequence[tf.Tensor], labels: Labels, z: tf.Tensor) -> tf.T
     one class.
     """
     k = len(logits)
-    consensus = labels.probabilities(2.0 / k * tf.add_n(
-        [v if labels.multi_label else tf.nn.log_softmax(v) for v in logits]))
-    return _toward(consensus, logits, labels) + tf.add_n(
-        [labels.divergence(tf.reduce_mean(labels.probabilities(v), axis=0), labels.prior)
-         for v in logits]) / k
+    consensus = labels.probabilities(
+        2.0 / k * tf.add_n([v if labels.multi_label else tf.nn.log_softmax(v) for v in logits])
+    )
+    return (
+        _toward(consensus, logits, labels)
+        + tf.add_n(
+            [
+                labels.divergence(tf.reduce_mean(labels.probabilities(v), axis=0), labels.prior)
+                for v in logits
+            ]
+        )
+        / k
+    )
 
 
 def anchored(logits: Sequence[tf.Tensor], labels: Labels, z: tf.Tensor) -> tf.Tensor:
@@ -109,9 +127,12 @@ def anchored(logits: Sequence[tf.Tensor], labels: Labels, z: tf.Tensor) -> tf.Te
     The latent vector itself names the class, so the class histogram is uniform by construction and
     no consensus has to be found. Attributes: coordinate a above zero asks for attribute a.
     """
-    head = z[:, :logits[0].shape[-1]]
-    target = (tf.cast(head > 0.0, tf.float32) if labels.multi_label
-              else tf.one_hot(tf.argmax(head, axis=-1), head.shape[-1]))
+    head = z[:, : logits[0].shape[-1]]
+    target = (
+        tf.cast(head > 0.0, tf.float32)
+        if labels.multi_label
+        else tf.one_hot(tf.argmax(head, axis=-1), head.shape[-1])
+    )
     return _toward(target, logits, labels)
 
 
@@ -124,8 +145,13 @@ def _over_pairs(distance, logits):
     return tf.reduce_mean(tf.stack([tf.reduce_mean(distance(*pair)) for pair in pairs(logits)]))
 
 
-SEMANTIC_FORMS = {"squared": squared, "cross_entropy": cross_entropy,
-                  "jensen_shannon": jensen_shannon, "agreement": agreement, "anchored": anchored}
+SEMANTIC_FORMS = {
+    "squared": squared,
+    "cross_entropy": cross_entropy,
+    "jensen_shannon": jensen_shannon,
+    "agreement": agreement,
+    "anchored": anchored,
+}
 
 
 @dataclass(frozen=True)
@@ -134,18 +160,28 @@ class SemanticOptions(Options):
 
     section, switch = "semantic", "semantic_loss"
 
-    semantic_loss: float = option(0.0, "SL, eq. 4.2: a classifier sees the same class in every "
-                                  "domain", low=0.0, const=10.0, short="SL")
-    semantic_form: str = option("squared", "how two predictions are compared",
-                                choices=lambda: SEMANTIC_FORMS)
+    semantic_loss: float = option(
+        0.0,
+        "SL, eq. 4.2: a classifier sees the same class in every domain",
+        low=0.0,
+        const=10.0,
+        short="SL",
+    )
+    semantic_form: str = option(
+        "squared", "how two predictions are compared", choices=lambda: SEMANTIC_FORMS
+    )
     classifier: str | None = option(
-        None, "trained classifier (.keras or a run directory) for the semantic loss; "
-        "default: train one and keep it")
+        None,
+        "trained classifier (.keras or a run directory) for the semantic loss; "
+        "default: train one and keep it",
+    )
 
     def check(self, config: Config) -> None:
         if self.classifier and config.on(LabelOptions):
-            raise UserError("--classifier may know labels of a target, which --label_loss leaves "
-                            "out; drop it, and one of the source alone is trained")
+            raise UserError(
+                "--classifier may know labels of a target, which --label_loss leaves "
+                "out; drop it, and one of the source alone is trained"
+            )
 
 
 class SemanticLoss(Term):
@@ -172,12 +208,14 @@ class SemanticLoss(Term):
             raise UserError(
                 f"--semantic_loss needs class labels, and domain {unlabelled[0]} of --dataset "
                 f"{config.data.dataset} has none; use --feature_loss, --cycle_loss or "
-                f"--perceptual_loss")
+                f"--perceptual_loss"
+            )
         given = config.of(SemanticOptions).classifier
         if given:
             return {"classifier": classifier(domains, {}, given=given)}
-        return {"classifier": own_classifier(config, domains,
-                                             **asdict(config.of(ClassifierOptions)))}
+        return {
+            "classifier": own_classifier(config, domains, **asdict(config.of(ClassifierOptions)))
+        }
 
     def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         o = config.of(SemanticOptions)
@@ -191,10 +229,15 @@ class SemanticLoss(Term):
         self.labels = labels_of([domains[source_of(config, domains)]] if adapts else domains)
 
     def __call__(self, play: Play) -> Terms:
-        each = self.classifier if isinstance(self.classifier, list) else (
-            [self.classifier] * len(play.fake))
-        logits = [tf.cast(c(self.view(x, play.draw), training=False), tf.float32)
-                  for c, x in zip(each, play.fake, strict=True)]
+        each = (
+            self.classifier
+            if isinstance(self.classifier, list)
+            else ([self.classifier] * len(play.fake))
+        )
+        logits = [
+            tf.cast(c(self.view(x, play.draw), training=False), tf.float32)
+            for c, x in zip(each, play.fake, strict=True)
+        ]
         return {"semantic": (self.weight, self.form(logits, self.labels, play.z))}
 
 
@@ -203,11 +246,16 @@ def _check_classifier(model, given, domain):
     if tuple(model.input_shape[1:]) != wanted or model.output_shape[-1] != classes:
         raise UserError(
             f"--classifier {given}: takes {model.input_shape[1:]} and gives "
-            f"{model.output_shape[-1]} classes, but the data has {wanted} and {classes}")
+            f"{model.output_shape[-1]} classes, but the data has {wanted} and {classes}"
+        )
 
 
 def labels_of(domains: Sequence[Domain]) -> Labels:
     """`Labels` of labelled domains: the mean share of every class or attribute."""
-    shares = [np.mean(d.labels, 0) if d.multi_label
-              else np.bincount(d.labels, minlength=len(d.classes)) / d.size for d in domains]
+    shares = [
+        np.mean(d.labels, 0)
+        if d.multi_label
+        else np.bincount(d.labels, minlength=len(d.classes)) / d.size
+        for d in domains
+    ]
     return Labels(domains[0].multi_label, tf.constant(np.mean(shares, 0), tf.float32))

@@ -19,19 +19,34 @@ class ClassifierOptions(Options):
 
     section = "classifier"
 
-    classifier_net: str = option("digit", "architecture of the semantic loss's classifier",
-                                 choices=lambda: CLASSIFIERS, unless=("classifier", "label_loss"))
+    classifier_net: str = option(
+        "digit",
+        "architecture of the semantic loss's classifier",
+        choices=lambda: CLASSIFIERS,
+        unless=("classifier", "label_loss"),
+    )
     classifier_noise: float = option(
-        0.0, "standard deviation of Gaussian noise on a classifier's input, in training and in the "
-        "semantic loss: a noisy classifier cannot be fooled by invisible changes", low=0.0,
-        high=2.0)
+        0.0,
+        "standard deviation of Gaussian noise on a classifier's input, in training and in the "
+        "semantic loss: a noisy classifier cannot be fooled by invisible changes",
+        low=0.0,
+        high=2.0,
+    )
     classifier_attack: float = option(
-        0.0, "L2 length of the adversarial step that a classifier is trained against; its "
-        "gradients then look like strokes, not like noise", low=0.0, high=100.0,
-        unless=("classifier", "label_loss"))
+        0.0,
+        "L2 length of the adversarial step that a classifier is trained against; its "
+        "gradients then look like strokes, not like noise",
+        low=0.0,
+        high=100.0,
+        unless=("classifier", "label_loss"),
+    )
     classifier_augment: str = option(
-        "none", "augmentation of a classifier's input, in training and in the semantic loss, comma "
-        "separated", choices=lambda: AUGMENTATIONS, several=True)
+        "none",
+        "augmentation of a classifier's input, in training and in the semantic loss, comma "
+        "separated",
+        choices=lambda: AUGMENTATIONS,
+        several=True,
+    )
 
 
 @dataclass(frozen=True)
@@ -40,8 +55,9 @@ class ClassifierSteps(Options):
 
     section = "classifier_run"
 
-    classifier_steps: int = option(2_000, "updates when a classifier has to be trained", low=1,
-                                  unless=("classifier",))
+    classifier_steps: int = option(
+        2_000, "updates when a classifier has to be trained", low=1, unless=("classifier",)
+    )
 
 
 def classifier_view(options: ClassifierOptions) -> Callable[[tf.Tensor, Draw], tf.Tensor]:
@@ -49,9 +65,11 @@ def classifier_view(options: ClassifierOptions) -> Callable[[tf.Tensor, Draw], t
 
     Gaussian noise of `--classifier_noise` after the changes of `--classifier_augment`.
     """
+
     def view(images, draw):
         images = augment(images, options.classifier_augment, draw)
         if options.classifier_noise:
             images += options.classifier_noise * draw.normal(*images.shape[1:])
         return images
+
     return view

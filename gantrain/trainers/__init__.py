@@ -8,5 +8,12 @@ from gantrain.trainers.pix2pix import Pix2Pix
 from gantrain.trainers.scogan import SCoGAN
 from gantrain.trainers.segmenter import Segmenter
 
-TRAINERS = {"gan": GAN, "cogan": CoGAN, "scogan": SCoGAN, "pix2pix": Pix2Pix,
-            "cyclegan": CycleGAN, "classifier": Classifier, "segmenter": Segmenter}
+TRAINERS = {
+    "gan": GAN,
+    "cogan": CoGAN,
+    "scogan": SCoGAN,
+    "pix2pix": Pix2Pix,
+    "cyclegan": CycleGAN,
+    "classifier": Classifier,
+    "segmenter": Segmenter,
+}

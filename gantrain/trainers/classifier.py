@@ -44,14 +44,20 @@ class Classifier(Trainer, Scores):
     def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         unlabelled = [d.name for d in domains if d.labels is None]
         if unlabelled:
-            raise UserError(f"--dataset {config.data.dataset}: domain {unlabelled[0]} has no "
-                            f"labels to train a classifier on; choose labelled --domains")
+            raise UserError(
+                f"--dataset {config.data.dataset}: domain {unlabelled[0]} has no "
+                f"labels to train a classifier on; choose labelled --domains"
+            )
         self.o, self.steps = config.of(ClassifierOptions), config.run.steps
         self.names, self.multi_label = [d.name for d in domains], domains[0].multi_label
         self.view = classifier_view(self.o)
         self.C = nets.build_classifier(
-            self.o.classifier_net, domains[0].shape, len(domains[0].classes),
-            width=config.of(Width).width, seed=config.run.seed)
+            self.o.classifier_net,
+            domains[0].shape,
+            len(domains[0].classes),
+            width=config.of(Width).width,
+            seed=config.run.seed,
+        )
         self.players = reader("classifier", self.C, config)
 
     def train_step(self, batch: Sequence[Batch], draw: Draw) -> dict:
@@ -62,10 +68,15 @@ class Classifier(Trainer, Scores):
         for name, domain in zip(self.names, batch, strict=True):
             x = self.attacked(self.view(domain.images[0], draw), domain.labels[0], draw)
             logits = tf.cast(self.C(x, training=True), tf.float32)
-            terms[f"cross_entropy/{name}"] = 1.0 / len(batch), tf.reduce_mean(
-                cross_entropy(domain.labels[0], logits, self.multi_label))
-            terms[f"accuracy/{name}"] = watch(tf.reduce_mean(tf.cast(
-                correct(domain.labels[0], logits, self.multi_label), tf.float32)))
+            terms[f"cross_entropy/{name}"] = (
+                1.0 / len(batch),
+                tf.reduce_mean(cross_entropy(domain.labels[0], logits, self.multi_label)),
+            )
+            terms[f"accuracy/{name}"] = watch(
+                tf.reduce_mean(
+                    tf.cast(correct(domain.labels[0], logits, self.multi_label), tf.float32)
+                )
+            )
         return terms
 
     def attacked(self, x: tf.Tensor, labels: tf.Tensor, draw: Draw) -> tf.Tensor:
@@ -82,8 +93,11 @@ class Classifier(Trainer, Scores):
         return attack(loss, x, length * rise)
 
     def logs(self) -> dict[str, list[str]]:
-        return {"classifier": [f"{term}/{name}" for name in self.names
-                               for term in ("cross_entropy", "accuracy")]}
+        return {
+            "classifier": [
+                f"{term}/{name}" for name in self.names for term in ("cross_entropy", "accuracy")
+            ]
+        }
 
     def models(self) -> dict[str, keras.Model]:
         return {"classifier": self.C}

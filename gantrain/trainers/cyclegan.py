@@ -31,12 +31,16 @@ class CycleGANOptions(Options):
 
     lambda_cycle: float = option(10.0, "weight of the L1 distance of F(G(x)) to x", low=0.0)
     lambda_identity: float = option(
-        0.5, "weight of the L1 distance of G(y) to y, in units of lambda_cycle; it keeps colours",
-        low=0.0)
-    pool_size: int = option(50, "generated images that discriminators are shown again (0: none)",
-                            low=0, high=10_000)
-    discriminators: str = option("both", "both, or one: only D_Y judges, F learns by the cycle",
-                                 choices=("both", "one"))
+        0.5,
+        "weight of the L1 distance of G(y) to y, in units of lambda_cycle; it keeps colours",
+        low=0.0,
+    )
+    pool_size: int = option(
+        50, "generated images that discriminators are shown again (0: none)", low=0, high=10_000
+    )
+    discriminators: str = option(
+        "both", "both, or one: only D_Y judges, F learns by the cycle", choices=("both", "one")
+    )
 
 
 class CycleGAN(FromImages):
@@ -66,8 +70,11 @@ class CycleGAN(FromImages):
     def paper(cls, flat: dict) -> dict:
         """Zhu et al. 2017, sections 4 and 7: least squares, instance norm, residual generators."""
         large = flat["image_size"] and flat["image_size"] >= 256
-        return super().paper(flat) | {"loss": "least_squares", "norm": "instance",
-                                      "generator": "resnet9" if large else "resnet6"}
+        return super().paper(flat) | {
+            "loss": "least_squares",
+            "norm": "instance",
+            "generator": "resnet9" if large else "resnet6",
+        }
 
     def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         super().__init__(config)
@@ -75,31 +82,36 @@ class CycleGAN(FromImages):
         self.o, self.per_step = config.of(CycleGANOptions), config.of(AdversarialOptions).n_critic
         (name_x, name_y), (x, y) = [d.name for d in domains], [d.shape for d in domains]
         if self.o.lambda_identity and x[-1] != y[-1]:
-            raise UserError(f"--lambda_identity compares G(y) with y, and the domains have {x[-1]} "
-                            f"and {y[-1]} channels; set it to 0")
+            raise UserError(
+                f"--lambda_identity compares G(y) with y, and the domains have {x[-1]} "
+                f"and {y[-1]} channels; set it to 0"
+            )
         self.names = name_x, name_y
         self.aligned = all(d.rows is not None and d.rows.shape[1] == 1 for d in domains)
         self.G, self.F = self.translator(x, y), self.translator(y, x, 1)
         # Per judged domain, by name, from the translator's side: Y first.
         judged = {name_y: y} if self.o.discriminators == "one" else {name_y: y, name_x: x}
-        self.D = {name: self.judge(shape[0], shape[-1], i)
-                  for i, (name, shape) in enumerate(judged.items())}
+        self.D = {
+            name: self.judge(shape[0], shape[-1], i)
+            for i, (name, shape) in enumerate(judged.items())
+        }
         self.pool = {name: ImagePool(self.o.pool_size, shape) for name, shape in judged.items()}
         self.pools = list(self.pool.values())
         self.adversarial = Adversarial(config, self.D)
-        self.players = sides(config, [self.G, self.F], list(self.D.values()),
-                             self.adversarial.clip)
+        self.players = sides(config, [self.G, self.F], list(self.D.values()), self.adversarial.clip)
         self.averages = averages(config, [self.G, self.F])
 
     def train_step(self, batch: Sequence[Batch], draw: Draw) -> dict:
         real = [[domain.images[i] for domain in batch] for i in range(self.per_step)]
         logs, made = self.players["generators"].descend_keeping(
-            lambda: self.generator_objective(real[0][0], real[0][1], draw))
+            lambda: self.generator_objective(real[0][0], real[0][1], draw)
+        )
         for i, (x, y) in enumerate(real):
             fake = self.translated(x, y) if i else made
             fake = {name: pool.exchange(fake[name], draw) for name, pool in self.pool.items()}
             logs |= self.players["discriminators"].descend(
-                lambda x=x, y=y, fake=fake, i=i: self.discriminator_objective(x, y, fake, draw, i))
+                lambda x=x, y=y, fake=fake, i=i: self.discriminator_objective(x, y, fake, draw, i)
+            )
         self.follow(draw)
         return logs
 
@@ -113,10 +125,13 @@ class CycleGAN(FromImages):
         o, (name_x, name_y), terms = self.o, self.names, {}
         fake = self.translated(x, y)
         for name, d in self.D.items():
-            terms |= self.adversarial.generator_terms(name, d, fake[name], draw,
-                                                      self.adversarial.loss.published)
-        cycled = {name_x: self.F(fake[name_y], training=True),
-                  name_y: self.G(fake[name_x], training=True)}
+            terms |= self.adversarial.generator_terms(
+                name, d, fake[name], draw, self.adversarial.loss.published
+            )
+        cycled = {
+            name_x: self.F(fake[name_y], training=True),
+            name_y: self.G(fake[name_x], training=True),
+        }
         for name, real in ((name_x, x), (name_y, y)):
             terms[f"cycle/{name}"] = o.lambda_cycle, _l1(real, cycled[name])
         if o.lambda_identity:
@@ -125,20 +140,29 @@ class CycleGAN(FromImages):
             terms[f"identity/{name_x}"] = weight, _l1(x, self.F(x, training=True))
         return terms, fake
 
-    def discriminator_objective(self, x: tf.Tensor, y: tf.Tensor, fake: Mapping[str, tf.Tensor],
-                                draw: Draw, update: int) -> Terms:
+    def discriminator_objective(
+        self, x: tf.Tensor, y: tf.Tensor, fake: Mapping[str, tf.Tensor], draw: Draw, update: int
+    ) -> Terms:
         """Half of adv_D + penalty per judged domain."""
         real, terms = dict(zip(self.names, (x, y), strict=True)), {}
         for name, d in self.D.items():
             terms |= self.adversarial.discriminator_terms(
-                name, d, real[name], fake[name], draw, update,
-                weight=self.adversarial.loss.published / 2)
+                name,
+                d,
+                real[name],
+                fake[name],
+                draw,
+                update,
+                weight=self.adversarial.loss.published / 2,
+            )
         return terms
 
     def logs(self) -> dict[str, list[str]]:
         logs, l1 = self.adversarial.logs(), ["cycle"] + ["identity"] * bool(self.o.lambda_identity)
-        return logs | {"generators": logs["generators"]
-                       + [f"{term}/{name}" for term in l1 for name in self.names]}
+        return logs | {
+            "generators": logs["generators"]
+            + [f"{term}/{name}" for term in l1 for name in self.names]
+        }
 
     def described(self) -> str:
         return self.described_by(self.G)
@@ -169,7 +193,9 @@ class CycleGAN(FromImages):
         g, f = self.translators().values()
         scores = {}
         for name, images, other, there, back in (
-                (self.names[0], x, y, g, f), (self.names[1], y, x, f, g)):
+            (self.names[0], x, y, g, f),
+            (self.names[1], y, x, f, g),
+        ):
             made = there(images)
             scores[f"cycle_l1/{name}"] = _l1(images, back(made))
             if self.aligned:
@@ -178,9 +204,10 @@ class CycleGAN(FromImages):
 
     def models(self) -> dict[str, keras.Model]:
         networks = self.averaged([self.G, self.F])
-        return ({f"generator_{direction}": net for direction, net in zip(
-            self.translators(), networks, strict=True)}
-            | {f"discriminator_{name}": d for name, d in self.D.items()})
+        return {
+            f"generator_{direction}": net
+            for direction, net in zip(self.translators(), networks, strict=True)
+        } | {f"discriminator_{name}": d for name, d in self.D.items()}
 
 
 def _l1(real, made):

@@ -32,7 +32,14 @@ class FromImages(Trainer, Translates):
     """Generators from images to images and patch discriminators."""
 
     options: ClassVar[tuple[type[Options], ...]] = (
-        Width, WeightInit, Direction, TranslatorNets, ImageLayers, GeneratorAdam, Regularisation)
+        Width,
+        WeightInit,
+        Direction,
+        TranslatorNets,
+        ImageLayers,
+        GeneratorAdam,
+        Regularisation,
+    )
     takes, same_channels = (2, 2), False
 
     @classmethod
@@ -44,40 +51,60 @@ class FromImages(Trainer, Translates):
         # `way` is the direction from the first domain to the second.
         self.config, self.way = config, config.of(Direction).direction
 
-    def translator(self, source: tuple[int, ...], target: tuple[int, ...],
-                   number: int = 0) -> keras.Model:
+    def translator(
+        self, source: tuple[int, ...], target: tuple[int, ...], number: int = 0
+    ) -> keras.Model:
         """A generator from images of one shape [H, W, C] to those of another."""
         o, layers = self.config.of(TranslatorNets), self.config.of(ImageLayers)
         return nets.build_translator(
-            o.generator, source[0], source[-1], target[-1], width=self.config.of(Width).width,
-            norm=layers.norm, upsample=o.upsample, dropout=layers.dropout,
-            weight_init=self.config.of(WeightInit).weight_init, seed=self.config.run.seed,
-            number=number)
+            o.generator,
+            source[0],
+            source[-1],
+            target[-1],
+            width=self.config.of(Width).width,
+            norm=layers.norm,
+            upsample=o.upsample,
+            dropout=layers.dropout,
+            weight_init=self.config.of(WeightInit).weight_init,
+            seed=self.config.run.seed,
+            number=number,
+        )
 
     def judge(self, side: int, channels: int, number: int = 0) -> keras.Model:
         """A patch discriminator."""
         d = self.config.of(DiscriminatorNets)
         return nets.build_patch_discriminator(
-            self.config.of(PatchNets).patch, channels, size=side,
-            width=self.config.of(Width).width, norm=d.d_norm or self.config.of(ImageLayers).norm,
-            spectral_norm=d.spectral_norm, weight_init=self.config.of(WeightInit).weight_init,
-            seed=self.config.run.seed, number=number)
+            self.config.of(PatchNets).patch,
+            channels,
+            size=side,
+            width=self.config.of(Width).width,
+            norm=d.d_norm or self.config.of(ImageLayers).norm,
+            spectral_norm=d.spectral_norm,
+            weight_init=self.config.of(WeightInit).weight_init,
+            seed=self.config.run.seed,
+            number=number,
+        )
 
     def described_by(self, generator: keras.Model, judged: bool = True) -> str:
         """The networks in one line."""
         return nets.described(
-            self.config.of(TranslatorNets).generator, generator,
-            self.config.of(PatchNets).patch if judged else None, self.config.data.image_size)
+            self.config.of(TranslatorNets).generator,
+            generator,
+            self.config.of(PatchNets).patch if judged else None,
+            self.config.data.image_size,
+        )
 
     def applied(self, network: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
         """images -> images of a trained network, in the run's test mode."""
-        return nets.applied(network, self.config.of(TranslatorNets).test_mode,
-                            self.config.run.seed)
+        return nets.applied(network, self.config.of(TranslatorNets).test_mode, self.config.run.seed)
 
 
 def pictures(flat: dict) -> dict:
     """Mirrored and cropped pictures, 286 for 256, and a rate that falls over the second half."""
     size = flat["image_size"]
     cropped = size and flat["fit"] != "none"
-    return {"flip": True, "lr_decay": 0.5,
-            "load_size": round(size * 143 / 128) if cropped else None}
+    return {
+        "flip": True,
+        "lr_decay": 0.5,
+        "load_size": round(size * 143 / 128) if cropped else None,
+    }

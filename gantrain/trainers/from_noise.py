@@ -35,19 +35,35 @@ class FromNoise(Trainer, Generates):
     """
 
     options: ClassVar[tuple[type[Options], ...]] = (
-        Width, WeightInit, AdversarialOptions, DiscriminatorNets, PairOptions, GeneratorAdam,
-        DiscriminatorAdam, Regularisation)
+        Width,
+        WeightInit,
+        AdversarialOptions,
+        DiscriminatorNets,
+        PairOptions,
+        GeneratorAdam,
+        DiscriminatorAdam,
+        Regularisation,
+    )
 
-    def __init__(self, config: Config, domains: Sequence[Domain], same_init: bool = False,
-                 **of_the_pair):
+    def __init__(
+        self, config: Config, domains: Sequence[Domain], same_init: bool = False, **of_the_pair
+    ):
         check_number(config, domains, self.takes)
         n, d = config.of(PairOptions), config.of(DiscriminatorNets)
         self.latent, self.names = n, [d.name for d in domains]
         self.per_step = config.of(AdversarialOptions).n_critic
         self.G, self.D = nets.build_pair(
-            n.net, len(domains), domains[0].shape, noise_dim=latent.size(n),
-            width=config.of(Width).width, d_norm=d.d_norm, spectral_norm=d.spectral_norm,
-            weight_init=config.of(WeightInit).weight_init, seed=config.run.seed, **of_the_pair)
+            n.net,
+            len(domains),
+            domains[0].shape,
+            noise_dim=latent.size(n),
+            width=config.of(Width).width,
+            d_norm=d.d_norm,
+            spectral_norm=d.spectral_norm,
+            weight_init=config.of(WeightInit).weight_init,
+            seed=config.run.seed,
+            **of_the_pair,
+        )
         if same_init:
             for other in self.G[1:]:
                 other.set_weights(self.G[0].get_weights())
@@ -57,9 +73,14 @@ class FromNoise(Trainer, Generates):
     def play(self, batch: Sequence[Batch], draw: Draw, update: int) -> Play:
         """x_i ~ p_data_i and z ~ p_z of one update, and what the generators make of z."""
         z = self.noise(draw)
-        return Play([domain.images[update] for domain in batch],
-                    [None if domain.labels is None else domain.labels[update] for domain in batch],
-                    z, [nets.generate(g, z, training=True) for g in self.G], draw, update)
+        return Play(
+            [domain.images[update] for domain in batch],
+            [None if domain.labels is None else domain.labels[update] for domain in batch],
+            z,
+            [nets.generate(g, z, training=True) for g in self.G],
+            draw,
+            update,
+        )
 
     def noise(self, draw: Draw) -> tf.Tensor:
         return latent.prior(self.latent, draw)
@@ -68,9 +89,19 @@ class FromNoise(Trainer, Generates):
         """Mean distance between the weights of two generators, as in thesis figure 4.1."""
         if len(self.G) < 2:
             return {}
-        distances = [tf.sqrt(tf.add_n([tf.reduce_sum(tf.square(a - b)) for a, b in zip(
-            one.trainable_variables, other.trainable_variables, strict=True)]))
-            for one, other in pairs(self.G)]
+        distances = [
+            tf.sqrt(
+                tf.add_n(
+                    [
+                        tf.reduce_sum(tf.square(a - b))
+                        for a, b in zip(
+                            one.trainable_variables, other.trainable_variables, strict=True
+                        )
+                    ]
+                )
+            )
+            for one, other in pairs(self.G)
+        ]
         return {"generators/weight_distance": tf.reduce_mean(tf.stack(distances))}
 
     def logs(self) -> dict[str, list[str]]:
@@ -83,9 +114,10 @@ class FromNoise(Trainer, Generates):
         return [nets.generate(g, z, training=False).image for g in self.generators()]
 
     def models(self) -> dict[str, keras.Model]:
-        return ({f"generator_{n}": nets.image_model(g)
-                 for n, g in zip(self.names, self.generators(), strict=True)}
-                | {f"discriminator_{n}": d for n, d in zip(self.names, self.D, strict=True)})
+        return {
+            f"generator_{n}": nets.image_model(g)
+            for n, g in zip(self.names, self.generators(), strict=True)
+        } | {f"discriminator_{n}": d for n, d in zip(self.names, self.D, strict=True)}
 
 
 class Coupled(FromNoise, Adapts, Scores):
@@ -101,11 +133,18 @@ class Coupled(FromNoise, Adapts, Scores):
 
     def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         o = config.of(Sharing)
-        super().__init__(config, domains, o.same_init, shared_layers=o.shared_layers,
-                         d_shared_layers=o.d_shared_layers, alone=config.on(LabelOptions))
+        super().__init__(
+            config,
+            domains,
+            o.same_init,
+            shared_layers=o.shared_layers,
+            d_shared_layers=o.d_shared_layers,
+            alone=config.on(LabelOptions),
+        )
         self.alone = consulted.get("source_only")
         self.labels: list[LabelHeads] = chosen(
-            HEADS, config, domains, {**consulted, "discriminators": self.D})
+            HEADS, config, domains, {**consulted, "discriminators": self.D}
+        )
 
     def logs(self) -> dict[str, list[str]]:
         logs = super().logs()
@@ -113,8 +152,11 @@ class Coupled(FromNoise, Adapts, Scores):
 
     def score(self, test: Callable[[], list[Domain]]) -> dict:
         """How well each domain's classifier does on its test part, and one of the source alone."""
-        return of_classifiers(self.classifiers(), test(), self.source, self.alone) if (
-            self.labels) else {}
+        return (
+            of_classifiers(self.classifiers(), test(), self.source, self.alone)
+            if (self.labels)
+            else {}
+        )
 
     @property
     def source(self) -> int | None:

@@ -39,8 +39,10 @@ class GAN(FromNoise):
         for i in range(self.per_step):
             play = self.play(batch, draw, i)
             logs = self.players["discriminators"].descend(
-                lambda play=play: self.adversarial.of_discriminators(play))
+                lambda play=play: self.adversarial.of_discriminators(play)
+            )
         logs |= self.players["generators"].descend(
-            lambda: self.adversarial.of_generators(self.play(batch, draw, i)))
+            lambda: self.adversarial.of_generators(self.play(batch, draw, i))
+        )
         self.follow(draw)
         return logs

@@ -30,8 +30,9 @@ class JudgedOptions(Options):
 
     section, switch = "judged", "adversarial_weight"
 
-    adversarial_weight: float = option(1.0, "weight of the adversarial loss (0: none, and no "
-                                       "discriminator)", low=0.0)
+    adversarial_weight: float = option(
+        1.0, "weight of the adversarial loss (0: none, and no discriminator)", low=0.0
+    )
     conditional: bool = option(True, "the discriminator sees the input beside the output")
 
 
@@ -53,19 +54,29 @@ class Pix2PixOptions(Options):
 
     section = "pix2pix"
 
-    l1_loss: float = option(100.0, "weight of the L1 distance to the (nearest) target", low=0.0,
-                            const=100.0)
+    l1_loss: float = option(
+        100.0, "weight of the L1 distance to the (nearest) target", low=0.0, const=100.0
+    )
     random_erasing: float = option(
-        0.0, "probability that a random rectangle of an input becomes noise (Zhong et al. 2017)",
-        low=0.0, high=1.0, const=0.5)
+        0.0,
+        "probability that a random rectangle of an input becomes noise (Zhong et al. 2017)",
+        low=0.0,
+        high=1.0,
+        const=0.5,
+    )
     early_stopping: int = option(
-        0, "end the run when the held-out pixel distance has not fallen for this many samplings, "
-        "and keep the best weights (0: off)", low=0)
+        0,
+        "end the run when the held-out pixel distance has not fallen for this many samplings, "
+        "and keep the best weights (0: off)",
+        low=0,
+    )
 
     def check(self, config: Config) -> None:
         if not self.l1_loss and not config.on(JudgedOptions):
-            raise UserError("--l1_loss 0 and --adversarial_weight 0 leave nothing to learn from; "
-                            "give one of them a weight")
+            raise UserError(
+                "--l1_loss 0 and --adversarial_weight 0 leave nothing to learn from; "
+                "give one of them a weight"
+            )
 
 
 class Pix2Pix(FromImages):
@@ -98,8 +109,11 @@ class Pix2Pix(FromImages):
         """Isola et al. 2017, section 6.1; dropout is the noise of its U-Net."""
         generator = flat["generator"] or "unet"
         return super().paper(flat) | {
-            "generator": generator, "dropout": 0.5 if generator.startswith("unet") else 0.0,
-            "norm": "batch", "test_mode": "training"}
+            "generator": generator,
+            "dropout": 0.5 if generator.startswith("unet") else 0.0,
+            "norm": "batch",
+            "test_mode": "training",
+        }
 
     def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         super().__init__(config)
@@ -120,19 +134,20 @@ class Pix2Pix(FromImages):
     def train_step(self, batch: Sequence[Batch], draw: Draw) -> dict:
         pairs = [self.pair(batch, i, draw) for i in range(self.per_step)]
         logs, fake = self.players["generators"].descend_keeping(
-            lambda: self.generator_objective(*pairs[0], draw))
+            lambda: self.generator_objective(*pairs[0], draw)
+        )
         for i, (x, y) in enumerate(pairs if self.D else []):
             fake = self.G(x, training=True) if i else fake
             logs |= self.players["discriminators"].descend(
-                lambda x=x, y=y, fake=fake, i=i: self.discriminator_objective(x, y, fake, draw, i))
+                lambda x=x, y=y, fake=fake, i=i: self.discriminator_objective(x, y, fake, draw, i)
+            )
         self.follow(draw)
         return logs
 
     def pair(self, batch: Sequence[Batch], number: int, draw: Draw) -> tuple[tf.Tensor, tf.Tensor]:
         """x [B, H, W, C] and its targets [B, T, H, W, C] of one update."""
         x, y = (domain.images[number] for domain in batch)
-        return erase(x, self.o.random_erasing, draw), (
-            y if y.shape.rank == 5 else y[:, None])
+        return erase(x, self.o.random_erasing, draw), (y if y.shape.rank == 5 else y[:, None])
 
     def generator_objective(self, x: tf.Tensor, y: tf.Tensor, draw: Draw) -> tuple[Terms, Any]:
         """adv_G + L1; and what G made of x."""
@@ -143,15 +158,22 @@ class Pix2Pix(FromImages):
         l1 = tf.reduce_mean(tf.reduce_min(distances(fake, y), axis=1))
         return terms | {"l1": (self.o.l1_loss, l1)}, fake
 
-    def discriminator_objective(self, x: tf.Tensor, y: tf.Tensor, fake: tf.Tensor, draw: Draw,
-                                update: int) -> Terms:
+    def discriminator_objective(
+        self, x: tf.Tensor, y: tf.Tensor, fake: tf.Tensor, draw: Draw, update: int
+    ) -> Terms:
         """Half of adv_D, the mean over the targets, + penalty."""
         count = y.shape[1]
         real = self.seen(tf.repeat(x, count, axis=0), tf.concat(tf.unstack(y), axis=0))
         fake = tf.repeat(self.seen(x, fake), count, axis=0)
         return self.adversarial.discriminator_terms(
-            "D", self.D, real, fake, draw.times(count), update,
-            weight=self.adversarial.loss.published / 2)
+            "D",
+            self.D,
+            real,
+            fake,
+            draw.times(count),
+            update,
+            weight=self.adversarial.loss.published / 2,
+        )
 
     def seen(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         """What D sees of a pair: both images as one, or the second alone."""

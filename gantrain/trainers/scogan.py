@@ -23,8 +23,12 @@ from gantrain.terms.semantic import SemanticLoss
 from gantrain.trainers.from_noise import Coupled
 
 # By the option whose weight switches the coupling on.
-COUPLINGS = {"feature_loss": FeatureRegulariser, "semantic_loss": SemanticLoss,
-             "cycle_loss": LatentCycle, "perceptual_loss": PerceptualLoss}
+COUPLINGS = {
+    "feature_loss": FeatureRegulariser,
+    "semantic_loss": SemanticLoss,
+    "cycle_loss": LatentCycle,
+    "perceptual_loss": PerceptualLoss,
+}
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,9 @@ class CouplingOptions(Options):
 
     section = "coupling"
 
-    coupling_ramp: int = option(0, "steps over which the coupling weights rise from zero", low=0,
-                                needs=lambda: COUPLINGS)
+    coupling_ramp: int = option(
+        0, "steps over which the coupling weights rise from zero", low=0, needs=lambda: COUPLINGS
+    )
 
 
 class SCoGAN(Coupled):
@@ -74,17 +79,22 @@ class SCoGAN(Coupled):
             consulted = {**consulted, "classifier": self.labels[0].classifiers}
         self.couplings = chosen(COUPLINGS, config, domains, consulted)
         self.ramp = config.of(CouplingOptions).coupling_ramp if self.couplings else 0
-        self.players = sides(config, self.G + trained(self.couplings),
-                             self.D + trained(self.labels), self.adversarial.clip)
+        self.players = sides(
+            config,
+            self.G + trained(self.couplings),
+            self.D + trained(self.labels),
+            self.adversarial.clip,
+        )
 
     def train_step(self, batch: Sequence[Batch], draw: Draw) -> dict:
         for i in range(self.per_step):
             play = self.play(batch, draw, i)
             logs = self.players["discriminators"].descend(
-                lambda play=play: self.adversarial.of_discriminators(play)
-                | total(self.labels, play))
-        logs |= self.players["generators"].descend(
-            lambda: self.coupled(self.play(batch, draw, i)))
+                lambda play=play: (
+                    self.adversarial.of_discriminators(play) | total(self.labels, play)
+                )
+            )
+        logs |= self.players["generators"].descend(lambda: self.coupled(self.play(batch, draw, i)))
         self.follow(draw)
         return logs
 
@@ -93,7 +103,8 @@ class SCoGAN(Coupled):
         rise = tf.minimum(tf.cast(play.draw.step, tf.float32) / self.ramp, 1.0) if self.ramp else 1
         return self.adversarial.of_generators(play) | {
             name: (rise * weight, value)
-            for name, (weight, value) in total(self.couplings, play).items()}
+            for name, (weight, value) in total(self.couplings, play).items()
+        }
 
     def logs(self) -> dict[str, list[str]]:
         logs = super().logs()

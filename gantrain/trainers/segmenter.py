@@ -58,14 +58,23 @@ class Segmenter(Trainer, Shows, Scores):
         check_number(config, domains, self.takes)
         data, layers = config.data, config.of(ImageLayers)
         if not pair_count(domains) or any(d.rows.shape[1] > 1 for d in domains):
-            raise UserError(f"--gan_type segmenter needs one label map for every photograph, and "
-                            f"--dataset {data.dataset} has none; use a paired set: plan2facade, "
-                            f"facades in pix2pix's layout, pairs:PATH")
+            raise UserError(
+                f"--gan_type segmenter needs one label map for every photograph, and "
+                f"--dataset {data.dataset} has none; use a paired set: plan2facade, "
+                f"facades in pix2pix's layout, pairs:PATH"
+            )
         self.palette = label_palette(domains[0], data.dataset, data.data_dir)
         self.side, _, channels = domains[1].shape
-        self.S = build_fcn(self.side, channels, len(self.palette.classes),
-                           width=config.of(Width).width, norm=layers.norm, dropout=layers.dropout,
-                           weight_init="xavier", seed=config.run.seed)
+        self.S = build_fcn(
+            self.side,
+            channels,
+            len(self.palette.classes),
+            width=config.of(Width).width,
+            norm=layers.norm,
+            dropout=layers.dropout,
+            weight_init="xavier",
+            seed=config.run.seed,
+        )
         self.players = reader("segmenter", self.S, config)
 
     def train_step(self, batch: Sequence[Batch], draw: Draw) -> dict:
@@ -83,29 +92,38 @@ class Segmenter(Trainer, Shows, Scores):
         # A void pixel has no column of its own; which it borrows is multiplied by zero.
         entropy = cross_entropy(tf.minimum(truth, len(self.palette.classes) - 1), logits, False)
         right = tf.cast(tf.equal(tf.argmax(logits, -1, tf.int32), truth), tf.float32)
-        return {"cross_entropy": (1.0, mean_where(entropy, scored)),
-                "pixel_accuracy": watch(mean_where(right, scored))}
+        return {
+            "cross_entropy": (1.0, mean_where(entropy, scored)),
+            "pixel_accuracy": watch(mean_where(right, scored)),
+        }
 
     def logs(self) -> dict[str, list[str]]:
         return {"segmenter": ["cross_entropy", "pixel_accuracy"]}
 
     def described(self) -> str:
         strides = [2 ** (fcn_halvings(self.side) - i) for i in (2, 1, 0)]
-        return (f"FCN with heads on strides {', '.join(map(str, strides))}, "
-                f"{self.S.count_params():,} weights, {len(self.palette.classes)} classes")
+        return (
+            f"FCN with heads on strides {', '.join(map(str, strides))}, "
+            f"{self.S.count_params():,} weights, {len(self.palette.classes)} classes"
+        )
 
     # --- use ----------------------------------------------------------------------------------
 
     def gallery(self, maps: tf.Tensor, photos: tf.Tensor) -> list:
         """Rows of a sample grid: photographs, what is read off them, label maps."""
         found = tf.argmax(self.S(photos, training=False), axis=-1, output_type=tf.int32)
-        return [photos, self.palette.pictures(found),
-                self.palette.pictures(self.palette.indices(maps))]
+        return [
+            photos,
+            self.palette.pictures(found),
+            self.palette.pictures(self.palette.indices(maps)),
+        ]
 
     def measure(self, maps: tf.Tensor, photos: tf.Tensor) -> dict:
         """Cross-entropy and accuracy of held-out pairs."""
-        return {name: value for name, (_, value) in
-                self.of_logits(maps, self.S(photos, training=False)).items()}
+        return {
+            name: value
+            for name, (_, value) in self.of_logits(maps, self.S(photos, training=False)).items()
+        }
 
     def models(self) -> dict[str, keras.Model]:
         return {"segmenter": self.S}
@@ -114,8 +132,10 @@ class Segmenter(Trainer, Shows, Scores):
         """The ceiling of the FCN score: that of the real photographs of the test part."""
         domains = test()
         count, step = pair_count(domains), SCORED_AT_ONCE
-        parts = (examples(domains, range(start, min(start + step, count)))
-                 for start in range(0, count, step))
+        parts = (
+            examples(domains, range(start, min(start + step, count)))
+            for start in range(0, count, step)
+        )
         pairs = ((to_float(photos), to_float(maps)) for maps, photos in parts)
         return fcn_score(lambda x: self.S(x, training=False), pairs, self.palette)
 
@@ -129,6 +149,7 @@ def mean_where(values: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
         values: float32 [B, H, W].
         chosen: 0 or 1, float32 [B, H, W]; an image without any counts as 0.
     """
-    of_each = tf.math.divide_no_nan(tf.reduce_sum(values * chosen, (1, 2)),
-                                    tf.reduce_sum(chosen, (1, 2)))
+    of_each = tf.math.divide_no_nan(
+        tf.reduce_sum(values * chosen, (1, 2)), tf.reduce_sum(chosen, (1, 2))
+    )
     return tf.reduce_mean(of_each)

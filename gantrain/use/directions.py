@@ -62,27 +62,36 @@ def translator(run: OpenRun, direction: str | None = None, **inversion) -> Trans
     translates = isinstance(trainer, Translates)
     inverts = isinstance(trainer, Generates) and len(domains) > 1 and len(domains[0].shape) == 3
     if not (translates or inverts):
-        raise UserError(f"--run_dir {path}: a {run.config.run.gan_type} of "
-                        f"{', '.join(d.name for d in domains)} translates no images; give the run "
-                        f"of a pix2pix, cyclegan, or of a cogan or scogan of images")
+        raise UserError(
+            f"--run_dir {path}: a {run.config.run.gan_type} of "
+            f"{', '.join(d.name for d in domains)} translates no images; give the run "
+            f"of a pix2pix, cyclegan, or of a cogan or scogan of images"
+        )
     ways = directions(run)
     direction = direction or (trainer.way if translates else "a2b")
     if direction not in ways:
-        raise UserError(f"--direction {direction}: the run in {path} knows "
-                        f"{', '.join(sorted(ways))}")
+        raise UserError(
+            f"--direction {direction}: the run in {path} knows {', '.join(sorted(ways))}"
+        )
     source, target = ways[direction]
     if not translates:
         return _crossing(run, source, target, inversion)
     applies, way = trainer.translators(), trainer.way
     own = way if source < target else way[::-1]
     if own not in applies:
-        raise UserError(f"--direction {direction}: the run in {path} was trained for {way} only; "
-                        f"drop the flag, or train one for {direction}")
+        raise UserError(
+            f"--direction {direction}: the run in {path} was trained for {way} only; "
+            f"drop the flag, or train one for {direction}"
+        )
     o, start = run.config.of(nets.TranslatorNets), domains[source]
     return Translator(
-        run.runtime.function(applies[own]), start.shape[-1],
-        nets.multiple(o.generator, start.shape[0]), int(o.test_mode == "training"),
-        palette=start.palette, levels=(start.levels, domains[target].levels))
+        run.runtime.function(applies[own]),
+        start.shape[-1],
+        nets.multiple(o.generator, start.shape[0]),
+        int(o.test_mode == "training"),
+        palette=start.palette,
+        levels=(start.levels, domains[target].levels),
+    )
 
 
 def directions(run: OpenRun) -> dict[str, tuple[int, int]]:
@@ -91,9 +100,11 @@ def directions(run: OpenRun) -> dict[str, tuple[int, int]]:
     if run.config.flat().get("direction") == "b2a":
         # They follow the data set, which such a run turns round.
         letters = letters[::-1]
-    return {f"{names[i]}2{names[j]}": (i, j)
-            for names in (letters, [d.name for d in run.domains])
-            for i, j in itertools.permutations(range(len(names)), 2)}
+    return {
+        f"{names[i]}2{names[j]}": (i, j)
+        for names in (letters, [d.name for d in run.domains])
+        for i, j in itertools.permutations(range(len(names)), 2)
+    }
 
 
 def _crossing(run, source, target, options):
@@ -113,5 +124,13 @@ def _crossing(run, source, target, options):
         errors.extend(found.error.tolist())
         return images.scale(np.asarray(generate(found.z)), height, width)
 
-    return Translator(apply, channels, 1, INVERTED_TOGETHER, WHOLE, errors, palette,
-                      (domains[source].levels, domains[target].levels))
+    return Translator(
+        apply,
+        channels,
+        1,
+        INVERTED_TOGETHER,
+        WHOLE,
+        errors,
+        palette,
+        (domains[source].levels, domains[target].levels),
+    )

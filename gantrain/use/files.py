@@ -48,8 +48,21 @@ class Report(NamedTuple):
     left_out: dict[str, int]
 
 
-def translate_files(translate, source, output, *, channels, multiple=1, tile=0, batch_size=0,
-                    pixels=PIXELS, palette=None, levels=(None, None), alpha="keep", progress=None):
+def translate_files(
+    translate,
+    source,
+    output,
+    *,
+    channels,
+    multiple=1,
+    tile=0,
+    batch_size=0,
+    pixels=PIXELS,
+    palette=None,
+    levels=(None, None),
+    alpha="keep",
+    progress=None,
+):
     """Translate one image file, or every image of a folder, to files of the same name and size.
 
     Sizes are padded by reflection to the network's multiple and cropped back. The network sees what
@@ -90,8 +103,9 @@ def translate_files(translate, source, output, *, channels, multiple=1, tile=0, 
     def read(path):
         found = images.read_pixels(path, channels, levels[0])
         bits = 16 if levels[1] else 8 if levels[0] else found.bits
-        found = found._replace(bits=bits, levels=levels[1],
-                               alpha=found.alpha if alpha == "keep" else None)
+        found = found._replace(
+            bits=bits, levels=levels[1], alpha=found.alpha if alpha == "keep" else None
+        )
         if palette is None:
             return found
         maps = images.to_channels(palette.read(path, path), channels)
@@ -109,8 +123,9 @@ def translate_files(translate, source, output, *, channels, multiple=1, tile=0, 
                 yield result.colour
 
     with ThreadPoolExecutor(AHEAD) as pool:
-        for colour in translate_images(translate, colours(), multiple=multiple, tile=tile,
-                                       batch_size=batch_size, pixels=pixels):
+        for colour in translate_images(
+            translate, colours(), multiple=multiple, tile=tile, batch_size=batch_size, pixels=pixels
+        ):
             path, result = accepted.popleft()
             result = result._replace(colour=colour)
             target = output / _name(path, result, taken)
@@ -122,8 +137,10 @@ def translate_files(translate, source, output, *, channels, multiple=1, tile=0, 
         for written in writing:
             written.result()
     inside = [reason for reason in left_out if reason.startswith("in ")]
-    skipped += [f"{source}: {left_out.pop(reason)} files {reason}, for a folder is read flat"
-                for reason in inside]
+    skipped += [
+        f"{source}: {left_out.pop(reason)} files {reason}, for a folder is read flat"
+        for reason in inside
+    ]
     return Report(done, skipped, left_out)
 
 
@@ -175,8 +192,7 @@ class _Sheet:
     def __init__(self, shape, multiple, tile, pixels):
         self.size = shape[:2]
         self.padded = [-(-side // multiple) * multiple for side in self.size]
-        self.margin = [(side - own) // 2
-                       for side, own in zip(self.padded, self.size, strict=True)]
+        self.margin = [(side - own) // 2 for side, own in zip(self.padded, self.size, strict=True)]
         if tile:
             tile = -(-tile // multiple) * multiple
         elif math.prod(self.padded) <= pixels:
@@ -184,21 +200,24 @@ class _Sheet:
         else:
             tile = max(math.isqrt(pixels) // multiple, 1) * multiple
         self.tile = [min(tile, side) for side in self.padded]
-        self.starts = [_starts(side, own, multiple)
-                       for side, own in zip(self.padded, self.tile, strict=True)]
+        self.starts = [
+            _starts(side, own, multiple) for side, own in zip(self.padded, self.tile, strict=True)
+        ]
         self.number = 0
         self.strip = self.canvas = None
 
     def cut(self, image):
         """Yields the tiles of the padded image."""
-        pads = [(margin, side - own - margin) for margin, side, own
-                in zip(self.margin, self.padded, self.size, strict=True)]
+        pads = [
+            (margin, side - own - margin)
+            for margin, side, own in zip(self.margin, self.padded, self.size, strict=True)
+        ]
         # Where the image is smaller than its margin NumPy reflects the reflection again.
         image = np.pad(image, [*pads, (0, 0)], mode="reflect")
         height, width = self.tile
         for top in self.starts[0]:
             for left in self.starts[1]:
-                yield image[top:top + height, left:left + width]
+                yield image[top : top + height, left : left + width]
 
     def put(self, part):
         """Takes the next tile back, translated."""
@@ -219,7 +238,7 @@ class _Sheet:
 
     def result(self):
         (top, left), (height, width) = self.margin, self.size
-        return self.canvas[top:top + height, left:left + width]
+        return self.canvas[top : top + height, left : left + width]
 
 
 def _starts(side, tile, multiple):
@@ -239,7 +258,7 @@ def _blend(target, part, starts, number):
     overlap = reach - start
     rise = ((np.arange(overlap, dtype=np.float32) + 0.5) / max(overlap, 1))[:, None, None]
     target[start:reach] += rise * (part[:overlap] - target[start:reach])
-    target[reach:start + length] = part[overlap:]
+    target[reach : start + length] = part[overlap:]
 
 
 def _inputs(source, output):
@@ -249,8 +268,9 @@ def _inputs(source, output):
         inside = [output.name] if output.resolve().parent == source.resolve() else []
         paths, left_out = parts.listing(source, inside)
         if not paths:
-            raise UserError(f"--input {source}: holds no images; put {' '.join(images.EXTENSIONS)} "
-                            f"files there")
+            raise UserError(
+                f"--input {source}: holds no images; put {' '.join(images.EXTENSIONS)} files there"
+            )
         return paths, left_out
     if not source.exists():
         raise UserError(f"--input {source}: there is no such file or folder; check the path")
@@ -261,16 +281,20 @@ def _output(output, paths):
     """The folder that `--output` names, ready to be written to."""
     output = Path(output)
     if output.suffix.lower() in images.EXTENSIONS and not output.is_dir():
-        raise UserError(f"--output {output}: is the name of an image; give a folder, names are "
-                        f"kept inside it")
+        raise UserError(
+            f"--output {output}: is the name of an image; give a folder, names are kept inside it"
+        )
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"--output {output}: cannot be made ({error.strerror}); give another "
-                        f"folder") from None
+        raise UserError(
+            f"--output {output}: cannot be made ({error.strerror}); give another folder"
+        ) from None
     if output.resolve() == paths[0].parent.resolve():
-        raise UserError(f"--output {output}: is the folder of the input, which would be "
-                        f"overwritten; give another folder")
+        raise UserError(
+            f"--output {output}: is the folder of the input, which would be "
+            f"overwritten; give another folder"
+        )
     return output
 
 

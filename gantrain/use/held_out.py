@@ -40,6 +40,8 @@ class HeldOut:
     def scores(self) -> dict[str, float]:
         """{"held_out/name": float}, means of what the trainer measures."""
         parts = self.examples(MEASURED)
-        each = ([p[i:i + 1] for p in parts] for i in range(len(parts[0])))
-        return {f"held_out/{name}": value
-                for name, value in mean_scores(self.run.compiled("measure"), each).items()}
+        each = ([p[i : i + 1] for p in parts] for i in range(len(parts[0])))
+        return {
+            f"held_out/{name}": value
+            for name, value in mean_scores(self.run.compiled("measure"), each).items()
+        }

@@ -29,8 +29,9 @@ def asked(config: Config, domains: list[Domain]) -> dict:
     names, wanted = measuring(config).names, {}
     read = {METRICS[name].weights for name in names}
     if len(domains[0].shape) == 3 and any(METRICS[name].judged for name in names):
-        wanted |= {_judge(name): judge
-                   for name, judge in consulted.evaluation_classifiers(domains).items()}
+        wanted |= {
+            _judge(name): judge for name, judge in consulted.evaluation_classifiers(domains).items()
+        }
     if "fcn" in read and "direction" in config.flat():
         wanted["segmenter"] = consulted.segmenter(config, domains, config.flat()["direction"])
     lpips = config.of(LpipsWeights).lpips_weights if "lpips" in read else None
@@ -38,13 +39,19 @@ def asked(config: Config, domains: list[Domain]) -> dict:
         wanted["lpips"] = consulted.Published("LPIPS", lpips, lambda: frozen.lpips(lpips))
     if "inception" in read:
         offline = config.data.offline
-        wanted["inception"] = consulted.Published("InceptionV3", None,
-                                                  lambda: inception(None, offline))
+        wanted["inception"] = consulted.Published(
+            "InceptionV3", None, lambda: inception(None, offline)
+        )
     return wanted
 
 
-def streams(run: OpenRun, num: int = MEASURED, seed: int = MEASURED_SEED,
-            weights: Weights | None = None, train: Callable | None = None) -> Streams:
+def streams(
+    run: OpenRun,
+    num: int = MEASURED,
+    seed: int = MEASURED_SEED,
+    weights: Weights | None = None,
+    train: Callable | None = None,
+) -> Streams:
     """The images of an open run, and what judges them.
 
     Args:
@@ -59,14 +66,31 @@ def streams(run: OpenRun, num: int = MEASURED, seed: int = MEASURED_SEED,
         return held or consult(need(config, wanted), train)
 
     def source_only():
-        return {name: network(name, wanted).model for name, wanted in
-                LabelHeads.consults(config, domains).items()} if config.on(LabelOptions) else {}
+        return (
+            {
+                name: network(name, wanted).model
+                for name, wanted in LabelHeads.consults(config, domains).items()
+            }
+            if config.on(LabelOptions)
+            else {}
+        )
 
-    judges = Judges(lambda: evaluation_classifiers(domains, network),
-                    lambda given: segmenter(config, domains, run.trainer.way, given, network),
-                    source_only)
-    return Streams(config, run.trainer, domains, run.test_domains, run.runtime.function, judges,
-                   num, seed, weights)
+    judges = Judges(
+        lambda: evaluation_classifiers(domains, network),
+        lambda given: segmenter(config, domains, run.trainer.way, given, network),
+        source_only,
+    )
+    return Streams(
+        config,
+        run.trainer,
+        domains,
+        run.test_domains,
+        run.runtime.function,
+        judges,
+        num,
+        seed,
+        weights,
+    )
 
 
 def evaluation_classifiers(domains: Sequence[Domain], network: Callable) -> tuple[list, dict]:
@@ -76,16 +100,21 @@ def evaluation_classifiers(domains: Sequence[Domain], network: Callable) -> tupl
         domains: labelled.
         network: (name, `Trained`) -> `gantrain.consulted.Network`.
     """
-    found = {name: network(_judge(name), wanted)
-             for name, wanted in consulted.evaluation_classifiers(domains).items()}
+    found = {
+        name: network(_judge(name), wanted)
+        for name, wanted in consulted.evaluation_classifiers(domains).items()
+    }
     described = {
         name: {k: n.description[k] for k in ("version", "sha256")}
-        | {"accuracy": n.scores[f"accuracy/{name}"]} for name, n in found.items()}
+        | {"accuracy": n.scores[f"accuracy/{name}"]}
+        for name, n in found.items()
+    }
     return [n.model for n in found.values()], described
 
 
-def segmenter(config: Config, domains: Sequence[Domain], direction: str, given: str | None,
-              network: Callable) -> tuple:
+def segmenter(
+    config: Config, domains: Sequence[Domain], direction: str, given: str | None, network: Callable
+) -> tuple:
     """The judge of the FCN score, and what is stored with its numbers.
 
     Args:

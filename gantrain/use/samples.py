@@ -28,17 +28,21 @@ def noise(run: OpenRun, count: int, seed: int | None = None) -> tf.Tensor:
         UserError: the run makes no images of latent vectors.
     """
     if not isinstance(run.trainer, Generates):
-        raise UserError(f"--run_dir {run.directory.path}: a {run.config.run.gan_type} makes no "
-                        f"images; give the run of a GAN")
+        raise UserError(
+            f"--run_dir {run.directory.path}: a {run.config.run.gan_type} makes no "
+            f"images; give the run of a GAN"
+        )
     return run.trainer.latents(count, run.config.run.seed if seed is None else seed)
 
 
 def samples(run: OpenRun, z: tf.Tensor, batch_size: int = 250) -> list[np.ndarray]:
     """Images [-1, 1] of latent vectors: a float32 NumPy array per domain."""
     sample = run.compiled("samples")
-    parts = [sample(z[i:i + batch_size]) for i in range(0, len(z), batch_size)]
-    return [np.concatenate([np.asarray(x, np.float32) for x in made])
-            for made in zip(*parts, strict=True)]
+    parts = [sample(z[i : i + batch_size]) for i in range(0, len(z), batch_size)]
+    return [
+        np.concatenate([np.asarray(x, np.float32) for x in made])
+        for made in zip(*parts, strict=True)
+    ]
 
 
 def picture(run: OpenRun, made: Sequence[np.ndarray], columns: int = 10) -> np.ndarray:

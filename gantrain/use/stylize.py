@@ -27,8 +27,19 @@ SMALLEST = 32  # both feature networks have an output of at least one pixel from
 ADAM_RATE = 0.02  # per step, in units of the pixel range [-1, 1]
 
 
-def stylize(content, style, output, *, stylizer=None, extractor=None, runtime=None, size=0,
-            alpha="keep", progress=None, **options):
+def stylize(
+    content,
+    style,
+    output,
+    *,
+    stylizer=None,
+    extractor=None,
+    runtime=None,
+    size=0,
+    alpha="keep",
+    progress=None,
+    **options,
+):
     """Write the picture of one file in the style of another.
 
     Args:
@@ -62,15 +73,28 @@ def stylize(content, style, output, *, stylizer=None, extractor=None, runtime=No
         colour = _fitted(images.read_pixels(style, channels=3), side).colour
         _large_enough("--content", content, picture.colour)
         _large_enough("--style", style, colour)
-        made, losses = gatys(picture.colour, colour, extractor, runtime, progress=progress,
-                             **options)
+        made, losses = gatys(
+            picture.colour, colour, extractor, runtime, progress=progress, **options
+        )
     images.write_pixels(output, picture._replace(colour=made))
     return losses
 
 
-def gatys(content, style, extractor, runtime, *, content_weight=1.0, style_weight=10.0,
-          smooth_weight=10.0, steps=300, optimizer="lbfgs", start="content", seed=0,
-          progress=None):
+def gatys(
+    content,
+    style,
+    extractor,
+    runtime,
+    *,
+    content_weight=1.0,
+    style_weight=10.0,
+    smooth_weight=10.0,
+    steps=300,
+    optimizer="lbfgs",
+    start="content",
+    seed=0,
+    progress=None,
+):
     """Style transfer by descent on the image (Gatys et al. 2015; 2016, equations 1 to 7).
 
         argmin_x  content_weight mean_j ||phi_j(x) - phi_j(c)||^2 / ||phi_j(c)||^2
@@ -106,11 +130,15 @@ def gatys(content, style, extractor, runtime, *, content_weight=1.0, style_weigh
     def loss(image):
         made = _features(extractor, image)
         content_terms = [relative_error(made[n], wanted[n], wanted[n]) for n in extractor.content]
-        style_terms = [relative_error(gram(made[n]), target, target)
-                       for n, target in zip(extractor.style, grams, strict=True)]
-        return (content_weight * tf.reduce_mean(tf.stack(content_terms))
-                + style_weight * tf.reduce_mean(tf.stack(style_terms))
-                + smooth_weight * roughness(image))
+        style_terms = [
+            relative_error(gram(made[n]), target, target)
+            for n, target in zip(extractor.style, grams, strict=True)
+        ]
+        return (
+            content_weight * tf.reduce_mean(tf.stack(content_terms))
+            + style_weight * tf.reduce_mean(tf.stack(style_terms))
+            + smooth_weight * roughness(image)
+        )
 
     program = runtime.function(lambda image: value_and_gradient(loss, image))
 
@@ -125,8 +153,7 @@ def gatys(content, style, extractor, runtime, *, content_weight=1.0, style_weigh
         if progress is not None:
             progress(len(losses), value)
 
-    x = (content if start == "content"
-         else np.random.default_rng(seed).uniform(-1, 1, content.shape))
+    x = content if start == "content" else np.random.default_rng(seed).uniform(-1, 1, content.shape)
     x = OPTIMIZERS[optimizer](evaluate, np.float64(x).ravel(), steps, report)
     return x.reshape(content.shape).astype(np.float32), losses
 
@@ -142,8 +169,10 @@ def roughness(image):
 
 
 def _features(extractor, image):
-    return {name: tf.cast(value, tf.float32)
-            for name, value in extractor.model(image, training=False).items()}
+    return {
+        name: tf.cast(value, tf.float32)
+        for name, value in extractor.model(image, training=False).items()
+    }
 
 
 def lbfgs(evaluate, x, steps, report):
@@ -151,8 +180,14 @@ def lbfgs(evaluate, x, steps, report):
     # The gradient of one pixel is tiny beside the loss, so no tolerance on it can end the descent.
     options = {"maxiter": steps, "maxfun": 20 * steps, "maxcor": 10, "ftol": 0.0, "gtol": 0.0}
     found = scipy.optimize.minimize(
-        evaluate, x, jac=True, method="L-BFGS-B", bounds=[(-1.0, 1.0)] * x.size, options=options,
-        callback=lambda intermediate_result: report(float(intermediate_result.fun)))
+        evaluate,
+        x,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(-1.0, 1.0)] * x.size,
+        options=options,
+        callback=lambda intermediate_result: report(float(intermediate_result.fun)),
+    )
     return found.x
 
 
@@ -186,7 +221,7 @@ def ghiasi(content, style, network, *, pixels=STYLIZER_PIXELS):
     """
     side = min(style.shape[:2])
     top, left = ((own - side) // 2 for own in style.shape[:2])
-    square = images.scale(style[top:top + side, left:left + side], STYLE_SIZE, STYLE_SIZE)
+    square = images.scale(style[top : top + side, left : left + side], STYLE_SIZE, STYLE_SIZE)
 
     def translate(batch):
         styles = np.repeat(square[None], len(batch), axis=0)
@@ -214,7 +249,8 @@ def load_stylizer(path):
         raise UserError(
             f"--stylizer {path}: no saved_model.pb there; download "
             f"https://tfhub.dev/google/magenta/arbitrary-image-stylization-v1-256/2 (TensorFlow 2, "
-            f"SavedModel), unpack it and give its folder")
+            f"SavedModel), unpack it and give its folder"
+        )
     try:
         network = tf.saved_model.load(os.fspath(path))
         blank = tf.zeros((1, STYLE_SIZE, STYLE_SIZE, 3))
@@ -224,7 +260,8 @@ def load_stylizer(path):
     if not known:
         raise UserError(
             f"--stylizer {path}: not a network that takes a content and a style image and gives "
-            f"one image; arbitrary-image-stylization-v1-256 is expected")
+            f"one image; arbitrary-image-stylization-v1-256 is expected"
+        )
     return network
 
 
@@ -244,19 +281,24 @@ def _fitted(picture, side):
 def _large_enough(flag, path, colour):
     height, width = colour.shape[:2]
     if min(height, width) < SMALLEST:
-        raise UserError(f"{flag} {path}: {width} x {height} pixels are too few; {SMALLEST} a side "
-                        f"are needed, --size scales")
+        raise UserError(
+            f"{flag} {path}: {width} x {height} pixels are too few; {SMALLEST} a side "
+            f"are needed, --size scales"
+        )
 
 
 def _writable(output, picture, *sources):
     """Refuses what the result cannot be written to, before the work is done."""
     output = Path(output)
     if not images.can_hold(output.suffix, picture):
-        raise UserError(f"--output {output}: the name of an image is needed that can hold what the "
-                        f"content has ({images.described(picture)}); .png always can")
+        raise UserError(
+            f"--output {output}: the name of an image is needed that can hold what the "
+            f"content has ({images.described(picture)}); .png always can"
+        )
     if output.resolve() in [Path(source).resolve() for source in sources]:
-        raise UserError(f"--output {output}: is an input, which would be overwritten; give "
-                        f"another name")
+        raise UserError(
+            f"--output {output}: is an input, which would be overwritten; give another name"
+        )
 
 
 OPTIMIZERS = {"adam": adam, "lbfgs": lbfgs}

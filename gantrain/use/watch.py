@@ -24,8 +24,9 @@ def watch(run: OpenRun) -> Watch:
     config, o, found, best = run.config, measuring(run.config), [], None
     if o.names:
         # Its programs serve every measurement.
-        e = streams(run, o.evaluate_num, MEASURED_SEED,
-                    Weights(lpips=config.of(LpipsWeights).lpips_weights))
+        e = streams(
+            run, o.evaluate_num, MEASURED_SEED, Weights(lpips=config.of(LpipsWeights).lpips_weights)
+        )
         # Not at the first measurement, hours later.
         require(e, o.names, "--evaluate_metrics")
         found.append((o.evaluate_every, partial(_measured, e, o.names)))
