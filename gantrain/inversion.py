@@ -16,8 +16,8 @@ import numpy as np
 import tensorflow as tf
 
 from gantrain import latent, nets
-from gantrain.game import Draw
 from gantrain.nets import PairOptions
+from gantrain.noise import Draw
 from gantrain.terms.gradients import value_and_gradient
 from gantrain.trainer import Generates
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from gantrain.game import Draw
 from gantrain.nets import PairOptions
+from gantrain.noise import Draw
 
 CATEGORY = 2.0  # length of the one-hot block, comparable with the noise beside it
 NORMAL_BOUND = 3.0  # 99.7 % of the draws of a standard normal lie within

@@ -1,16 +1,17 @@
-"""Adam, one instance per player, its schedule, and the options of both."""
+"""Adam, one instance per player, its schedule, the moving average, and the options of these."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import keras
 import tensorflow as tf
 
 from gantrain.core import Config
-from gantrain.game import Average, Player
+from gantrain.game import Player
 from gantrain.options import Options, option
+from gantrain.variables import assign, named
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,41 @@ def sides(
         weight_decay=decay,
     )
     return made
+
+
+class Average:
+    """Exponential moving average of networks: shadow <- d * shadow + (1 - d) * weight.
+
+    Statistics of normalisation layers are copied, not averaged: they are averages already.
+
+    Args:
+        networks: Keras models that are trained.
+        decay: d in [0, 1). It is warmed up as min(d, (1 + t) / (10 + t)) so that the random
+            initial weights are forgotten quickly.
+    """
+
+    def __init__(self, networks: Iterable[keras.Model], decay: float):
+        self.decay = decay
+        self.sources = list(networks)
+        self.networks = [keras.models.clone_model(net) for net in self.sources]
+        for source, shadow in zip(self.sources, self.networks, strict=True):
+            shadow.set_weights(source.get_weights())
+
+    def state(self) -> dict:
+        """{name: variable} of what a checkpoint has to hold."""
+        return named(self.networks)
+
+    def follow(self, step: tf.Tensor) -> None:
+        """Moves the shadow one step. Args: step, int64 scalar tensor."""
+        t = tf.cast(step, tf.float32)
+        d = tf.minimum(self.decay, (1.0 + t) / (10.0 + t))
+        shadows, values = [], []
+        for source, shadow in zip(self.sources, self.networks, strict=True):
+            trained = {id(w) for w in source.trainable_variables}
+            for w, s in zip(source.weights, shadow.weights, strict=True):
+                shadows.append(s)
+                values.append(d * s + (1.0 - d) * w if id(w) in trained else w.value)
+        assign(shadows, values)
 
 
 def averages(config: Config, generators: Sequence[keras.Model]) -> list[Average]:

@@ -21,9 +21,12 @@ import tensorflow as tf
 
 from gantrain.core import Config
 from gantrain.errors import UserError
-from gantrain.game import Average, Draw, Player, put
+from gantrain.game import Player
 from gantrain.nets import PairOptions
+from gantrain.noise import Draw
+from gantrain.optimizers import Average
 from gantrain.options import Options
+from gantrain.variables import put
 
 
 class Trainer(abc.ABC):

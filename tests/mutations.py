@@ -635,8 +635,8 @@ MUTATIONS = (
     Mutation(
         "weight decay of weight zero",
         GAME,
-        "                    self.weight_decay,\n",
-        "                    0.0,\n",
+        'terms["l2"] = self.weight_decay,',
+        'terms["l2"] = 0.0,',
         ("tests/test_player.py::test_weight_decay_is_a_term_over_the_kernels",),
     ),
     Mutation(
@@ -648,7 +648,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the average and the weight exchanged",
-        GAME,
+        OPTIMIZERS,
         "d * s + (1.0 - d) * w if",
         "d * w + (1.0 - d) * s if",
         ("tests/test_player.py::test_average_in_closed_form",),

@@ -14,9 +14,10 @@ from tiny import refused
 from gantrain import nets
 from gantrain.data.batches import Batch
 from gantrain.data.datasets import DATASETS
-from gantrain.game import Draw, Play
+from gantrain.game import Play
 from gantrain.measures.adaptation import adaptation, protocol
 from gantrain.nets import CLASSIFIERS, NETS
+from gantrain.noise import Draw
 from gantrain.runs.train import fit
 from gantrain.stages import open_run, prepare
 from gantrain.terms.labels import LabelHeads

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gantrain.game import Draw
+from gantrain.noise import Draw
 from gantrain.terms.augmentation import AUGMENTATIONS, augment, erase
 
 SIDE = 16

@@ -10,8 +10,8 @@ import tiny
 from gantrain.consulted import own_classifier
 from gantrain.data.domain import Domain
 from gantrain.errors import UserError
-from gantrain.game import Draw
 from gantrain.images import to_float
+from gantrain.noise import Draw
 from gantrain.runs.plan import own_run
 from gantrain.stages import prepare
 from gantrain.trainers.classifier import accuracy, correct, cross_entropy, logits_of

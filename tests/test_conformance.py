@@ -15,7 +15,7 @@ from gantrain import images, nets
 from gantrain.config import default_config, heeded
 from gantrain.data.batches import Batch
 from gantrain.errors import UserError
-from gantrain.game import Draw
+from gantrain.noise import Draw
 from gantrain.runs.loop import Interrupted
 from gantrain.runs.train import finite, fit
 from gantrain.stages import open_run, prepare

@@ -351,3 +351,9 @@ def test_public_functions_have_types():
         ):
             missing += [f"{name}: {function}" for function in untyped(ast.parse(path.read_text()))]
     assert not missing
+
+
+def test_the_first_five_minutes():
+    """What has to be read to understand the program, in this order."""
+    road = ("README.md", "main.py", "gantrain/trainers/scogan.py", "gantrain/game.py")
+    assert sum(len((PACKAGE.parent / name).read_text().splitlines()) for name in road) <= 450

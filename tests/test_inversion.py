@@ -13,10 +13,10 @@ import tiny
 from gantrain import images, latent
 from gantrain.commands import COMMANDS
 from gantrain.core import Runtime as RuntimeOptions
-from gantrain.game import Draw
 from gantrain.inversion import Inverter, cross_domain, encoder_of, generators_of, invert
 from gantrain.main import main
 from gantrain.nets import PairOptions
+from gantrain.noise import Draw
 from gantrain.runtime import start
 from gantrain.stages import open_run, prepare
 from gantrain.use.directions import directions, translator

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from gantrain import latent
-from gantrain.game import Draw
 from gantrain.nets import PairOptions
+from gantrain.noise import Draw
 
 
 def prior(count=4000, **options):

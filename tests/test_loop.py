@@ -13,8 +13,8 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from gantrain.game import Draw
 from gantrain.main import main
+from gantrain.noise import Draw
 from gantrain.runs import callbacks, loop
 from gantrain.runs.callbacks import Diverged
 from gantrain.runs.directory import RunDirectory

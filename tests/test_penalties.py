@@ -13,9 +13,10 @@ import tiny
 from keras import layers
 
 from gantrain.config import make
-from gantrain.game import Draw, Play
+from gantrain.game import Play
 from gantrain.nets import Generated
 from gantrain.nets.frozen import FeatureNet
+from gantrain.noise import Draw
 from gantrain.stages import prepare
 from gantrain.terms import gradients, perceptual
 from gantrain.terms.feature import FeatureRegulariser

@@ -7,8 +7,10 @@ import tensorflow as tf
 from keras import layers
 
 from gantrain.config import make
-from gantrain.game import Average, Draw, Player, pairs, unique, watch
-from gantrain.optimizers import LinearDecay, adam
+from gantrain.game import Player, pairs, watch
+from gantrain.noise import Draw
+from gantrain.optimizers import Average, LinearDecay, adam
+from gantrain.variables import unique
 
 
 def normal(*shape, seed=0):

@@ -11,7 +11,7 @@ from gantrain.consulted import Network
 from gantrain.core import Config
 from gantrain.data.batches import Batches
 from gantrain.data.domain import Domain
-from gantrain.game import Draw
+from gantrain.noise import Draw
 from gantrain.runs.directory import RunDirectory
 from gantrain.runs.domains import chosen_domains
 from gantrain.runtime import Runtime, start

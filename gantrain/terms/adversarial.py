@@ -11,8 +11,9 @@ import tensorflow as tf
 
 from gantrain.core import Config
 from gantrain.errors import UserError
-from gantrain.game import Draw, Play, Terms, watch
+from gantrain.game import Play, Terms, watch
 from gantrain.nets import DiscriminatorNets
+from gantrain.noise import Draw
 from gantrain.options import Options, option
 from gantrain.terms.augmentation import AUGMENTATIONS, augment
 from gantrain.terms.losses import ADVERSARIAL

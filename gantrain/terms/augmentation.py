@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from gantrain.game import Draw
+from gantrain.noise import Draw
 
 
 def translation(images: tf.Tensor, draw: Draw) -> tf.Tensor:

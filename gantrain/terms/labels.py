@@ -20,7 +20,8 @@ from gantrain.core import Config
 from gantrain.data.datasets import find
 from gantrain.data.domain import Domain
 from gantrain.errors import UserError
-from gantrain.game import Draw, Play, Terms, watch
+from gantrain.game import Play, Terms, watch
+from gantrain.noise import Draw
 from gantrain.options import Options, option
 from gantrain.terms import Term
 from gantrain.terms.augmentation import AUGMENTATIONS, augment

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from gantrain.game import Draw
+from gantrain.noise import Draw
 from gantrain.terms.gradients import EPSILON, input_gradient, squared_norm
 
 

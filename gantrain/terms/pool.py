@@ -5,7 +5,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from gantrain.game import Draw, assign
+from gantrain.noise import Draw
+from gantrain.variables import assign
 
 
 class ImagePool:

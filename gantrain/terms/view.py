@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from gantrain.game import Draw
 from gantrain.nets import CLASSIFIERS
+from gantrain.noise import Draw
 from gantrain.options import Options, option
 from gantrain.terms.augmentation import AUGMENTATIONS, augment
 

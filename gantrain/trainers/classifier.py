@@ -14,9 +14,10 @@ from gantrain.core import Config
 from gantrain.data.batches import Batch
 from gantrain.data.domain import Domain
 from gantrain.errors import UserError
-from gantrain.game import Draw, Terms, watch
+from gantrain.game import Terms, watch
 from gantrain.nets import Width
 from gantrain.nets.classifiers import logits_of
+from gantrain.noise import Draw
 from gantrain.optimizers import ReaderAdam, Regularisation, reader
 from gantrain.terms.gradients import attack
 from gantrain.terms.view import ClassifierOptions, classifier_view

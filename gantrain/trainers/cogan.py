@@ -8,8 +8,8 @@ from typing import Any
 from gantrain.core import Config
 from gantrain.data.batches import Batch
 from gantrain.data.domain import Domain
-from gantrain.game import Draw
 from gantrain.nets import pair_at
+from gantrain.noise import Draw
 from gantrain.optimizers import sides
 from gantrain.terms import total, trained
 from gantrain.trainers.from_noise import Coupled

@@ -13,8 +13,9 @@ from gantrain.core import Config
 from gantrain.data.batches import Batch
 from gantrain.data.domain import Domain
 from gantrain.errors import UserError
-from gantrain.game import Draw, Terms
+from gantrain.game import Terms
 from gantrain.measures.pixels import pixel_scores
+from gantrain.noise import Draw
 from gantrain.optimizers import averages, sides
 from gantrain.options import Options, option
 from gantrain.terms.adversarial import Adversarial, AdversarialOptions

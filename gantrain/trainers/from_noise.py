@@ -12,9 +12,10 @@ from gantrain import latent, nets
 from gantrain.core import Config
 from gantrain.data.batches import Batch
 from gantrain.data.domain import Domain
-from gantrain.game import Draw, Play, pairs
+from gantrain.game import Play, pairs
 from gantrain.measures.adaptation import of_classifiers
 from gantrain.nets import DiscriminatorNets, PairOptions, Sharing, WeightInit, Width
+from gantrain.noise import Draw
 from gantrain.optimizers import DiscriminatorAdam, GeneratorAdam, Regularisation, averages
 from gantrain.options import Options
 from gantrain.terms import chosen, logged

@@ -8,7 +8,7 @@ from typing import Any
 from gantrain.core import Config
 from gantrain.data.batches import Batch
 from gantrain.data.domain import Domain
-from gantrain.game import Draw
+from gantrain.noise import Draw
 from gantrain.optimizers import sides
 from gantrain.trainers.from_noise import FromNoise
 

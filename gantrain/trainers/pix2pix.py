@@ -14,8 +14,9 @@ from gantrain.data.batches import Batch
 from gantrain.data.domain import Domain
 from gantrain.data.pairs import require_pairs
 from gantrain.errors import UserError
-from gantrain.game import Draw, Terms
+from gantrain.game import Terms
 from gantrain.measures.pixels import distances, pixel_scores
+from gantrain.noise import Draw
 from gantrain.optimizers import averages, sides
 from gantrain.options import Options, option
 from gantrain.terms.adversarial import Adversarial, AdversarialOptions

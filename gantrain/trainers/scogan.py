@@ -12,7 +12,8 @@ import tensorflow as tf
 from gantrain.core import Config
 from gantrain.data.batches import Batch
 from gantrain.data.domain import Domain
-from gantrain.game import Draw, Play, Terms
+from gantrain.game import Play, Terms
+from gantrain.noise import Draw
 from gantrain.optimizers import sides
 from gantrain.options import Options, option
 from gantrain.terms import chosen, logged, total, trained

@@ -14,11 +14,12 @@ from gantrain.data.domain import Domain
 from gantrain.data.pairs import examples, pair_count
 from gantrain.data.palettes import label_palette
 from gantrain.errors import UserError
-from gantrain.game import Draw, Terms, watch
+from gantrain.game import Terms, watch
 from gantrain.images import to_float
 from gantrain.measures.fcn import fcn_score
 from gantrain.nets import Direction, ImageLayers, Width
 from gantrain.nets.fcn import build_fcn, fcn_halvings
+from gantrain.noise import Draw
 from gantrain.optimizers import ReaderAdam, Regularisation, reader
 from gantrain.trainer import Scores, Shows, Trainer, check_number
 from gantrain.trainers.classifier import cross_entropy
