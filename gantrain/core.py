@@ -18,7 +18,7 @@ class Run(Options):
 
     gan_type: str = option("scogan", "what to train")
     preset: str | None = option(None, "named set of options; explicit flags win over it")
-    run_dir: str | None = option(
+    run_dir: str = option(
         None,
         "directory of this run; default runs/<gan_type>-<dataset>...-seed<seed>",
         resumable=True,
@@ -85,12 +85,12 @@ class Data(Options):
         "kept, the shorter side to --load_size, cropped), none (pixels as they are, cropped)",
         choices=("squeeze", "short_side", "none"),
     )
-    flip: bool | None = option(
+    flip: bool = option(
         None,
         "mirror training images at random, both halves of a pair alike; default on for "
         "pix2pix, cyclegan and segmenter, else off",
     )
-    batch_size: int | None = option(
+    batch_size: int = option(
         None,
         "images per domain and update, over all devices; default "
         "64, for pix2pix and cyclegan 1, for segmenter 8",

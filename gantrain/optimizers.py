@@ -23,7 +23,7 @@ class Regularisation(Options):
     weight_decay: float = option(
         0.0, "weight of the sum of squared kernels, a term of every loss", low=0.0
     )
-    lr_decay: float | None = option(
+    lr_decay: float = option(
         None,
         "share of the steps, at the end, over which learning rates fall linearly to zero; "
         "default 0.5 for pix2pix, cyclegan and segmenter, else 0",
@@ -42,9 +42,9 @@ class GeneratorAdam(Options):
 
     section = "generator_adam"
 
-    g_lr: float | None = option(None, "learning rate of the generators", above=0.0)
-    g_beta1: float | None = option(None, "Adam beta 1 of the generators", low=0.0, high=0.9999)
-    g_beta2: float | None = option(None, "Adam beta 2 of the generators", low=0.0, high=0.999999)
+    g_lr: float = option(None, "learning rate of the generators", above=0.0)
+    g_beta1: float = option(None, "Adam beta 1 of the generators", low=0.0, high=0.9999)
+    g_beta2: float = option(None, "Adam beta 2 of the generators", low=0.0, high=0.999999)
     ema: float = option(
         0.0,
         "decay of the moving average of generator weights used for samples (0: off)",
@@ -63,11 +63,9 @@ class DiscriminatorAdam(Options):
 
     section = "discriminator_adam"
 
-    d_lr: float | None = option(None, "learning rate of the discriminators", above=0.0)
-    d_beta1: float | None = option(None, "Adam beta 1 of the discriminators", low=0.0, high=0.9999)
-    d_beta2: float | None = option(
-        None, "Adam beta 2 of the discriminators", low=0.0, high=0.999999
-    )
+    d_lr: float = option(None, "learning rate of the discriminators", above=0.0)
+    d_beta1: float = option(None, "Adam beta 1 of the discriminators", low=0.0, high=0.9999)
+    d_beta2: float = option(None, "Adam beta 2 of the discriminators", low=0.0, high=0.999999)
 
     @classmethod
     def defaults(cls, flat: dict) -> dict:

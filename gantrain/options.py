@@ -6,7 +6,8 @@ choices. Flags, checks, `config.json` and docs/options.md all follow from these 
 is the records of what was chosen and of nothing else.
 
 `None` means "follows from the other options": `Options.defaults` of the record turns it into a
-value before a run starts, and the values are what `config.json` holds.
+value before a run starts, and the values are what `config.json` holds. The annotation is of what a
+run reads: `int` where the default is None too, `int | None` where None may stay and says something.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class WeightInit(Options):
 
     section = "weight_init"
 
-    weight_init: str | None = option(
+    weight_init: str = option(
         None,
         "xavier, or normal with standard deviation 0.02; default normal for pix2pix and "
         "cyclegan, else xavier",
@@ -61,10 +61,10 @@ class PairOptions(Options):
 
     section = "pair"
 
-    net: str | None = option(
+    net: str = option(
         None, "generator and discriminator tables; default by image size", choices=lambda: NETS
     )
-    noise_dim: int | None = option(None, "size of the latent vector z; default: the table's", low=1)
+    noise_dim: int = option(None, "size of the latent vector z; default: the table's", low=1)
     noise_type: str = option(
         "uniform",
         "distribution of z: uniform on [-1, 1] or standard normal",
@@ -94,13 +94,13 @@ class Sharing(Options):
 
     section = "sharing"
 
-    shared_layers: int | None = option(
+    shared_layers: int = option(
         None,
         "first generator layers that the domains share; default: the table's for cogan, "
         "0 for scogan",
         low=0,
     )
-    d_shared_layers: int | None = option(
+    d_shared_layers: int = option(
         None, "last discriminator layers that the domains share; default as --shared_layers", low=0
     )
     same_init: bool = option(False, "start the generators of all domains from equal weights")
@@ -117,7 +117,7 @@ class TranslatorNets(Options):
 
     section = "translator"
 
-    generator: str | None = option(
+    generator: str = option(
         None,
         "generator; default unet for pix2pix, resnet6 for cyclegan, resnet9 from 256 pixels",
         choices=lambda: TRANSLATORS,
@@ -128,7 +128,7 @@ class TranslatorNets(Options):
         "resize before a convolution, or sub-pixel",
         choices=lambda: UPSAMPLES,
     )
-    test_mode: str | None = option(
+    test_mode: str = option(
         None,
         "how a trained generator runs: training (dropout on, statistics of the image itself, "
         "as pix2pix was published) or inference (neither); default training for pix2pix, else "
@@ -147,7 +147,7 @@ class PatchNets(Options):
 
     section = "patch"
 
-    patch: str | None = option(
+    patch: str = option(
         None,
         "receptive field of the discriminator in pixels; default 70, or the largest that the "
         "image holds",
@@ -165,14 +165,14 @@ class ImageLayers(Options):
 
     section = "image_layers"
 
-    norm: str | None = option(
+    norm: str = option(
         None,
         "normalisation of generators and discriminators, or of the segmenter; default "
         "instance for cyclegan, else batch; discriminators take layer for batch under a gradient "
         "penalty",
         choices=("batch", "instance", "none"),
     )
-    dropout: float | None = option(
+    dropout: float = option(
         None,
         "rate of the generator's dropout, pix2pix's source of noise, or of the segmenter's; "
         "default 0.5 for a pix2pix U-Net and for segmenter, else 0",

@@ -26,15 +26,15 @@ class AdversarialOptions(Options):
 
     section = "adversarial"
 
-    loss: str | None = option(
+    loss: str = option(
         None, "adversarial loss; default: the trainer's paper's", choices=lambda: ADVERSARIAL
     )
-    d_penalty: str | None = option(
+    d_penalty: str = option(
         None,
         "discriminator penalty; default gp with wasserstein",
         choices=lambda: DISCRIMINATOR_PENALTIES,
     )
-    penalty_weight: float | None = option(
+    penalty_weight: float = option(
         None,
         "weight of the penalty (clip: the bound); default gp 10, r1 5, clip 0.01",
         above=0.0,
@@ -47,7 +47,7 @@ class AdversarialOptions(Options):
         low=1,
         needs=("d_penalty",),
     )
-    n_critic: int | None = option(
+    n_critic: int = option(
         None,
         "discriminator updates per generator update; default 5 with wasserstein, else 1",
         low=1,
