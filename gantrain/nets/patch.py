@@ -117,9 +117,13 @@ def patch_at(patch: str, size: int) -> tuple[Row, ...]:
     return rows
 
 
-def largest_patch(size: int, most: int = 70) -> str:
-    """The key of the largest receptive field up to `most` that an image of `size` pixels holds."""
-    return str(max(int(key) for key in PATCHES if key.isdigit() and int(key) <= min(size, most)))
+def largest_patch(size: int | None, most: int = 70) -> str:
+    """The key of the largest receptive field up to `most` that an image of `size` pixels holds.
+
+    Points have no size, and their trainer refuses them by what it takes.
+    """
+    held = most if size is None else min(size, most)
+    return str(max(int(key) for key in PATCHES if key.isdigit() and int(key) <= held))
 
 
 def _patch(summary: str, rows: tuple[Row, ...]) -> Patch:
