@@ -236,8 +236,7 @@ def run_name(config: Config) -> str:
 def differences(stored: Config, wanted: Config) -> list[str]:
     """Options that a resumed run may not change and that differ, as `--flag old -> new`."""
     mine, theirs = stored.flat(), wanted.flat()
-    # The length of a run decides its learning rates where these fall towards its end.
-    fixed = {"steps"} if mine["lr_decay"] else set()
+    fixed = {name for record in stored.records for name in record.fixes()}
     return [
         f"--{f.name} {mine[f.name]} -> {theirs[f.name]}"
         for f in stored.fields()

@@ -18,7 +18,6 @@ from gantrain.core import Config
 from gantrain.data.domain import Domain
 from gantrain.data.palettes import label_palette
 from gantrain.errors import UserError
-from gantrain.terms.view import ClassifierSteps
 
 # Judges are the same for every run on a set at one image size and --fit, so that numbers of
 # different runs are measured alike: nothing below is left to the run that is judged, neither where
@@ -57,6 +56,7 @@ class Trained:
         given: a `.keras` file, or the directory of a finished run, to take instead.
         depends: what else decides its weights, and so the name of its directory.
         whole: True if the domains are uncropped whatever crops the run that asks takes.
+        net: name of its network, for its directory; None is the kind.
     """
 
     kind: str
@@ -66,6 +66,7 @@ class Trained:
     given: str | None = None
     depends: tuple = ()
     whole: bool = False
+    net: str | None = None
 
     @property
     def title(self) -> str:
@@ -104,8 +105,9 @@ class Network(NamedTuple):
 
 def classifier(domains: Sequence[Domain], options: Mapping, **also) -> Trained:
     """A classifier of the domains, by the options of its run."""
-    names = [d.name for d in domains]
-    return Trained("classifier", names, domains, {**options, "domains": ",".join(names)}, **also)
+    names, net = [d.name for d in domains], options.get("classifier_net")
+    options = {**options, "domains": ",".join(names)}
+    return Trained("classifier", names, domains, options, net=net, **also)
 
 
 def own_classifier(config: Config, domains: Sequence[Domain], **options) -> Trained:
@@ -114,7 +116,7 @@ def own_classifier(config: Config, domains: Sequence[Domain], **options) -> Trai
     Args:
         config: of the run.
         domains: what it learns from.
-        options: of the classifier's run.
+        options: of the classifier's run; its `steps` and what else is not the run's own.
     """
     own = dict(
         load_size=config.data.load_size,
@@ -123,7 +125,6 @@ def own_classifier(config: Config, domains: Sequence[Domain], **options) -> Trai
         seed=config.run.seed,
         c_lr=1.5e-3,
         lr_decay=0.67,
-        steps=config.of(ClassifierSteps).classifier_steps,
     )
     return classifier(domains, own | options)
 

@@ -35,6 +35,10 @@ class Regularisation(Options):
     def defaults(cls, flat: dict) -> dict:
         return {"lr_decay": 0.0}
 
+    def fixes(self) -> Sequence[str]:
+        """The length of a run decides its learning rates where these fall towards its end."""
+        return ("steps",) if self.lr_decay else ()
+
 
 @dataclass(frozen=True)
 class GeneratorAdam(Options):
@@ -92,6 +96,7 @@ def sides(
     config: Config,
     generators: Sequence[keras.Model],
     discriminators: Sequence[keras.Model],
+    per_step: int,
     clip: float | None = None,
 ) -> dict[str, Player]:
     """Both players of the game by name; without discriminators only one.
@@ -99,16 +104,17 @@ def sides(
     Args:
         config: a resolved `gantrain.core.Config`.
         generators, discriminators: the Keras models of either side.
+        per_step: updates of the discriminators in one of the generators.
         clip: bound of the discriminators' weights, or None.
     """
     steps, decay = config.run.steps, config.of(Regularisation).weight_decay
     made = {}
     if discriminators:
-        d, updates = config.of(DiscriminatorAdam), steps * config.flat()["n_critic"]
+        d = config.of(DiscriminatorAdam)
         made["discriminators"] = Player(
             "discriminators",
             discriminators,
-            adam(d.d_lr, d.d_beta1, d.d_beta2, config, updates),
+            adam(d.d_lr, d.d_beta1, d.d_beta2, config, steps * per_step),
             weight_decay=decay,
             clip=clip,
         )

@@ -105,6 +105,10 @@ class Options:
         """
         return {}
 
+    def fixes(self) -> Sequence[str]:
+        """Names of resumable options that, beside these values, a resumed run may not change."""
+        return ()
+
     def check(self, config: Any) -> None:
         """Refuses options that contradict each other. Raises UserError."""
 

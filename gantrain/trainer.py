@@ -165,7 +165,14 @@ class Adapts(abc.ABC):
 
 
 class Shows(abc.ABC):
-    """Shows and measures held-out examples while it trains."""
+    """Shows and measures held-out examples while it trains.
+
+    Attributes:
+        patience: (name of a value of `measure`, max or min, measurements without a new best after
+            which the run ends with its best state), or None.
+    """
+
+    patience: tuple[str, Callable, int] | None = None
 
     @abc.abstractmethod
     def gallery(self, *examples) -> list:

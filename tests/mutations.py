@@ -298,7 +298,7 @@ MUTATIONS = (
     Mutation(
         "--direction b2a leaves the domains as they are",
         DOMAINS,
-        'return domains[::-1] if config.flat().get("direction") == "b2a" else domains, unsure',
+        "return domains[::-1] if turned(config) else domains, unsure",
         "return domains, unsure",
         _metric("pixels"),
     ),
@@ -628,8 +628,8 @@ MUTATIONS = (
     Mutation(
         "the rate of D falls over the steps, not over its updates",
         OPTIMIZERS,
-        'steps * config.flat()["n_critic"]',
-        "steps",
+        "config, steps * per_step)",
+        "config, steps)",
         (CONFORMANCE + "rates_fall_over_the_updates_of_each_player",),
     ),
     Mutation(

@@ -14,6 +14,7 @@ from gantrain.images import to_float
 from gantrain.noise import Draw
 from gantrain.runs.plan import own_run
 from gantrain.stages import prepare
+from gantrain.terms.view import ClassifierSteps
 from gantrain.trainers.classifier import accuracy, correct, cross_entropy, logits_of
 
 
@@ -103,7 +104,9 @@ def test_attributes_train_too():
 def directory(own=None, count=24, content=None, **options):
     config = tiny.config("runs/main", gan_type="scogan", semantic_loss=1.0, **options)
     domain = dataclasses.replace(tiny.domain("a", count=count), fingerprint=content)
-    wanted = own_classifier(config, [domain], **(own or dict(classifier_net="digit", seed=0)))
+    own = own or dict(classifier_net="digit", seed=0)
+    steps = config.of(ClassifierSteps).classifier_steps
+    wanted = own_classifier(config, [domain], steps=steps, **own)
     return own_run(config, wanted).run.run_dir
 
 

@@ -748,7 +748,9 @@ def test_early_stopping_keeps_the_best(tmp_path, monkeypatch):
 
     session.watch = session.watch._replace(measurements=[(1, scored)])
     summary = fit(session)
-    assert summary["steps"] == 4 and "held_out/l1 has not fallen for 2" in summary["stopped_early"]
+    assert (
+        summary["steps"] == 4 and "held_out/l1 has not improved for 2" in summary["stopped_early"]
+    )
     for kept, best in zip(session.trainer.G.trainable_variables, states[1], strict=True):
         np.testing.assert_array_equal(kept, best)
     assert open_run(tmp_path).step == 2

@@ -357,3 +357,14 @@ def test_the_first_five_minutes():
     """What has to be read to understand the program, in this order."""
     road = ("README.md", "main.py", "gantrain/trainers/scogan.py", "gantrain/game.py")
     assert sum(len((PACKAGE.parent / name).read_text().splitlines()) for name in road) <= 450
+
+
+def test_an_option_is_read_from_its_own_record():
+    """By name only where any option may be meant: never what a component heeds."""
+    assert files_where(calls("flat")) <= {
+        "options.py",
+        "config.py",
+        "bench.py",  # prints the options of what it measured
+        "runs/plan.py",  # hashes those that differ from the defaults
+        "runs/report.py",  # lists them
+    }

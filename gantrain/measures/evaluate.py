@@ -61,11 +61,6 @@ class Measuring(Options):
                 f"--keep_best {self.keep_best}: is not measured; give --every N and "
                 f"--evaluate_metrics {self.keep_best}"
             )
-        if self.keep_best and config.flat().get("early_stopping"):
-            raise UserError(
-                "--keep_best and --early_stopping both choose the state that a run "
-                "ends with; give one"
-            )
         reads_lpips = any(METRICS[name].weights == "lpips" for name in self.names)
         if config.of(LpipsWeights).lpips_weights and not (
             reads_lpips or config.on(PerceptualOptions)

@@ -25,7 +25,8 @@ class Watch(NamedTuple):
     Attributes:
         picture: () -> uint8 [H, W, 3] of the same inputs at every call, or None.
         measurements: [(steps between two, () -> {name: value})], what joins the log.
-        best: (name, log line -> score or None, max or min) of what is kept as the best state.
+        best: (name, log line -> score or None, max or min) of what is kept as the best state, and
+            the measurements without a new best after which the run ends, 0 for never; or None.
     """
 
     picture: Callable = lambda: None

@@ -193,14 +193,14 @@ class Best(Callback):
         what: of the score, for the message that ends a run.
         score: (a log line) -> float, or None where it was not measured.
         better: max or min.
+        patience: measurements without a new best after which the run ends; 0 never ends it.
         state: the complete state, {name: variable}.
-        stop, patience: `gantrain.runs.loop.Stop` that ends the run after so many measurements
-            without a new best; 0 never does.
+        stop: `gantrain.runs.loop.Stop` that ends the run.
     """
 
-    def __init__(self, run, what, score, better, state, stop=None, patience=0):
+    def __init__(self, run, what, score, better, patience, state, stop):
         self.run, self.what, self.score, self.better = run, what, score, better
-        self.state, self.stop, self.patience = state, stop, patience
+        self.patience, self.state, self.stop = patience, state, stop
 
     def __call__(self, step, logs):
         if not logs or self.score(logs) is None:
@@ -210,4 +210,4 @@ class Best(Callback):
         if not since:
             self.run.save_best(step, self.state)
         elif self.patience and since >= self.patience:
-            self.stop.finish(f"{self.what} has not fallen for {self.patience} samplings")
+            self.stop.finish(f"{self.what} has not improved for {self.patience} samplings")

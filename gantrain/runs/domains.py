@@ -6,6 +6,7 @@ from gantrain.core import Config
 from gantrain.data.datasets import find, load
 from gantrain.data.domain import Domain
 from gantrain.errors import UserError
+from gantrain.nets import Direction
 from gantrain.runs.directory import RunDirectory
 from gantrain.trainers import TRAINERS
 
@@ -49,7 +50,12 @@ def chosen_domains(
                 f"--domains {unknown[0]}: --dataset {d.dataset} has {', '.join(by_name)}"
             )
         domains = [by_name[n] for n in wanted]
-    return domains[::-1] if config.flat().get("direction") == "b2a" else domains, unsure
+    return domains[::-1] if turned(config) else domains, unsure
+
+
+def turned(config: Config) -> bool:
+    """Whether a run takes the domains of its data set in the opposite order."""
+    return config.has(Direction) and config.of(Direction).direction == "b2a"
 
 
 def training_domains(config: Config) -> tuple[list[Domain], str | None]:

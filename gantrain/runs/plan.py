@@ -142,7 +142,7 @@ def _directory(config, own, usual, wanted):
     parent = Path(config.run.run_dir).parent
     # What is asked for by another consulted network's run lies beside that.
     parent = parent if parent.name == "classifiers" else parent / "classifiers"
-    names = [*wanted.names, wanted.options.get("classifier_net", wanted.kind)]
+    names = [*wanted.names, wanted.net or wanted.kind]
     return parent / "_".join([*map(file_name, names), digest])
 
 

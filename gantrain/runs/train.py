@@ -71,14 +71,8 @@ def _callbacks(run, start, stop):
             directory, options.checkpoint_every, options.keep, state, lambda: finite(state.values())
         ),
     ]
-    patience = run.config.flat().get("early_stopping")
-    if patience:
-        name = "held_out/l1"
-        chosen.append(
-            callbacks.Best(directory, name, lambda line: line.get(name), min, state, stop, patience)
-        )
     if watch.best:
-        chosen.append(callbacks.Best(directory, *watch.best, state))
+        chosen.append(callbacks.Best(directory, *watch.best, state, stop))
     return chosen
 
 

@@ -152,6 +152,7 @@ class LabelHeads(Term):
             "source_only": own_classifier(
                 config,
                 [domains[source]],
+                steps=config.of(ClassifierSteps).classifier_steps,
                 classifier_net=trunk,
                 classifier_augment=config.of(LabelOptions).label_augment,
             )

@@ -214,7 +214,12 @@ class SemanticLoss(Term):
         if given:
             return {"classifier": classifier(domains, {}, given=given)}
         return {
-            "classifier": own_classifier(config, domains, **asdict(config.of(ClassifierOptions)))
+            "classifier": own_classifier(
+                config,
+                domains,
+                steps=config.of(ClassifierSteps).classifier_steps,
+                **asdict(config.of(ClassifierOptions)),
+            )
         }
 
     def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):

@@ -50,7 +50,9 @@ class CoGAN(Coupled):
 
     def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         super().__init__(config, domains, consulted)
-        self.players = sides(config, self.G, self.D + trained(self.labels), self.adversarial.clip)
+        self.players = sides(
+            config, self.G, self.D + trained(self.labels), self.per_step, self.adversarial.clip
+        )
 
     def train_step(self, batch: Sequence[Batch], draw: Draw) -> dict:
         for i in range(self.per_step):

@@ -99,7 +99,9 @@ class CycleGAN(FromImages):
         self.pool = {name: ImagePool(self.o.pool_size, shape) for name, shape in judged.items()}
         self.pools = list(self.pool.values())
         self.adversarial = Adversarial(config, self.D)
-        self.players = sides(config, [self.G, self.F], list(self.D.values()), self.adversarial.clip)
+        self.players = sides(
+            config, [self.G, self.F], list(self.D.values()), self.per_step, self.adversarial.clip
+        )
         self.averages = averages(config, [self.G, self.F])
 
     def train_step(self, batch: Sequence[Batch], draw: Draw) -> dict:

@@ -33,7 +33,7 @@ class GAN(FromNoise):
 
     def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         super().__init__(config, domains)
-        self.players = sides(config, self.G, self.D, self.adversarial.clip)
+        self.players = sides(config, self.G, self.D, self.per_step, self.adversarial.clip)
 
     def train_step(self, batch: Sequence[Batch], draw: Draw) -> dict:
         for i in range(self.per_step):

@@ -15,6 +15,7 @@ from gantrain.data.domain import Domain
 from gantrain.data.pairs import require_pairs
 from gantrain.errors import UserError
 from gantrain.game import Terms
+from gantrain.measures.evaluate import Measuring
 from gantrain.measures.pixels import distances, pixel_scores
 from gantrain.noise import Draw
 from gantrain.optimizers import averages, sides
@@ -78,6 +79,11 @@ class Pix2PixOptions(Options):
                 "--l1_loss 0 and --adversarial_weight 0 leave nothing to learn from; "
                 "give one of them a weight"
             )
+        if self.early_stopping and config.of(Measuring).keep_best:
+            raise UserError(
+                "--keep_best and --early_stopping both choose the state that a run ends with; "
+                "give one"
+            )
 
 
 class Pix2Pix(FromImages):
@@ -121,6 +127,7 @@ class Pix2Pix(FromImages):
         check_number(config, domains, self.takes)
         require_pairs(domains, config.data.dataset)
         self.o, self.game = config.of(Pix2PixOptions), config.of(JudgedOptions)
+        self.patience = ("l1", min, self.o.early_stopping) if self.o.early_stopping else None
         source, target = (d.shape for d in domains)
         self.G, self.D = self.translator(source, target), None
         judges, clip = [], None
@@ -129,7 +136,7 @@ class Pix2Pix(FromImages):
             self.D = self.judge(source[0], target[-1] + self.game.conditional * source[-1])
             self.adversarial = Judged(config, {"D": self.D})
             judges, clip = [self.D], self.adversarial.clip
-        self.players = sides(config, [self.G], judges, clip)
+        self.players = sides(config, [self.G], judges, self.per_step, clip)
         self.averages = averages(config, [self.G])
 
     def train_step(self, batch: Sequence[Batch], draw: Draw) -> dict:

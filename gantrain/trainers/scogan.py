@@ -84,6 +84,7 @@ class SCoGAN(Coupled):
             config,
             self.G + trained(self.couplings),
             self.D + trained(self.labels),
+            self.per_step,
             self.adversarial.clip,
         )
 

@@ -13,6 +13,7 @@ from gantrain.data.palettes import Palette
 from gantrain.errors import UserError
 from gantrain.inversion import Inverter, encoder_of, generators_of
 from gantrain.runs.build import OpenRun
+from gantrain.runs.domains import turned
 from gantrain.trainer import Generates, Translates
 
 # Image files of one size whose latent vectors descend together; no image has a side as long as
@@ -97,7 +98,7 @@ def translator(run: OpenRun, direction: str | None = None, **inversion) -> Trans
 def directions(run: OpenRun) -> dict[str, tuple[int, int]]:
     """{name of a direction: (number of the source domain, of the target)}."""
     letters = [chr(ord("a") + i) for i in range(len(run.domains))]
-    if run.config.flat().get("direction") == "b2a":
+    if turned(run.config):
         # They follow the data set, which such a run turns round.
         letters = letters[::-1]
     return {

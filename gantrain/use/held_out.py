@@ -37,6 +37,14 @@ class HeldOut:
         rows = self.run.compiled("gallery")(*self.examples(SHOWN))
         return images.grid([np.asarray(row) for row in rows], SHOWN)
 
+    def best(self) -> tuple | None:
+        """What the trainer keeps as its best state: `gantrain.runs.build.Watch.best`."""
+        if not self.run.trainer.patience:
+            return None
+        name, better, measurements = self.run.trainer.patience
+        logged = f"held_out/{name}"
+        return logged, lambda line: line.get(logged), better, measurements
+
     def scores(self) -> dict[str, float]:
         """{"held_out/name": float}, means of what the trainer measures."""
         parts = self.examples(MEASURED)

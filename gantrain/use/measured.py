@@ -11,7 +11,7 @@ from gantrain.data.palettes import label_palette
 from gantrain.measures import METRICS
 from gantrain.measures.evaluate import Measuring
 from gantrain.measures.streams import Judges, Streams, Weights
-from gantrain.nets import frozen
+from gantrain.nets import Direction, frozen
 from gantrain.nets.inception import inception
 from gantrain.runs.build import OpenRun
 from gantrain.runs.consult import consult
@@ -32,8 +32,8 @@ def asked(config: Config, domains: list[Domain]) -> dict:
         wanted |= {
             _judge(name): judge for name, judge in consulted.evaluation_classifiers(domains).items()
         }
-    if "fcn" in read and "direction" in config.flat():
-        wanted["segmenter"] = consulted.segmenter(config, domains, config.flat()["direction"])
+    if "fcn" in read and config.has(Direction):
+        wanted["segmenter"] = consulted.segmenter(config, domains, config.of(Direction).direction)
     lpips = config.of(LpipsWeights).lpips_weights if "lpips" in read else None
     if lpips:
         wanted["lpips"] = consulted.Published("LPIPS", lpips, lambda: frozen.lpips(lpips))

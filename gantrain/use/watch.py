@@ -32,9 +32,10 @@ def watch(run: OpenRun) -> Watch:
         found.append((o.evaluate_every, partial(_measured, e, o.names)))
         if o.keep_best:
             metric = METRICS[o.keep_best]
-            best = o.keep_best, metric.score, metric.best[1]
+            best = o.keep_best, metric.score, metric.best[1], 0
     if isinstance(run.trainer, Shows):
         held_out = HeldOut(run)
+        best = held_out.best() or best
         return Watch(held_out.picture, [*found, (config.run.sample_every, held_out.scores)], best)
     if isinstance(run.trainer, Generates):
         return Watch(partial(fixed_picture, run), found, best)
