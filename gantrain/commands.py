@@ -196,6 +196,8 @@ class Stylize:
 class DataSet:
     """Options of `gantrain check` and `gantrain prepare`."""
 
+    positional = ("dataset",)
+
     dataset: str = option("", "name of a data set, or folder:PATH")
     data_dir: str = option("data", "folder that holds <name>/ with the original files")
 
@@ -203,6 +205,8 @@ class DataSet:
 @dataclass(frozen=True)
 class List:
     """Options of `gantrain list`."""
+
+    positional = ("what",)
 
     what: str | None = option(
         None,
@@ -676,7 +680,7 @@ def prepare(explicit) -> int:
 
 def _named(dataset):
     if not dataset:
-        raise UserError("--dataset is needed; `gantrain list --what datasets` names them")
+        raise UserError("--dataset is needed; `gantrain list datasets` names them")
     return dataset
 
 
@@ -740,7 +744,7 @@ def reproduce(explicit) -> int:
     tf.get_logger().setLevel("ERROR")
     o = Reproduce(**explicit)
     if not o.table:
-        raise UserError("TABLE is needed; `gantrain list --what tables` names them")
+        raise UserError("TABLE is needed; `gantrain list tables` names them")
     experiment = EXPERIMENTS[o.table]
     command = _command_line(
         f"reproduce {o.table}", {k: v for k, v in explicit.items() if k != "table"}

@@ -57,7 +57,7 @@ class Data(Options):
     dataset: str = option(
         "pen2street",
         "name of a data set, folder:PATH[,PATH...], pairs:PATH, or gray2color: or "
-        "edge2photo: with a folder or a set of one domain; see `gantrain list --what datasets`",
+        "edge2photo: with a folder or a set of one domain; see `gantrain list datasets`",
     )
     place: str | None = option(
         None,

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from gantrain import __version__
 from gantrain.errors import UserError
 from gantrain.options import choices_of, option_type, unknown, validate_field
+
+# What other programs of the field call an option: the words behind "did you mean".
+ELSEWHERE = {
+    **dict.fromkeys(
+        ("epoch", "epochs", "n_epochs", "num_epochs", "niter", "iterations", "kimg"),
+        "--steps (updates; an epoch is images / batch_size of them)",
+    ),
+    **dict.fromkeys(("lr", "learning_rate"), "--g_lr and --d_lr"),
+    **dict.fromkeys(("data", "dataroot", "data_root", "data_path"), "--dataset folder:PATH"),
+    **dict.fromkeys(("out", "outdir", "output_dir", "checkpoints_dir", "name"), "--run_dir"),
+    **dict.fromkeys(("gpu", "gpus", "gpu_ids", "num_gpus"), "--devices"),
+    **dict.fromkeys(("batch", "bs"), "--batch_size"),
+    **dict.fromkeys(("resolution", "crop_size", "size"), "--image_size"),
+    **dict.fromkeys(("model", "gan", "algorithm"), "--gan_type"),
+    **dict.fromkeys(("z_dim", "latent_dim", "nz"), "--noise_dim"),
+}
 
 
 class Parser(argparse.ArgumentParser):
@@ -55,7 +72,11 @@ def _add(group, record, f, with_choices, names):
 
 
 def parse(
-    program: str, commands: Mapping[str, tuple[str, Any]], default: str, argv: Sequence[str]
+    program: str,
+    commands: Mapping[str, tuple[str, Any]],
+    default: str,
+    argv: Sequence[str],
+    first: Sequence[str] = (),
 ) -> tuple[str, dict[str, Any]]:
     """Parses a command line.
 
@@ -64,8 +85,9 @@ def parse(
         commands: `{name: (help, record)}`; in the place of a record of options something with
             `parsed() -> records`, `shown(words) -> (records, examples)` and
             `choices() -> {option: allowed names}`.
-        default: the command meant when the line starts with a flag or is empty.
-        argv: the words after the program's name.
+        default: the command meant when the line starts with a flag.
+        argv: the words after the program's name; without any the page of help is shown.
+        first: command lines for someone new, without the program's name, shown on that page.
 
     Returns:
         (command, {option: value}) with only the options that were written.
@@ -73,13 +95,16 @@ def parse(
     Raises:
         UserError: one line that names the flag.
     """
-    if not argv or (argv[0].startswith("-") and argv[0] not in ("-h", "--help", "--version")):
+    argv = argv or ["--help"]
+    if argv[0].startswith("-") and argv[0] not in ("-h", "--help", "--version"):
         argv = [default, *argv]
     if argv[0] not in commands and not argv[0].startswith("-"):
         raise UserError(unknown("command", argv[0], commands))
     top = Parser(
         prog=program,
         description=f"No COMMAND means {default}; `{program} COMMAND --help` lists its flags.",
+        epilog="to start with:\n" + "\n".join(f"  {program} {line}" for line in first),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"{program} {__version__}")
     subparsers = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
@@ -109,18 +134,24 @@ def parse(
         if name not in values and rest and not rest[0].startswith("-"):
             values[name] = rest.pop(0)
     if rest:
-        stranger = next((w for w in rest if w.startswith("--")), None)
-        hint = ""
-        if stranger:
-            name = stranger[2:].split("=")[0].replace("-", "_")
-            said = unknown("", name, fields)
-            hint = f"; {said.split('; ')[1]}" if "did you mean" in said else ""
+        meant = [_meant(w.split("=")[0], fields) for w in rest if w.startswith("-")]
+        hint = f"; did you mean {', '.join(filter(None, meant))}?" if any(meant) else ""
         subparsers.choices[command].error(f"unrecognized arguments: {' '.join(rest)}{hint}")
     for name, value in values.items():
         if fields[name].metadata["pair"]:
             values[name] = _pair(name, value, fields[name].metadata["pair"])
         validate_field(fields[name], values[name], names.get(name))
     return command, values
+
+
+def _meant(flag, fields):
+    """The flag that an unknown one may stand for, or ""."""
+    name = flag.lstrip("-").replace("-", "_").lower()
+    if name not in fields and name in ELSEWHERE:
+        known = ELSEWHERE[name].split()[0].removeprefix("--")
+        return ELSEWHERE[name] if known in fields else ""
+    close = difflib.get_close_matches(name, list(fields), 1)
+    return f"--{close[0]}" if close else ""
 
 
 def _help_wanted(words):

@@ -19,18 +19,29 @@ from gantrain.errors import EXIT_USER, UserError
 
 EXIT_DIVERGED, EXIT_INTERRUPTED = 4, 75
 
+# What someone new can run, on the page that the bare program shows.
+FIRST = (
+    "--preset quick                 # pairs of digits in two styles: minutes, no files needed",
+    "--preset quick_pix2pix         # plans of facades to pictures, likewise",
+    "--gan_type cyclegan --dataset folder:photos,drawings --image_size 128   # your own images",
+)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command line; returns the exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     program = os.path.basename(sys.argv[0]) or "gantrain"
+    program = f"python {program}" if program.endswith(".py") else program
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
         with quiet_start():
             name, options = flags.parse(
                 program,
                 {k: v[:2] for k, v in COMMANDS.items()},
                 "train",
-                sys.argv[1:] if argv is None else argv,
+                # Nobody means hours of training by a bare word.
+                [] if words == ["train"] else words,
+                FIRST,
             )
             import tensorflow  # noqa: F401
         return COMMANDS[name][2](options)

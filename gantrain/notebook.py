@@ -180,7 +180,7 @@ def evaluate(
 
     Args:
         run_dir: directory of a run.
-        metrics: names of `gantrain list --what metrics`; None is what fits the run and takes no
+        metrics: names of `gantrain list metrics`; None is what fits the run and takes no
             minutes.
         num: latent vectors; most real images and test examples.
         seed: of the latent vectors and of the order of real images.

@@ -1,6 +1,7 @@
 """The commands as a person runs them: exit codes, files, and one line for every mistake."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,11 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from gantrain import consulted, nets
+from gantrain import consulted, flags, nets
 from gantrain.commands import COMMANDS
+from gantrain.config import configure, resolve
 from gantrain.data.datasets import DATASETS, Dataset
-from gantrain.main import main
+from gantrain.main import FIRST, main
 from gantrain.presets import PRESETS
 from gantrain.runs.directory import RunDirectory
 from gantrain.stages import open_run
@@ -450,12 +452,55 @@ def test_an_interrupt_outside_the_loop_is_75(monkeypatch, capsys):
     assert "interrupted" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "argv, meant",
+    [
+        (["--batch-size", "8"], "did you mean --batch_size?"),
+        (["--batch-size=8", "--stpes", "3"], "did you mean --batch_size, --steps?"),
+        (["--dataset", "ring", "--epochs", "3"], "did you mean --steps (updates"),
+        (["--learning-rate", "1e-4"], "did you mean --g_lr and --d_lr?"),
+        (["--dataroot", "photos"], "did you mean --dataset folder:PATH?"),
+        (["evaluate", "--run-dir", "x"], "did you mean --run_dir?"),
+        (["evaluate", "--epochs", "3"], "--epochs 3 (see"),
+        (["--nothing_like_it", "1"], "--nothing_like_it 1 (see"),
+    ],
+)
+def test_a_misspelled_flag_gets_a_hint(argv, meant, capsys):
+    refused(capsys, argv, meant)
+
+
+@pytest.mark.parametrize("argv", [[], ["train"]])
+def test_bare_words_show_a_page_and_train_nothing(argv, capsys, monkeypatch, tmp_path):
+    """Each of the commands that the page gives someone new is one that the program takes."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main(argv)
+    said = capsys.readouterr().out
+    assert end.value.code == 0 and not list(tmp_path.iterdir())
+    assert len(FIRST) == 3
+    for line in FIRST:
+        assert line in said
+        known = {name: value[:2] for name, value in COMMANDS.items()}
+        resolve(configure(flags.parse("", known, "train", shlex.split(line, comments=True))[1]))
+
+
+def test_what_is_asked_about_needs_no_flag(capsys, tmp_path):
+    assert main(["list", "presets"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "presets"
+    assert main(["check", "mnist", "--data_dir", str(tmp_path)]) == 2
+    assert "mnist: missing" in capsys.readouterr().out
+
+
 # -------------------------------------------------------------------------------- as a real process
 
 
 @pytest.mark.parametrize(
     "argv, code, out, err",
-    [(["--help"], 0, "interpolate", None), (["sample", "--columms", "3"], 2, None, "--columms")],
+    [
+        (["--help"], 0, "interpolate", None),
+        ([], 0, "python main.py --preset quick", None),
+        (["sample", "--columms", "3"], 2, None, "did you mean --columns?"),
+    ],
 )
 def test_the_program_itself(argv, code, out, err, tmp_path):
     done = subprocess.run(
