@@ -8,6 +8,7 @@ import pytest
 from torch_saved import BACKBONES, CHANNELS, random_lpips, save, save_npz
 
 from gantrain.errors import UserError
+from gantrain.measures.lpips import LPIPS
 from gantrain.nets import frozen
 
 
@@ -170,6 +171,9 @@ def test_vgg19_is_that_of_keras_whatever_the_precision(tmp_path):
     made = net.model(x)
     for name, value in zip(names, expected, strict=True):
         np.testing.assert_allclose(made[name], value, atol=1e-4 * np.abs(value).max())
+    assert net.description["weights"] == path.name and len(net.description["sha256"]) == 64
+    with pytest.raises(UserError, match="vgg19.weights.h5: holds no linear weights"):
+        LPIPS(net)
 
 
 def test_vgg19_says_what_is_missing(tmp_path, monkeypatch):

@@ -460,7 +460,7 @@ def extractor():
     second = layers.Conv2D(6, 3, 2, padding="same", activation="relu")(first)
     model = keras.Model(image, {"first": first, "second": second})
     model.trainable = False
-    return FeatureNet(model, content=("second",), style=("first", "second"))
+    return FeatureNet(model, content=("second",), style=("first", "second"), description={})
 
 
 def gram(features):

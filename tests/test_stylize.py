@@ -36,7 +36,7 @@ def extractor():
     top = layers.Conv2D(8, 3, 2, padding="same", activation="relu", name="top")(two)
     model = keras.Model(image, {"one": one, "two": two, "top": top})
     model.trainable = False
-    return FeatureNet(model, content=("top",), style=("one", "two"))
+    return FeatureNet(model, content=("top",), style=("one", "two"), description={})
 
 
 def gram(features):

@@ -30,17 +30,17 @@ class FeatureNet(NamedTuple):
         model: images [B, H, W, 3] float32 in [-1, 1] -> {name: [B, h, w, c] float32}.
         content: names of the outputs whose values describe content.
         style: names of the outputs whose Gram matrices describe style.
+        description: network, version, weights' file and its SHA-256, to store with numbers.
         linear: LPIPS's weights of the channels of each output, float32 [c]; () without them.
         smallest: pixels a side of the smallest image that has all outputs.
-        description: network, version, weights' file and its SHA-256, to store with numbers.
     """
 
     model: keras.Model
     content: tuple[str, ...]
     style: tuple[str, ...]
+    description: dict[str, str]
     linear: tuple[np.ndarray, ...] = ()
     smallest: int = 1
-    description: dict[str, str] | None = None
 
 
 VGG19 = Application(
@@ -72,7 +72,8 @@ def vgg19(path: str | os.PathLike | None = None, offline: bool = False) -> Featu
         layers.Rescaling(127.5, 127.5, dtype="float32")(image)
     )
     outputs = {}
-    for layer in load(VGG19, path, offline)[0].layers[1:]:
+    net, file = load(VGG19, path, offline)
+    for layer in net.layers[1:]:
         # Built anew in float32: its activations overflow float16.
         copy = type(layer).from_config({**layer.get_config(), "dtype": "float32"})
         x = copy(x)
@@ -81,7 +82,13 @@ def vgg19(path: str | os.PathLike | None = None, offline: bool = False) -> Featu
             outputs[layer.name] = x
         if layer.name == content[-1]:
             break
-    return FeatureNet(_frozen(image, outputs, "vgg19"), content, style)
+    description = {
+        "network": "VGG19, Keras ImageNet weights",
+        "version": f"Keras {keras.__version__}",
+        "weights": file.name,
+        "sha256": sha256(file),
+    }
+    return FeatureNet(_frozen(image, outputs, "vgg19"), content, style, description)
 
 
 class LpipsNet(NamedTuple):
@@ -146,7 +153,13 @@ _LPIPS_OLD = {
 }
 
 
-def lpips(path: str | os.PathLike, net: str | None = None) -> FeatureNet:
+NO_LPIPS = (
+    "LPIPS needs the weights of its network: give --lpips_weights PATH (.npz, or the official "
+    "PyTorch files)"
+)
+
+
+def lpips(path: str | os.PathLike | None, net: str | None = None) -> FeatureNet:
     """A network of LPIPS v0.1 (Zhang et al. 2018): AlexNet, VGG16 or SqueezeNet 1.1 of torchvision.
 
     Outputs are the rectified layers that the lpips package compares. Padding is explicit zeros:
@@ -160,6 +173,7 @@ def lpips(path: str | os.PathLike, net: str | None = None) -> FeatureNet:
             order of computation; or torchvision's .pth; or that and the linear weights of the
             lpips package, as "BACKBONE.pth,LINEAR.pth" or as a folder that holds both. Which
             network it is follows from the shapes. The perceptual loss needs no linear weights.
+            None is refused: nothing can be downloaded in its place.
         net: a key of LPIPS_NETS, for a folder with the weights of several.
 
     Raises:
@@ -197,9 +211,9 @@ def lpips(path: str | os.PathLike, net: str | None = None) -> FeatureNet:
         _frozen(image, outputs, net),
         names[-1:],
         names,
+        description,
         linear,
         LPIPS_NETS[net].smallest,
-        description,
     )
 
 
@@ -288,6 +302,8 @@ def _lpips_weights(path, net):
 
 
 def _lpips_files(path):
+    if path is None:
+        raise UserError(NO_LPIPS)
     whole = Path(path)
     if whole.is_dir():
         files = sorted(f for f in whole.iterdir() if f.suffix in (".npz", ".pth"))
