@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import keras
 import tensorflow as tf
@@ -27,6 +27,8 @@ from gantrain.noise import Draw
 from gantrain.optimizers import Average
 from gantrain.options import Options
 from gantrain.variables import put
+
+Ability = TypeVar("Ability")
 
 
 class Trainer(abc.ABC):
@@ -156,12 +158,12 @@ class Adapts(abc.ABC):
 
     @property
     @abc.abstractmethod
-    def source(self) -> int | None:
-        """Number of the domain whose labels are learned; None in a run that learns none."""
+    def source(self) -> int:
+        """Number of the domain whose labels are learned, where any are."""
 
     @abc.abstractmethod
     def classifiers(self) -> list[Callable]:
-        """Images [-1, 1] -> logits [B, C] of every domain."""
+        """Images [-1, 1] -> logits [B, C] of every domain; empty in a run that learns no labels."""
 
 
 class Shows(abc.ABC):
@@ -203,6 +205,17 @@ class Scores(abc.ABC):
     @abc.abstractmethod
     def score(self, test: Callable[[], list]) -> dict:
         """{name: float} of the test part, whose domains `test` reads."""
+
+
+def able(trainer: object, ability: type[Ability]) -> Ability:
+    """A trainer as what has one of the abilities above. Raises UserError where it has not."""
+    if not isinstance(trainer, ability):
+        does = (ability.__doc__ or ability.__name__).split("\n", 1)[0]
+        raise UserError(
+            f"{type(trainer).__name__} cannot do this: it takes a trainer that "
+            f"{does[0].lower()}{does[1:].rstrip('.')}; give the run of one"
+        )
+    return trainer
 
 
 def check_number(config: Config, domains: Sequence, takes: tuple[int, int | None]) -> None:

@@ -113,8 +113,8 @@ MUTATIONS = (
     Mutation(
         "labels in another order than the images in cross coherence",
         MEASURES + "cross.py",
-        "            domain.labels[order],\n",
-        "            domain.labels[np.sort(order)],\n",
+        "            domain.truth()[order],\n",
+        "            domain.truth()[np.sort(order)],\n",
         _metric("cross"),
     ),
     Mutation(
@@ -156,8 +156,8 @@ MUTATIONS = (
     Mutation(
         "samples do not heed the seed",
         STREAMS,
-        "self.trainer.latents(self.num, self.seed)",
-        "self.trainer.latents(self.num, 0)",
+        "trainer.latents(self.num, self.seed)",
+        "trainer.latents(self.num, 0)",
         _metric("coherence"),
     ),
     Mutation(
@@ -170,8 +170,8 @@ MUTATIONS = (
     Mutation(
         "the number of samples is ignored",
         STREAMS,
-        "self.trainer.latents(self.num, self.seed)",
-        "self.trainer.latents(100, self.seed)",
+        "trainer.latents(self.num, self.seed)",
+        "trainer.latents(100, self.seed)",
         _metric("modes"),
     ),
     Mutation(
@@ -234,8 +234,8 @@ MUTATIONS = (
     Mutation(
         "real and made exchanged: precision is recall",
         MEASURES + "frechet.py",
-        "in distances(real, made, network, seed)",
-        "in distances(made, real, network, seed)",
+        "in distances(true, fake, network, seed)",
+        "in distances(fake, true, network, seed)",
         _metric("classifier_frechet"),
     ),
     Mutation(
@@ -248,8 +248,8 @@ MUTATIONS = (
     Mutation(
         "classes of the samples against those of the other domain",
         MEASURES + "modes.py",
-        "label_coverage(labels, domain.labels, len(domain.classes))",
-        "label_coverage(labels, e.domains[i - 1].labels, len(domain.classes))",
+        "label_coverage(labels, domain.truth(), len(domain.classes))",
+        "label_coverage(labels, e.domains[i - 1].truth(), len(domain.classes))",
         _metric("modes"),
     ),
     Mutation(

@@ -15,7 +15,7 @@ from gantrain import nets
 from gantrain.data.batches import Batch
 from gantrain.data.datasets import DATASETS
 from gantrain.game import Play
-from gantrain.measures.adaptation import adaptation, protocol
+from gantrain.measures.adaptation import adaptation, of_classifiers, protocol
 from gantrain.nets import CLASSIFIERS, NETS
 from gantrain.noise import Draw
 from gantrain.runs.train import fit
@@ -388,6 +388,14 @@ def test_refusals(tmp_path):
         lambda: run(dataset="mnist2svhn_prune", domains_given=tiny.domains(2)),
         "mnist2svhn_prune",
         "take mnist2svhn",
+    )
+
+
+def test_what_has_no_labels_is_not_right_or_wrong():
+    """None equals no class, and an accuracy of nought would stand in the log."""
+    classifiers = [lambda x, training: tf.zeros((len(x), 4))] * 2
+    refused(
+        lambda: of_classifiers(classifiers, tiny.domains(2, labels=None), 0), "a: has no labels"
     )
 
 

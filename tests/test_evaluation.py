@@ -147,6 +147,7 @@ def test_pixels_of_a_translator(tmp_path):
     assert result["values"]["pixels/l1"] == pytest.approx(np.mean(errors), rel=1e-4)
     ((name, (out, real)),) = e.sets().items()
     assert name == "b" and made(out).shape == made(real).shape
+    tiny.refused(lambda: next(e.generated()), "Pix2Pix cannot do this", "of a latent vector")
 
 
 def test_keep_best_ends_with_the_best_state(tmp_path, monkeypatch):

@@ -231,6 +231,8 @@ def test_without_linear_weights_there_is_no_distance(tmp_path):
             LPIPS(given)
     save(tmp_path / "two.pth", linear, "legacy")
     assert LPIPS(tmp_path).description["weights"] == "one.pth,two.pth"
+    with pytest.raises(UserError, match="give --lpips_weights PATH"):
+        LPIPS(None)
 
 
 # --- streams -------------------------------------------------------------------------------------
@@ -293,13 +295,13 @@ def test_the_nearest_and_the_furthest_pairs_keep_their_images(measures, runtime)
         lpips, batches(a, sizes), batches(b, sizes), runtime.function(lpips.distance), keep=3
     )
     order = np.argsort(made.values)
-    assert [p.index for p in made.nearest] == order[:3].tolist()
-    assert [p.index for p in made.furthest] == order[:-4:-1].tolist()
-    assert made.nearest[0].index == strength.argmin() and made.nearest[0].distance < 1e-6
+    assert [p.number for p in made.nearest] == order[:3].tolist()
+    assert [p.number for p in made.furthest] == order[:-4:-1].tolist()
+    assert made.nearest[0].number == strength.argmin() and made.nearest[0].distance < 1e-6
     for pair in (*made.nearest, *made.furthest):
-        assert pair.distance == made.values[pair.index]
-        np.testing.assert_array_equal(pair.left, a[pair.index])
-        np.testing.assert_array_equal(pair.right, b[pair.index])
+        assert pair.distance == made.values[pair.number]
+        np.testing.assert_array_equal(pair.left, a[pair.number])
+        np.testing.assert_array_equal(pair.right, b[pair.number])
 
 
 def test_shuffled_pairs_are_further_apart_than_pairs(measures, runtime):

@@ -387,6 +387,14 @@ class Domain:
         """Number of examples."""
         return len(self.images)
 
+    def truth(self) -> np.ndarray:
+        """The labels, where something is compared with them. Raises UserError if there are none."""
+        if self.labels is None:
+            raise UserError(
+                f"{self.name}: has no labels to compare with; take a data set with them"
+            )
+        return self.labels
+
     @property
     def multi_label(self) -> bool:
         """Whether an example carries several yes-or-no attributes rather than one class."""

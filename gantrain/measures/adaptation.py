@@ -6,20 +6,30 @@ classifier of the source alone, that on the source itself, and what a constant g
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
+from gantrain.data.domain import Domain
 from gantrain.measures.metric import Metric
 from gantrain.measures.shares import normalised_entropy, wilson
+from gantrain.measures.streams import Streams
 from gantrain.nets.classifiers import logits_of
 from gantrain.nets.frozen import weights_hash
 from gantrain.terms.labels import LabelOptions
-from gantrain.trainer import Adapts
+from gantrain.trainer import Adapts, able
 
 # Liu and Tuzel 2016, table 2: means over five trials.
 PUBLISHED = {("mnist", "usps"): 0.912, ("usps", "mnist"): 0.891}
 
 
-def adaptation(logits, labels, names, source=0, source_only=None):
+def adaptation(
+    logits: Sequence[np.ndarray],
+    labels: Sequence[np.ndarray],
+    names: Sequence[str],
+    source: int = 0,
+    source_only: Sequence[np.ndarray] | None = None,
+) -> dict[str, float]:
     """Accuracy on the domains whose labels took no part in the training (Liu and Tuzel 2016, 5).
 
         accuracy = 1/N sum_n [argmax C_target(x_n) = y_n]
@@ -67,7 +77,12 @@ def adaptation(logits, labels, names, source=0, source_only=None):
     return result
 
 
-def of_classifiers(classifiers, domains, source, source_only=None):
+def of_classifiers(
+    classifiers: Sequence[Callable],
+    domains: Sequence[Domain],
+    source: int,
+    source_only: Callable | None = None,
+) -> dict[str, float]:
     """`adaptation` of classifiers, one per domain, images in [-1, 1] -> logits, on test domains."""
 
     def logits(classifiers):
@@ -77,14 +92,20 @@ def of_classifiers(classifiers, domains, source, source_only=None):
 
     return adaptation(
         logits(classifiers),
-        [d.labels for d in domains],
+        [d.truth() for d in domains],
         [d.name for d in domains],
         source,
         logits([source_only] * len(domains)) if source_only else None,
     )
 
 
-def protocol(names, source, trained, tested, label_augment):
+def protocol(
+    names: Sequence[str],
+    source: int,
+    trained: Sequence[int],
+    tested: Sequence[int],
+    label_augment: str,
+) -> dict:
     """What has to be stored with the numbers of `adaptation`.
 
     Deviation: Liu and Tuzel 2016 sample 2,000 images of MNIST and 1,800 of USPS for training and
@@ -119,21 +140,21 @@ def protocol(names, source, trained, tested, label_augment):
     }
 
 
-def measure(e):
+def measure(e: Streams) -> dict[str, float]:
     """Test accuracy of the classifiers whose labels came from one domain, with the protocol."""
-    source, alone = e.trainer.source, e.source_only()
+    trainer, alone = able(e.trainer, Adapts), e.source_only()
     trained, tested = ([d.size for d in domains] for domains in (e.domains, e.test))
     e.networks["adaptation"] = protocol(
-        e.names, source, trained, tested, e.config.of(LabelOptions).label_augment
+        e.names, trainer.source, trained, tested, e.config.of(LabelOptions).label_augment
     )
     e.networks |= {n: {"sha256": weights_hash(model)} for n, model in alone.items()}
     e.counts["adaptation"] = dict(zip(e.names, tested, strict=True))
-    return of_classifiers(e.trainer.classifiers(), e.test, source, alone.get("source_only"))
+    return of_classifiers(trainer.classifiers(), e.test, trainer.source, alone.get("source_only"))
 
 
-def unfit(e):
+def unfit(e: Streams) -> str:
     """Why a run adapts nothing, or ""."""
-    if not isinstance(e.trainer, Adapts) or e.trainer.source is None or not e.labelled:
+    if not isinstance(e.trainer, Adapts) or not e.trainer.classifiers() or not e.labelled:
         return "adaptation needs a run with --label_loss, and test labels in every domain"
     return ""
 

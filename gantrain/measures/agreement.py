@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from gantrain.data.transforms import TRANSFORMS
 from gantrain.images import to_channels, to_uint8
 from gantrain.measures.metric import Metric
+from gantrain.measures.streams import Streams
 
 
-def map_agreement(first, second, transform):
+def map_agreement(
+    first: Iterable[np.ndarray], second: Iterable[np.ndarray], transform: Callable
+) -> dict[str, float]:
     """Share of pixels of domain 2 that equal the known map of domain 1 (CoGAN, section 4).
 
         agreement = mean_n mean_p [T(x_1)_np > mid-gray  =  x_2,np > mid-gray]
@@ -57,7 +61,7 @@ def _equal(one, other):
     return np.mean(one == other, axis=(1, 2, 3))
 
 
-def measure(e):
+def measure(e: Streams) -> dict[str, float]:
     """Pixels of a domain that equal the known map of the first domain."""
     values = {}
     for i, name in enumerate(e.names):
@@ -71,7 +75,7 @@ def measure(e):
     return values
 
 
-def unfit(e):
+def unfit(e: Streams) -> str:
     """Why a run has no known map, or ""."""
     if not e.from_noise or not any(n in TRANSFORMS for n in e.names[1:]):
         return f"it needs a domain that is a known map of the first: {', '.join(TRANSFORMS)}"

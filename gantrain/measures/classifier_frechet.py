@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from gantrain.measures import frechet
 from gantrain.measures.metric import Metric
+from gantrain.measures.streams import Streams
 from gantrain.nets.classifiers import penultimate
 
 
-def measure(e):
+def measure(e: Streams) -> dict[str, float]:
     """Frechet and kernel distance, precision, recall of every domain."""
     classifiers, _ = e.judges()
     values = {}
@@ -18,7 +19,7 @@ def measure(e):
     return values
 
 
-def unfit(e):
+def unfit(e: Streams) -> str:
     """Why a run has no judged images, or ""."""
     if not (e.from_noise and e.labelled and e.of_images):
         return "it needs generators of images from noise for labelled domains"

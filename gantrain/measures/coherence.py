@@ -7,15 +7,20 @@ stand beside it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from gantrain.errors import UserError
 from gantrain.measures.metric import Metric
 from gantrain.measures.shares import normalised_entropy, wilson
+from gantrain.measures.streams import Streams
 from gantrain.nets.classifiers import logits_of
 
 
-def joint_coherence(logits, names, multi_label=False):
+def joint_coherence(
+    logits: Sequence[np.ndarray], names: Sequence[str], multi_label: bool = False
+) -> dict[str, float]:
     """Share of samples that all domains' evaluation classifiers give the same label.
 
         coherence = 1/N sum_n [argmax C_1(G_1(z_n)) = ... = argmax C_k(G_k(z_n))]
@@ -56,7 +61,7 @@ def joint_coherence(logits, names, multi_label=False):
     return result
 
 
-def of_same_labels(logits, names):
+def of_same_labels(logits: Sequence[np.ndarray], names: Sequence[str]) -> list[np.ndarray]:
     """The logits in double precision; refused where the labels cannot be the same ones."""
     logits = [np.asarray(v, np.float64) for v in logits]
     counts = [v.shape[1] for v in logits]
@@ -68,13 +73,13 @@ def of_same_labels(logits, names):
     return logits
 
 
-def predicted(logits, multi_label):
+def predicted(logits: np.ndarray, multi_label: bool) -> np.ndarray:
     """Predicted classes [N], or attributes [N, C] that are 0 or 1."""
     logits = np.asarray(logits, np.float64)
     return (logits > 0).astype(int) if multi_label else logits.argmax(1)
 
 
-def histograms_of(labels, classes, multi_label):
+def histograms_of(labels: np.ndarray, classes: int, multi_label: bool) -> np.ndarray:
     """Class frequencies [rows, values]: one row, or one row of two values per attribute."""
     if multi_label:
         share = labels.mean(0)
@@ -89,7 +94,7 @@ def _confidence(logits, multi_label):
     return 1.0 / shifted.sum(1)
 
 
-def measure(e):
+def measure(e: Streams) -> dict[str, float]:
     """Joint coherence, with what has to stand beside it."""
     classifiers, accuracies = e.judges()
     logits = [
@@ -107,7 +112,7 @@ def measure(e):
     return {f"joint/{k}": v for k, v in (result | accuracies).items()}
 
 
-def unfit(e):
+def unfit(e: Streams) -> str:
     """Why a run has no joint or cross coherence, or ""."""
     if len(e.domains) < 2 or not e.labelled or not e.from_noise:
         return "joint coherence needs generators from noise for two or more labelled domains"

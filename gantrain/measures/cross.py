@@ -6,16 +6,27 @@ show no other can translate.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from gantrain.inversion import cross_domain, encoder_of, generators_of
 from gantrain.measures.coherence import histograms_of, of_same_labels, predicted, unfit
 from gantrain.measures.metric import Metric
 from gantrain.measures.shares import wilson
+from gantrain.measures.streams import Streams
 from gantrain.nets.classifiers import logits_of
+from gantrain.trainer import Generates, able
 
 
-def cross_coherence(labels, logits, errors, names, source, multi_label=False):
+def cross_coherence(
+    labels: np.ndarray,
+    logits: Sequence[np.ndarray],
+    errors: np.ndarray,
+    names: Sequence[str],
+    source: int,
+    multi_label: bool = False,
+) -> dict[str, float]:
     """Share of real images whose label is kept by the translation through the latent space.
 
         cross/i2j = 1/N sum_n [argmax C_j(G_j(z_n)) = y_n],  z_n = argmin_z ||G_i(z) - x_n||
@@ -65,10 +76,11 @@ def cross_coherence(labels, logits, errors, names, source, multi_label=False):
     }
 
 
-def measure(e):
+def measure(e: Streams) -> dict[str, float]:
     """Test images through the latent space: do they keep their label in the other domain?"""
     classifiers, _ = e.judges()
-    generators, encoder, values = generators_of(e.trainer), encoder_of(e.trainer), {}
+    trainer, values = able(e.trainer, Generates), {}
+    generators, encoder = generators_of(trainer), encoder_of(trainer)
     for source, domain in enumerate(e.test):
         order, stream = e.held_out(source)
         found = [
@@ -77,18 +89,12 @@ def measure(e):
                 crossed.error,
             )
             for crossed in cross_domain(
-                generators,
-                source,
-                stream,
-                e.trainer.latent,
-                e.compile,
-                encoder=encoder,
-                seed=e.seed,
+                generators, source, stream, trainer.latent, e.compile, encoder=encoder, seed=e.seed
             )
         ]
         logits = [np.concatenate(parts) for parts in zip(*(f[0] for f in found), strict=True)]
         values |= cross_coherence(
-            domain.labels[order],
+            domain.truth()[order],
             logits,
             np.concatenate([f[1] for f in found]),
             e.names,

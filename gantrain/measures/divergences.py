@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 import scipy.optimize
 import scipy.stats
@@ -10,7 +12,7 @@ POINTS = 20_001  # of the common grid
 SAMPLES = 100_000  # per distribution (listing C, line 11)
 
 
-def kullback_leibler(p, q):
+def kullback_leibler(p: np.ndarray, q: np.ndarray) -> float:
     """KL(p || q) = sum_i p_i log(p_i / q_i) of two histograms, in nats; both are normalised.
 
     Infinite where q is zero and p is not.
@@ -18,7 +20,7 @@ def kullback_leibler(p, q):
     return float(scipy.stats.entropy(np.asarray(p, np.float64), np.asarray(q, np.float64)))
 
 
-def jensen_shannon(p, q):
+def jensen_shannon(p: np.ndarray, q: np.ndarray) -> float:
     """JSD(p, q) = 1/2 KL(p || m) + 1/2 KL(q || m), m = (p + q) / 2, in nats; at most log 2.
 
     Args:
@@ -30,17 +32,19 @@ def jensen_shannon(p, q):
     return 0.5 * kullback_leibler(p, m) + 0.5 * kullback_leibler(q, m)
 
 
-def wasserstein(x, y):
+def wasserstein(x: np.ndarray, y: np.ndarray) -> float:
     """First Wasserstein distance of two samples on the line, by SciPy."""
     return float(scipy.stats.wasserstein_distance(x, y))
 
 
-def mixture(grid, means, deviation):
+def mixture(grid: np.ndarray, means: Iterable[float], deviation: float) -> np.ndarray:
     """Density of an even mixture of Gaussians on a grid."""
     return np.mean([scipy.stats.norm.pdf(grid, m, deviation) for m in means], axis=0)
 
 
-def shifted(shifts=range(21), deviation=0.1):
+def shifted(
+    shifts: Iterable[float] = range(21), deviation: float = 0.1
+) -> tuple[list[float], list[float]]:
     """JSD of N(0, deviation) and N(shift, deviation) on one grid (thesis figure 2.7).
 
     It stops growing, at log 2, once the distributions no longer overlap: nothing to descend.
@@ -62,7 +66,12 @@ def shifted(shifts=range(21), deviation=0.1):
     return shifts, [jensen_shannon(p, scipy.stats.norm.pdf(grid, s, deviation)) for s in shifts]
 
 
-def transported(shifts=range(21), deviation=1.0, samples=SAMPLES, seed=0):
+def transported(
+    shifts: Iterable[float] = range(21),
+    deviation: float = 1.0,
+    samples: int = SAMPLES,
+    seed: int = 0,
+) -> tuple[list[float], list[float]]:
     """Wasserstein distance of samples of N(0, deviation) and N(shift, deviation) (figure 2.12).
 
     It goes on growing with the shift where the JSD is flat.
@@ -75,7 +84,9 @@ def transported(shifts=range(21), deviation=1.0, samples=SAMPLES, seed=0):
     return shifts, [wasserstein(p, rng.normal(s, deviation, samples)) for s in shifts]
 
 
-def fitted(means=(-2.0, 2.0), deviation=0.5, forward=True):
+def fitted(
+    means: Sequence[float] = (-2.0, 2.0), deviation: float = 0.5, forward: bool = True
+) -> tuple[float, float]:
     """The Gaussian q nearest to a mixture p by KL(p || q) or KL(q || p) (thesis figure 2.8).
 
     KL(p || q) covers all modes; KL(q || p), the term in the generator's update, takes one and drops

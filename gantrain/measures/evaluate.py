@@ -7,17 +7,41 @@ every network that was consulted.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
-from gantrain.core import MEASURED, LpipsWeights
+from gantrain.core import MEASURED, Config, LpipsWeights
 from gantrain.errors import UserError
 from gantrain.files import finite
 from gantrain.measures import METRICS
+from gantrain.measures.streams import Streams
 from gantrain.options import Options, option
-from gantrain.runtime import environment
+from gantrain.runtime import Runtime, environment
 from gantrain.terms.perceptual import PerceptualOptions
 
 STORED = "metrics.json"
+
+
+class Directory(Protocol):
+    """Where measurements are kept: a `gantrain.runs.directory.RunDirectory`."""
+
+    path: Path
+
+    def write_json(self, name: str, value: Any) -> None: ...
+
+
+class Opened(Protocol):
+    """What is measured: a `gantrain.runs.build.OpenRun` with its data."""
+
+    step: int
+
+    @property
+    def directory(self) -> Directory: ...
+
+    @property
+    def runtime(self) -> Runtime: ...
 
 
 @dataclass(frozen=True)
@@ -51,11 +75,11 @@ class Measuring(Options):
     )
 
     @property
-    def names(self):
+    def names(self) -> list[str]:
         """The metrics that join the log."""
         return self.evaluate_metrics.split(",") if self.evaluate_every else []
 
-    def check(self, config):
+    def check(self, config: Config) -> None:
         if self.keep_best and self.keep_best not in self.names:
             raise UserError(
                 f"--keep_best {self.keep_best}: is not measured; give --every N and "
@@ -71,7 +95,7 @@ class Measuring(Options):
             )
 
 
-def hashes(networks):
+def hashes(networks: Mapping[str, dict]) -> dict[str, str]:
     """{network: first digits of its hash}, what stands beside a number where there is little room.
 
     Args:
@@ -87,7 +111,7 @@ def hashes(networks):
     return found
 
 
-def require(e, names, flag="--metrics"):
+def require(e: Streams, names: Sequence[str], flag: str = "--metrics") -> None:
     """Raises UserError unless the run can be measured by all of these metrics."""
     for name in names:
         reason = METRICS[name].unfit(e)
@@ -95,7 +119,7 @@ def require(e, names, flag="--metrics"):
             raise UserError(f"{flag} {name}: {reason}")
 
 
-def measure(e, names):
+def measure(e: Streams, names: Sequence[str]) -> dict[str, float]:
     """The values of some metrics, {"name/domain": float}, without those that are undefined.
 
     Args:
@@ -112,14 +136,20 @@ def measure(e, names):
     return finite(values)
 
 
-def evaluate(run, e, metrics=None, again=False, command=None):
+def evaluate(
+    run: Opened,
+    e: Streams,
+    metrics: Sequence[str] | None = None,
+    again: bool = False,
+    command: str | None = None,
+) -> dict:
     """Measures a run and writes its `metrics.json`.
 
     What the file already holds for the same step, number, seed, weights and judges is kept, and
     measured anew only where `again` says so.
 
     Args:
-        run: an open run with its data: its `directory`, the `step` of its state, its `runtime`.
+        run: the open run.
         e: its `gantrain.measures.streams.Streams`.
         metrics: keys of METRICS; None is every one that fits and takes no minutes.
         again: True measures what is there already once more.
@@ -132,7 +162,9 @@ def evaluate(run, e, metrics=None, again=False, command=None):
         UserError: a metric does not fit the run, or weights are missing.
     """
     files = {n: m.weights and getattr(e.weights, m.weights) for n, m in METRICS.items()}
-    names = metrics or [n for n, m in METRICS.items() if not m.asked and not m.unfit(e)]
+    names: Sequence[str] = metrics or [
+        n for n, m in METRICS.items() if not m.asked and not m.unfit(e)
+    ]
     if not names:
         reasons = "; ".join(f"{n}: {m.unfit(e)}" for n, m in METRICS.items() if not m.asked)
         raise UserError(f"--run_dir {run.directory.path}: no metric fits ({reasons})")
@@ -142,7 +174,7 @@ def evaluate(run, e, metrics=None, again=False, command=None):
         held = {}
     # A value measured with one file of weights says nothing about another.
     same = {n for n, w in held.get("weights", {}).items() if n in files and w == files[n]}
-    wanted = [n for n in names if again or n not in same]
+    wanted: Sequence[str] = [n for n in names if again or n not in same]
     values = measure(e, wanted)
     known = held.get("networks", {})
     if any(known.get(name, described) != described for name, described in e.networks.items()):
@@ -163,7 +195,7 @@ def evaluate(run, e, metrics=None, again=False, command=None):
     return held
 
 
-def stored(run):
+def stored(run: Directory) -> dict | None:
     """The `metrics.json` of a `RunDirectory`, or None. Raises UserError."""
     path = run.path / STORED
     try:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
 
 from gantrain.data.pairs import examples, pair_count
-from gantrain.data.palettes import label_palette
+from gantrain.data.palettes import Palette, label_palette
 from gantrain.errors import UserError
 from gantrain.images import to_float
 from gantrain.measures.metric import Metric
+from gantrain.measures.streams import Streams
 
 
 class Confusion:
@@ -21,10 +24,10 @@ class Confusion:
         counts: int64 [K, K], row the true class, column the predicted one.
     """
 
-    def __init__(self, classes):
+    def __init__(self, classes: int):
         self.counts = np.zeros((classes, classes), np.int64)
 
-    def add(self, truth, predicted):
+    def add(self, truth: np.ndarray, predicted: np.ndarray) -> None:
         """Counts pixels. Those whose truth is outside [0, K) are void and are left out.
 
         Args:
@@ -45,7 +48,7 @@ class Confusion:
         pairs = np.bincount(count * truth + predicted, minlength=count**2)
         self.counts += pairs.reshape(count, count)
 
-    def scores(self):
+    def scores(self) -> dict[str, float]:
         """The three scores (Long et al. 2015, section 5).
 
         With n_ij pixels of class i predicted as j and t_i = sum_j n_ij:
@@ -73,7 +76,7 @@ class Confusion:
         }
 
 
-def fcn_score(network, pairs, palette):
+def fcn_score(network: Callable, pairs: Iterable[Iterable], palette: Palette) -> dict[str, float]:
     """FCN score of photographs: how well their label maps are read off them.
 
     Isola et al. 2017, section 4.1: a network trained on real photographs is applied to generated
@@ -109,7 +112,7 @@ def fcn_score(network, pairs, palette):
     return confusion.scores()
 
 
-def measure(e):
+def measure(e: Streams) -> dict[str, float]:
     """FCN score of photographs made of label maps, and its ceiling: the real photographs."""
     network = e.segmenter()
     palette = label_palette(e.domains[0], e.config.data.dataset, e.config.data.data_dir)
@@ -123,7 +126,7 @@ def measure(e):
     }
 
 
-def unfit(e):
+def unfit(e: Streams) -> str:
     """Why a run has no FCN score, or ""."""
     if e.from_noise or not pair_count(e.domains):
         return "the FCN score needs a pix2pix or cyclegan on label maps paired with photographs"

@@ -14,6 +14,8 @@ The kernel distance has no such bias and is the one to trust with few images.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
 
 from gantrain.errors import UserError
@@ -26,7 +28,7 @@ _ROWS = 4_096  # features that are held in double precision at a time
 _ENTRIES = 2**22  # of a table of distances: 32 MiB
 
 
-def collect(features, stream):
+def collect(features: Callable, stream: Iterable[np.ndarray]) -> np.ndarray:
     """Features of all images of a stream.
 
     Args:
@@ -51,7 +53,7 @@ def collect(features, stream):
     return made
 
 
-def frechet_distance(x, y):
+def frechet_distance(x: np.ndarray, y: np.ndarray) -> float:
     """Frechet distance of the Gaussians fitted to two sets of features (Heusel et al. 2017).
 
         |m_x - m_y|^2 + tr(S_x + S_y - 2 (S_x S_y)^(1/2))
@@ -81,7 +83,7 @@ def frechet_distance(x, y):
     return _distance(m_x - m_y, np.sum(a * a), np.sum(b * b), root)
 
 
-def moments(x):
+def moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean [D] and covariance [D, D] (of N - 1) of features [N, D], in float64.
 
     Raises:
@@ -95,7 +97,9 @@ def moments(x):
     return mean, covariance / (len(x) - 1)
 
 
-def frechet_from_moments(m_x, s_x, m_y, s_y):
+def frechet_from_moments(
+    m_x: np.ndarray, s_x: np.ndarray, m_y: np.ndarray, s_y: np.ndarray
+) -> float:
     """`frechet_distance` of two Gaussians, given by mean [D] and covariance [D, D], in float64.
 
     tr (S_x S_y)^(1/2) is the sum of the singular values of S_x^(1/2) S_y^(1/2): no root is taken of
@@ -130,7 +134,9 @@ def _centred(x):
     return mean, (x - mean) / np.sqrt(len(x) - 1)
 
 
-def kernel_distance(x, y, subsets=SUBSETS, size=None, seed=0):
+def kernel_distance(
+    x: np.ndarray, y: np.ndarray, subsets: int = SUBSETS, size: int | None = None, seed: int = 0
+) -> tuple[float, float]:
     """Kernel distance KID, unbiased (Binkowski et al. 2018, equation 4).
 
         k(a, b) = (a'b / D + 1)^3
@@ -165,7 +171,7 @@ def kernel_distance(x, y, subsets=SUBSETS, size=None, seed=0):
     return float(np.mean(values)), float(np.std(values))
 
 
-def subset_size(x, y):
+def subset_size(x: np.ndarray, y: np.ndarray) -> int:
     """Images of a subset of `kernel_distance` where none is given."""
     return min(SUBSET, len(x) // 2, len(y) // 2)
 
@@ -180,7 +186,9 @@ def _unbiased(kernel):
     return (kernel.sum() - np.trace(kernel)) / (count * (count - 1))
 
 
-def precision_recall(real, fake, k=NEIGHBOURS):
+def precision_recall(
+    real: np.ndarray, fake: np.ndarray, k: int = NEIGHBOURS
+) -> tuple[float, float]:
     """Precision and recall by manifolds of nearest neighbours (Kynkaanniemi et al. 2019).
 
     A set's manifold is the union of a ball around each of its features, that reaches to the k-th
@@ -236,7 +244,9 @@ def _squared_distances(x, y):
         yield slice(start, start + len(part)), np.maximum(squares, 0.0, out=squares)
 
 
-def distances(real, fake, network, seed=0, most=MANIFOLD):
+def distances(
+    real: np.ndarray, fake: np.ndarray, network: str, seed: int = 0, most: int = MANIFOLD
+) -> dict[str, float]:
     """All measures of this module, under names that say which network's features they compare.
 
     Only Inception features of the published graph make an "FID": the name of the network is part
@@ -269,7 +279,14 @@ def distances(real, fake, network, seed=0, most=MANIFOLD):
     return {f"{network}_{name}": float(value) for name, value in values.items()}
 
 
-def of_streams(features, made, real, network, name, seed):
+def of_streams(
+    features: Callable,
+    made: Iterable[np.ndarray],
+    real: Iterable[np.ndarray],
+    network: str,
+    name: str,
+    seed: int,
+) -> dict[str, float]:
     """`distances` of two streams of images, as {"value/name"}; one image is no distribution.
 
     Args:
@@ -280,7 +297,7 @@ def of_streams(features, made, real, network, name, seed):
     Returns:
         Floats; none if there is only one image of a kind.
     """
-    made, real = collect(features, made), collect(features, real)
-    if min(len(made), len(real)) < 2:
+    fake, true = collect(features, made), collect(features, real)
+    if min(len(fake), len(true)) < 2:
         return {}
-    return {f"{key}/{name}": value for key, value in distances(real, made, network, seed).items()}
+    return {f"{key}/{name}": value for key, value in distances(true, fake, network, seed).items()}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from gantrain.measures import frechet
 from gantrain.measures.metric import Metric
+from gantrain.measures.streams import Streams
 from gantrain.nets.inception import inception
 
 
-def measure(e):
+def measure(e: Streams) -> dict[str, float]:
     """Frechet and kernel distance, precision, recall of every domain."""
     network = e.once("inception", lambda: inception(e.weights.inception, e.config.data.offline))
     e.networks["inception"] = network.description
@@ -21,7 +22,7 @@ def measure(e):
     }
 
 
-def unfit(e):
+def unfit(e: Streams) -> str:
     """Why a run has no features of images, or ""."""
     return "" if e.of_images else "it needs images, and the run makes points"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ import tensorflow as tf
 from gantrain.errors import UserError
 from gantrain.game import pairs
 from gantrain.measures.metric import Metric
+from gantrain.measures.streams import Streams
 from gantrain.nets import frozen
 
 EPSILON = 1e-10  # of the lpips package, in the denominator of the unit length
@@ -41,19 +43,22 @@ class LPIPS:
         UserError: a file is missing, damaged or something else, or holds no linear weights.
     """
 
-    def __init__(self, weights: str | os.PathLike | frozen.FeatureNet, net: str | None = None):
-        given = isinstance(weights, frozen.FeatureNet)
-        self.features = weights if given else frozen.lpips(weights, net)
+    def __init__(
+        self, weights: str | os.PathLike | frozen.FeatureNet | None, net: str | None = None
+    ):
+        if isinstance(weights, frozen.FeatureNet):
+            self.features, name = weights, weights.description["weights"]
+        else:
+            self.features, name = frozen.lpips(weights, net), str(weights)
         self.description = self.features.description
         if not self.features.linear:
-            name = self.description["weights"] if given else weights
             raise UserError(
                 f"{name}: holds no linear weights (lin0 and so on); give them with it, "
                 f"as BACKBONE.pth,LINEAR.pth, the second from weights/v0.1 of the "
                 f"lpips package"
             )
 
-    def distance(self, a, b):
+    def distance(self, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
         """d(a, b) of every pair.
 
         Args:
@@ -74,7 +79,7 @@ class LPIPS:
             ]
         )
 
-    def check(self, shape):
+    def check(self, shape: Sequence[int | None]) -> None:
         """Raises UserError unless images of this shape [B, H, W, C] are large enough."""
         height, width = shape[1:3]
         side = self.features.smallest
@@ -96,10 +101,10 @@ def _coloured(images):
 
 
 class Pair(NamedTuple):
-    """Two images and their distance; `index` is their place in the streams."""
+    """Two images and their distance; `number` is their place in the streams."""
 
     distance: float
-    index: int
+    number: int
     left: np.ndarray
     right: np.ndarray
 
@@ -118,7 +123,13 @@ class Distances(NamedTuple):
     furthest: list[Pair]
 
 
-def pair_distances(lpips, left, right, program, keep=0):
+def pair_distances(
+    lpips: LPIPS,
+    left: Iterable[np.ndarray],
+    right: Iterable[np.ndarray],
+    program: Callable,
+    keep: int = 0,
+) -> Distances:
     """LPIPS of every pair of two streams, in flat memory.
 
     Args:
@@ -164,12 +175,14 @@ def pair_distances(lpips, left, right, program, keep=0):
     return Distances(np.concatenate(values), nearest, furthest)
 
 
-def filled(images, size):
+def filled(images: np.ndarray, size: int) -> np.ndarray:
     """A batch of at most `size` images with blank ones behind: a short one is compiled anew."""
     return np.pad(images, [(0, size - len(images))] + [(0, 0)] * 3)
 
 
-def mean_distance(lpips, left, right, program):
+def mean_distance(
+    lpips: LPIPS, left: Iterable[np.ndarray], right: Iterable[np.ndarray], program: Callable
+) -> dict[str, float]:
     """Mean LPIPS of the pairs of two streams; arguments as for `pair_distances`.
 
     Returns:
@@ -178,13 +191,13 @@ def mean_distance(lpips, left, right, program):
     return statistics(pair_distances(lpips, left, right, program).values)
 
 
-def statistics(values):
+def statistics(values: np.ndarray) -> dict[str, float]:
     """{"mean", "std", "count"} of distances [N], as floats."""
     values = np.asarray(values, np.float64)
     return {"mean": float(values.mean()), "std": float(values.std()), "count": float(values.size)}
 
 
-def measure(e):
+def measure(e: Streams) -> dict[str, float]:
     """The thesis's three measurements, its baseline, and the floor: real images of one domain."""
 
     def streams():
@@ -203,7 +216,7 @@ def measure(e):
     return mean_distances(e, streams())
 
 
-def mean_distances(e, streams):
+def mean_distances(e: Streams, streams: Iterable[tuple]) -> dict[str, float]:
     """Mean LPIPS of pairs of streams, as many pairs as the shorter one has.
 
     Args:
@@ -220,22 +233,19 @@ def mean_distances(e, streams):
     return values
 
 
-def together(left, right):
+def together(
+    left: Iterable[np.ndarray], right: Iterable[np.ndarray]
+) -> tuple[Iterator[np.ndarray], Iterator[np.ndarray]]:
     """Two streams cut to the same batches, as many as the shorter one has."""
     one, other = itertools.tee(zip(left, right, strict=False))
     return (a[: len(b)] for a, b in one), (b[: len(a)] for a, b in other)
 
 
-def unfit(e):
+def unfit(e: Streams) -> str:
     """Why LPIPS does not fit, or ""."""
     if not e.from_noise or not e.of_images:
         return "LPIPS of a joint distribution needs generators of images from noise"
-    if not e.weights.lpips:
-        return (
-            "LPIPS needs the weights of its network: give --lpips_weights PATH (.npz, or the "
-            "official PyTorch files)"
-        )
-    return ""
+    return "" if e.weights.lpips else frozen.NO_LPIPS
 
 
 METRIC = Metric(

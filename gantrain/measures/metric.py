@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gantrain.measures.streams import Streams
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -23,14 +25,14 @@ class Metric:
     """
 
     summary: str
-    measure: Callable
-    unfit: Callable
+    measure: Callable[[Streams], dict[str, float]]
+    unfit: Callable[[Streams], str]
     best: tuple[str, Callable]
     asked: bool = False
     judged: bool = False
     weights: str | None = None
 
-    def score(self, values):
+    def score(self, values: dict) -> float | None:
         """The one number that `--keep_best` compares, from measured values; None without them."""
         name, _ = self.best
         found = [v for k, v in values.items() if k == name or k.startswith(name + "/")]

@@ -8,13 +8,20 @@ from gantrain.data.ring import DEVIATION, centres
 from gantrain.measures.classifier_frechet import unfit as unlabelled
 from gantrain.measures.metric import Metric
 from gantrain.measures.shares import normalised_entropy
+from gantrain.measures.streams import Streams
 from gantrain.nets.classifiers import logits_of
 
 LEAST = 0.01  # share of the samples that makes a mode count as covered
 RADIUS = 3.0  # standard deviations within which a sample belongs to a mode
 
 
-def ring_coverage(points, centres, deviation, least=LEAST, radius=RADIUS):
+def ring_coverage(
+    points: np.ndarray,
+    centres: np.ndarray,
+    deviation: float,
+    least: float = LEAST,
+    radius: float = RADIUS,
+) -> dict[str, float]:
     """Modes of a mixture of round Gaussians in the plane that samples reach.
 
     Args:
@@ -40,7 +47,9 @@ def ring_coverage(points, centres, deviation, least=LEAST, radius=RADIUS):
     }
 
 
-def label_coverage(labels, data_labels, classes, least=LEAST):
+def label_coverage(
+    labels: np.ndarray, data_labels: np.ndarray, classes: int, least: float = LEAST
+) -> dict[str, float]:
     """Classes that labelled samples reach, and how far their histogram is from the data's.
 
     Args:
@@ -70,7 +79,7 @@ def _entropy(counts):
     return float(normalised_entropy(counts / counts.sum())) if counts.sum() else 0.0
 
 
-def measure(e):
+def measure(e: Streams) -> dict[str, float]:
     """Modes or classes that the samples reach, per domain."""
     values = {}
     if e.config.data.dataset == "ring":
@@ -81,14 +90,14 @@ def measure(e):
         found = {}
         for i, (domain, classifier) in enumerate(zip(e.domains, classifiers, strict=True)):
             labels = np.concatenate([logits_of(classifier, x).argmax(1) for x in e.of_domain(i)])
-            found[domain.name] = label_coverage(labels, domain.labels, len(domain.classes))
+            found[domain.name] = label_coverage(labels, domain.truth(), len(domain.classes))
     for name, scores in found.items():
         values |= {f"modes/{k}/{name}": v for k, v in scores.items()}
         e.counts[f"modes/{name}"] = e.num
     return values
 
 
-def unfit(e):
+def unfit(e: Streams) -> str:
     """Why a run has no modes, or ""."""
     if e.config.data.dataset == "ring" and e.from_noise:
         return ""

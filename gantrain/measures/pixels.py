@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
+
 import numpy as np
 import tensorflow as tf
 
 from gantrain.data.pairs import examples, pair_count
 from gantrain.images import to_float
 from gantrain.measures.metric import Metric
+from gantrain.measures.streams import Streams
+from gantrain.trainer import Shows, able
 
 # Pixels and standard deviation of SSIM's window, and its constants; smaller images have no SSIM.
 SSIM_WINDOW, SSIM_DEVIATION, SSIM_K = 11, 1.5, (0.01, 0.03)
 LEAST_ERROR = 1e-10  # mean squared error of intensities in [0, 1] that counts as none: 100 dB
 
 
-def pixel_scores(made, target):
+def pixel_scores(made: tf.Tensor, target: tf.Tensor) -> dict[str, tf.Tensor]:
     """How near images are to their targets, as means over the images.
 
         l1   = mean |x - y|, in units of [-1, 1]
@@ -43,7 +47,7 @@ def pixel_scores(made, target):
     return scores
 
 
-def structural_similarity(a, b):
+def structural_similarity(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     """SSIM of intensities from 0 to 1 (Wang et al. 2004, equation 13).
 
         (2 m_a m_b + C1) (2 s_ab + C2) / ((m_a^2 + m_b^2 + C1) (s_a^2 + s_b^2 + C2))
@@ -82,7 +86,7 @@ def structural_similarity(a, b):
     return tf.cast(tf.reduce_mean(ssim, axis=[1, 2, 3]), tf.float32)
 
 
-def nearest(made, target):
+def nearest(made: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     """Of several targets [N, T, H, W, C] the one nearest in l1, [N, H, W, C]."""
     if target.shape.rank == 4:
         return target
@@ -90,12 +94,12 @@ def nearest(made, target):
     return tf.gather(target, best, axis=1, batch_dims=1)
 
 
-def distances(made, target):
+def distances(made: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     """mean |y_t - y^| of every image and target, [N, T]."""
     return tf.reduce_mean(tf.abs(target - made[:, None]), axis=[2, 3, 4])
 
 
-def mean_scores(scores, parts):
+def mean_scores(scores: Callable, parts: Iterable[Sequence]) -> dict[str, float]:
     """Means of what a trainer measures, one example at a time: memory stays flat.
 
     Args:
@@ -106,16 +110,16 @@ def mean_scores(scores, parts):
     return {name: float(np.mean([s[name] for s in found])) for name in found[0]}
 
 
-def measure(e):
+def measure(e: Streams) -> dict[str, float]:
     """What the trainer measures on test examples: L1, PSNR and SSIM of pairs, or of the cycle."""
     count = min(e.num, pair_count(e.test) or min(d.size for d in e.test))
     parts = ([to_float(p) for p in examples(e.test, [n])] for n in range(count))
     e.counts["pixels"] = count
-    program = e.once("pixels", lambda: e.compile(e.trainer.measure))
+    program = e.once("pixels", lambda: e.compile(able(e.trainer, Shows).measure))
     return {f"pixels/{k}": v for k, v in mean_scores(program, parts).items()}
 
 
-def unfit(e):
+def unfit(e: Streams) -> str:
     """Why a run has no pixel scores, or ""."""
     return "" if not e.from_noise else "pixel scores need the run of a pix2pix or cyclegan"
 

@@ -9,7 +9,7 @@ import numpy as np
 Z95 = 1.959963984540054
 
 
-def wilson(successes, trials):
+def wilson(successes: int, trials: int) -> tuple[float, float]:
     """95 % interval of a share (Wilson 1927), valid near 0 and 1 too."""
     share, z2 = successes / trials, Z95**2 / trials
     middle = (share + z2 / 2) / (1 + z2)
@@ -17,7 +17,7 @@ def wilson(successes, trials):
     return float(max(0.0, middle - half)), float(min(1.0, middle + half))
 
 
-def normalised_entropy(histogram):
+def normalised_entropy(histogram: np.ndarray) -> np.ndarray:
     """-sum_c p_c log p_c / log C over the last axis: 1 for a uniform histogram, 0 for one class.
 
     Where there is only one class to choose from it is 0: nothing is uncertain.

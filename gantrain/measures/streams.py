@@ -6,18 +6,22 @@ the memory of one batch; a second look generates them again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+import keras
 import numpy as np
 
 from gantrain import images
+from gantrain.core import Config
+from gantrain.data.domain import Domain
 from gantrain.data.pairs import examples, pair_count
 from gantrain.errors import UserError
-from gantrain.trainer import Generates, Scores, Translates
+from gantrain.trainer import Generates, Scores, Trainer, Translates, able
 
 BATCH = 250  # images held at a time
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,9 @@ class Judges(NamedTuple):
         source_only: () -> {name: classifier of the labelled domain alone}, empty if there is none.
     """
 
-    classifiers: Callable
-    segmenter: Callable
-    source_only: Callable
+    classifiers: Callable[[], tuple[list[keras.Model], dict[str, dict]]]
+    segmenter: Callable[[str | None], tuple[keras.Model, dict]]
+    source_only: Callable[[], dict[str, keras.Model]]
 
 
 class Streams:
@@ -65,7 +69,18 @@ class Streams:
         UserError: the trainer makes no images.
     """
 
-    def __init__(self, config, trainer, domains, test, compile, judges, num, seed, weights=None):
+    def __init__(
+        self,
+        config: Config,
+        trainer: Trainer,
+        domains: Sequence[Domain],
+        test: Callable[[], list[Domain]],
+        compile: Callable[[Callable], Callable],
+        judges: Judges,
+        num: int,
+        seed: int,
+        weights: Weights | None = None,
+    ):
         if not isinstance(trainer, (Generates, Translates)):
             own = (
                 "; what it scores on the test part stands in its summary.json"
@@ -80,46 +95,48 @@ class Streams:
         self.config, self.trainer, self.domains = config, trainer, domains
         self.compile, self.num, self.seed, self.weights = compile, num, seed, weights or Weights()
         self.names = [d.name for d in domains]
-        self.networks, self.counts = {}, {}
+        self.networks: dict[str, dict] = {}
+        self.counts: dict[str, Any] = {}
         self._load, self._judges, self._made = test, judges, {}
 
-    def once(self, name, make):
+    def once(self, name: str, make: Callable[[], Made]) -> Made:
         """What `make()` gave when it was first asked for by this name: a program, a network."""
         if name not in self._made:
             self._made[name] = make()
         return self._made[name]
 
     @property
-    def from_noise(self):
+    def from_noise(self) -> bool:
         return isinstance(self.trainer, Generates)
 
     @property
-    def of_images(self):
+    def of_images(self) -> bool:
         return len(self.domains[0].shape) == 3
 
     @property
-    def labelled(self):
+    def labelled(self) -> bool:
         return all(d.labels is not None for d in self.domains)
 
     @property
-    def test(self):
+    def test(self) -> list[Domain]:
         """The domains of the test part."""
         return self.once("test", self._load)
 
     # --- images
 
-    def generated(self):
+    def generated(self) -> Iterator[list[np.ndarray]]:
         """Batches of all domains, [list of arrays]: the same latent vector at the same place."""
-        sample = self.once("samples", lambda: self.compile(self.trainer.samples))
-        z = self.trainer.latents(self.num, self.seed)
+        trainer = able(self.trainer, Generates)
+        sample = self.once("samples", lambda: self.compile(trainer.samples))
+        z = trainer.latents(self.num, self.seed)
         for start in range(0, len(z), BATCH):
             yield [np.asarray(x, np.float32) for x in sample(z[start : start + BATCH])]
 
-    def of_domain(self, number):
+    def of_domain(self, number: int) -> Iterator[np.ndarray]:
         """Generated images of one domain."""
         return (made[number] for made in self.generated())
 
-    def real(self, number, again=0):
+    def real(self, number: int, again: int = 0) -> Iterator[np.ndarray]:
         """Training images of one domain in a seeded order, at most `num`; `again` is another order.
 
         Orders of different domains have nothing to do with each other.
@@ -128,21 +145,22 @@ class Streams:
         order = np.random.default_rng([self.seed, number, again]).permutation(domain.size)
         return _batches(domain, order[: self.num])
 
-    def held_out(self, number):
+    def held_out(self, number: int) -> tuple[np.ndarray, Iterator[np.ndarray]]:
         """(numbers of test images of one domain in a seeded order, at most `num`; their stream)."""
         domain = self.test[number]
         order = np.random.default_rng([self.seed, number]).permutation(domain.size)[: self.num]
         return order, _batches(domain, order)
 
-    def translations(self, direction=None):
+    def translations(self, direction: str | None = None) -> Iterator[tuple]:
         """(input, output, targets or None) of the test part, one example at a time.
 
         Batch statistics of several would let one image change another. Targets are
         [1, H, W, C], or [1, T, H, W, C] where an input has T of them.
         """
-        way = direction or self.trainer.way
-        back = way != self.trainer.way
-        translate = self.once(way, lambda: self.compile(self.trainer.translators()[way]))
+        trainer = able(self.trainer, Translates)
+        way = direction or trainer.way
+        back = way != trainer.way
+        translate = self.once(way, lambda: self.compile(trainer.translators()[way]))
         source = self.test[1] if back else self.test[0]
         paired = pair_count(self.test)
         for number in range(min(self.num, paired or source.size)):
@@ -155,13 +173,14 @@ class Streams:
             x = x[:, 0] if len(x.shape) == 5 else x
             yield x, np.asarray(translate(x)), None if y is None else images.to_float(y)
 
-    def sets(self):
+    def sets(self) -> dict[str, tuple[Iterator[np.ndarray], Iterator[np.ndarray]]]:
         """{domain: (stream of generated images, stream of real ones)}; each may be read once."""
         if self.from_noise:
             return {name: (self.of_domain(i), self.real(i)) for i, name in enumerate(self.names)}
-        made = {}
-        for way in self.trainer.translators():
-            back = way != self.trainer.way
+        trainer = able(self.trainer, Translates)
+        made: dict[str, tuple[Iterator[np.ndarray], Iterator[np.ndarray]]] = {}
+        for way in trainer.translators():
+            back = way != trainer.way
             target = self.test[0 if back else 1]
             made[target.name] = (
                 (out for _, out, _ in self.translations(way)),
@@ -171,20 +190,20 @@ class Streams:
 
     # --- judges
 
-    def judges(self):
+    def judges(self) -> tuple[list[keras.Model], dict[str, float]]:
         """Evaluation classifiers, one per domain, and their test accuracies."""
         classifiers, described = self.once("classifiers", self._judges.classifiers)
         self.networks["evaluation_classifiers"] = described
         return classifiers, {f"accuracy/{n}": d["accuracy"] for n, d in described.items()}
 
-    def segmenter(self):
+    def segmenter(self) -> keras.Model:
         """The network that reads label maps off photographs."""
         network, self.networks["fcn"] = self.once(
             "segmenter", lambda: self._judges.segmenter(self.weights.fcn)
         )
         return network
 
-    def source_only(self):
+    def source_only(self) -> dict[str, keras.Model]:
         """{name: classifier of the labelled domain alone}."""
         return self.once("source_only", self._judges.source_only)
 

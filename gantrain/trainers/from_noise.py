@@ -155,13 +155,13 @@ class Coupled(FromNoise, Adapts, Scores):
         """How well each domain's classifier does on its test part, and one of the source alone."""
         return (
             of_classifiers(self.classifiers(), test(), self.source, self.alone)
-            if (self.labels)
+            if self.labels
             else {}
         )
 
     @property
-    def source(self) -> int | None:
-        return self.labels[0].source if self.labels else None
+    def source(self) -> int:
+        return self.labels[0].source
 
     def classifiers(self) -> list:
         return self.labels[0].classifiers if self.labels else []
