@@ -334,8 +334,8 @@ MUTATIONS = (
     Mutation(
         "a seed is left out",
         TABLE,
-        "for seed in range(request.seeds):",
-        "for seed in range(max(1, request.seeds - 1)):",
+        "for seed in range(request.seeds)]",
+        "for seed in range(max(1, request.seeds - 1))]",
         _table("table5.2"),
     ),
     Mutation(

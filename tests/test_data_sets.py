@@ -1,8 +1,11 @@
 """Data sets by name: their domains, where they are looked for, `check` and `prepare`."""
 
+import logging
 import socket
 import sys
+import time
 import types
+import urllib.error
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +27,8 @@ from test_data_readers import (
 from test_usps import write_usps
 
 import gantrain.data
-from gantrain.data import datasets, digits, raster, tfds, transforms
+from gantrain import network
+from gantrain.data import datasets, digits, raster, sources, tfds, transforms
 from gantrain.data.check import check, prepare
 from gantrain.data.datasets import ATTRIBUTES, DATASETS, load
 from gantrain.data.domain import Domain, FileImages, held_out, prune
@@ -426,12 +430,16 @@ def test_original_files_come_first(originals, tmp_path):
 
 
 class FakeBuilder:
-    """Stands for a TFDS builder: prepares a small set, or fails as a node without a network."""
+    """Stands for a TFDS builder: prepares a small set, or fails halfway with a page of warnings."""
 
     def __init__(self, name, data_dir):
         self.name, self.data_dir = name, data_dir
 
     def download_and_prepare(self):
+        print("Downloading and preparing dataset")
+        (self.data_dir / "downloads").mkdir()
+        (self.data_dir / "downloads" / "x.tmp.1234").write_bytes(b"half a file")
+        logging.getLogger("urllib3.connectionpool").warning("Retrying")
         if self.name != "mnist":
             raise ConnectionError("Failed to resolve host\nwith details on more lines")
         splits = {
@@ -443,45 +451,114 @@ class FakeBuilder:
 
 @pytest.fixture
 def fake_download(monkeypatch):
+    """A network that answers, and the sets that are asked of it."""
     library = pytest.importorskip("tensorflow_datasets")
     asked = []
 
     def builder(name, *, data_dir):
         asked.append(name)
-        return FakeBuilder(name, data_dir)
+        return FakeBuilder(name, Path(data_dir))
 
     monkeypatch.setattr(library, "builder", builder)
+    monkeypatch.setattr(sources, "unreachable", lambda urls: list(urls) and [])
     return asked
 
 
-def test_an_absent_set_says_all_three_places(tmp_path, fake_download):
-    def offline():
-        load("mnist2svhn", data_dir=tmp_path, offline=True)
+def left(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
+
+def test_absent_sets_are_named_in_one_line_and_nothing_is_left(
+    tmp_path, fake_download, monkeypatch
+):
+    """All that is lacking, what each needs, and a set that can be had at once."""
     refused(
-        offline,
-        f"(1) no original files in {tmp_path / 'mnist'}",
-        "train-images-idx3-ubyte",
-        f"(2) not prepared by TFDS in {tmp_path}",
-        "(3) TFDS download of mnist is off by --offline",
+        lambda: load("mnist2usps", data_dir=tmp_path, offline=True),
+        f"--dataset mnist2usps: {tmp_path} lacks mnist (files, or a download) and usps (files);",
+        "--offline forbids a download",
+        "`gantrain check mnist2usps` lists the files",
+        "`gantrain prepare mnist2usps` downloads",
+        "--dataset pen2street needs neither",
     )
-    assert fake_download == []
-    refused(
-        lambda: load("horse2zebra", data_dir=tmp_path),
-        "trainA/ trainB/ testA/ testB/",
-        "(3) TFDS download of cycle_gan/horse2zebra failed: Failed to resolve host with details",
-    )
+    monkeypatch.setattr(sources, "unreachable", lambda urls: sorted(set(urls)))
+    for call in (load, lambda name, data_dir: prepare(name, data_dir)):
+        refused(
+            lambda call=call: call("mnist2svhn", data_dir=tmp_path),
+            "mnist (files, or a download) and svhn (files, or a download)",
+            "no answer from http://ufldl.stanford.edu and https://storage.googleapis.com",
+        )
     refused(
         lambda: load("cityscapes", data_dir=tmp_path),
-        "(1) no original files",
-        "(3) TFDS does not offer it",
+        "lacks cityscapes (files); cityscapes cannot be downloaded;",
+        "--dataset plan2facade needs neither",
     )
-    assert fake_download == ["cycle_gan/horse2zebra"]
+    # What is there is not asked for, and the nearest set is one that it is enough for.
+    write_mnist(tmp_path / "mnist")
+    message = refused(
+        lambda: load("mnist2svhn", data_dir=tmp_path),
+        "lacks svhn (files, or a download);",
+        "--dataset mnist2street needs neither",
+    )
+    assert "storage.googleapis.com" not in message
+    assert fake_download == [] and {path.split("/")[0] for path in left(tmp_path)} == {"mnist"}
+
+
+def test_a_download_that_fails_leaves_nothing_behind(tmp_path, fake_download, capfd, caplog):
+    place = tmp_path / "new" / "data"
+    refused(
+        lambda: load("horse2zebra", data_dir=place),
+        f"TFDS download of cycle_gan/horse2zebra into {place} failed: Failed to resolve host with",
+    )
+    assert fake_download == ["cycle_gan/horse2zebra"] and left(tmp_path) == []
+    assert capfd.readouterr() == ("", "") and "Retrying" not in caplog.text
 
 
 def test_an_absent_set_is_downloaded(tmp_path, fake_download):
     (domain,) = load("mnist", data_dir=tmp_path)
     assert domain.size == 20 and fake_download == ["mnist"]
+    # The set and nothing that it was made of.
+    assert [path.name for path in tmp_path.iterdir()] == ["mnist"]
+
+
+def test_every_set_that_is_downloaded_says_from_where():
+    for source in SOURCES.values():
+        assert bool(source.tfds) == bool(source.host) == bool(source.read_tfds), source.name
+    for dataset in DATASETS.values():
+        assert not DATASETS[dataset.instead[-1]].sources
+
+
+def test_who_gives_no_answer_is_known_within_seconds(monkeypatch):
+    """Any answer counts; a name that resolves for ever does not stop the others."""
+    asked = []
+
+    def urlopen(request, timeout):
+        asked.append(request.full_url)
+        if "slow" in request.full_url:
+            time.sleep(30)
+        if "refuses" in request.full_url:
+            raise urllib.error.HTTPError(request.full_url, 404, "not found", {}, None)
+        raise urllib.error.URLError("Name or service not known")
+
+    monkeypatch.setattr(network.urllib.request, "urlopen", urlopen)
+    monkeypatch.setattr(network, "PATIENCE", 0.2)
+    monkeypatch.setattr(network, "_silent", {})
+    urls = (
+        "https://slow.org/a/b",
+        "https://refuses.org/c",
+        "http://nobody.org:8080",
+        *2 * ("https://slow.org/d",),
+    )
+    for _ in range(2):
+        began = time.monotonic()
+        assert network.unreachable(urls) == ["slow.org", "nobody.org:8080"]
+        assert time.monotonic() - began < 5
+    # Who was silent is not asked again at once.
+    assert sorted(asked) == [
+        "http://nobody.org:8080",
+        *2 * ["https://refuses.org"],
+        "https://slow.org",
+    ]
+    assert network.unreachable([]) == []
 
 
 # ------------------------------------------------------------------------------ check and prepare

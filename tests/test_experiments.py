@@ -230,12 +230,30 @@ def test_columns_can_be_trained_apart(tmp_path):
 
 
 def test_a_missing_set_is_a_cell(tmp_path):
+    """Known before the first run; what can be had is trained."""
+    options = dict(gan_type="cogan", net="cogan32", noise_dim=8)
+    away = Arm("B", "b", {"smoke": options}, dataset="mnist2edge")
+    two = ring().__class__(**vars(ring()) | {"arms": (away, *ring().arms)})
     request = Request("smoke", runs=str(tmp_path), data_dir=str(tmp_path), offline=True)
-    result = table.run(EXPERIMENTS["table5.1"], request, evaluate=measured)
-    cells = {c.missing[:9] for c in result.cells.values()}
-    assert cells == {"not here:"} and "mnist" in next(iter(result.cells.values())).missing
-    said = write.write("table5.1", EXPERIMENTS["table5.1"], request, result, tmp_path, "c")
-    assert "not here" in " ".join(said) and (tmp_path / "table5.1-smoke.png").exists()
+    said = []
+    result = table.run(two, request, said.append, evaluate=measured)
+    assert said[0].startswith("not here: --dataset mnist2edge") and "mnist (files" in said[0]
+    assert result.cells["score", "B"].missing == said[0] and result.cells["score", "A"].values
+    lines = write.write("table5.1", two, request, result, tmp_path, "c")
+    assert "not here" in " ".join(lines) and (tmp_path / "table5.1-smoke.png").exists()
+
+
+def test_a_table_without_any_of_its_sets_is_refused_at_once(tmp_path, capsys):
+    words = ["--data_dir", str(tmp_path), "--runs", str(tmp_path / "r"), "--offline"]
+    assert main(["reproduce", "table5.2", *words]) == 2
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1 and said.out == "" and not list(tmp_path.iterdir())
+    for part in ("mnist (files", "svhn (files", "--offline", "--substitute runs pen2street"):
+        assert part in said.err
+    # Of several sets all are named.
+    assert main(["reproduce", "table5.4", *words]) == 2
+    said = capsys.readouterr().err
+    assert "lacks apple2orange" in said and "and horse2zebra (files" in said
 
 
 def test_csv_and_markdown_hold_what_was_measured():

@@ -159,6 +159,7 @@ def test_a_download_is_checked_and_kept_in_the_cache(tmp_path, monkeypatch, file
 
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr(keras.utils, "get_file", download)
+    monkeypatch.setattr(applications, "unreachable", lambda urls: [])
     applications.load(INCEPTION)
     assert asked == {
         "name": FILE,
@@ -180,6 +181,9 @@ def test_what_is_missing_is_said_in_one_line(tmp_path, monkeypatch):
         raise Exception("URL fetch failure\nof something")
 
     monkeypatch.setattr(keras.utils, "get_file", no_network)
+    monkeypatch.setattr(applications, "unreachable", lambda urls: ["storage.org"])
+    refused(inception, "no answer from storage.org", f"--inception_weights PATH to {FILE}")
+    monkeypatch.setattr(applications, "unreachable", lambda urls: [])
     refused(
         inception, "cannot download the InceptionV3", "URL fetch failure", "--inception_weights"
     )

@@ -67,7 +67,7 @@ def check(name: str, data_dir: str | PathLike, image_size: int | None = None) ->
     both = {}
     for split in parts.PARTS if not problems else ():
         try:
-            request = datasets.Request(data_dir, True, size, split, 0, as_they_lie=True)
+            request = datasets.Request(data_dir, size, split, 0, as_they_lie=True)
             both[split] = datasets.label_maps(name, dataset, request)
         except UserError as error:
             problems.append(str(error))
@@ -79,6 +79,8 @@ def check(name: str, data_dir: str | PathLike, image_size: int | None = None) ->
         lines += found
         problems += wrong
     lines += [f"  PROBLEM {problem}" for problem in problems]
+    if not dataset.is_here(data_dir):
+        lines.append(f"  --dataset {dataset.nearest(data_dir)} needs no files that are not here")
     lines.append(f"  {'not ready' if problems else 'ready'}")
     return Report(tuple(lines), not problems)
 
@@ -98,9 +100,7 @@ def prepare(name: str, data_dir: str | PathLike, image_size: int | None = None) 
       UserError: there is no data set of that name, or a download fails.
     """
     data_dir = Path(data_dir).expanduser()
-    for source in (SOURCES[source] for source in datasets.find(name).sources):
-        if not source.has_files(data_dir) and tfds.prepared(source.tfds, data_dir) is None:
-            source.download(data_dir)
+    datasets.fetch([name], data_dir)
     return check(name, data_dir, image_size)
 
 
@@ -123,7 +123,7 @@ def _check_source(source, data_dir, size, name):
     lines, problems = [f"{found} ({source.licence})"], []
     for split in parts.PARTS:
         try:
-            source.open(data_dir, True, split, size)
+            source.open(data_dir, split, size)
         except UserError as error:
             problems.append(str(error))
     if problems:

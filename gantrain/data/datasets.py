@@ -6,13 +6,13 @@ import dataclasses
 import functools
 import hashlib
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
-from gantrain.data import digits, folders, npz, paired_folders, raster
+from gantrain.data import digits, folders, npz, paired_folders, raster, sources
 from gantrain.data.domain import FITS, Domain, FileImages, content_hash, of_array
 from gantrain.data.pairs import paired
 from gantrain.data.palettes import PALETTES, find_palette
@@ -43,7 +43,6 @@ class Request:
 
     Attributes:
       data_dir: folder with one folder per source.
-      offline: never touch the network.
       image_size: side of the examples in pixels; None for points.
       split: "train" or "test".
       seed: seed of generated sets; others do not depend on it.
@@ -55,7 +54,6 @@ class Request:
     """
 
     data_dir: Path
-    offline: bool
     image_size: int | None
     split: str
     seed: int
@@ -79,7 +77,7 @@ class Request:
 
     def open(self, source: str) -> list[Domain]:
         """The domains of a source, fitted."""
-        domains = SOURCES[source].open(self.data_dir, self.offline, self.split, self.reader_side)
+        domains = SOURCES[source].open(self.data_dir, self.split, self.reader_side)
         return [self.fitted(domain) for domain in domains]
 
     def fitted(self, domain: Domain) -> Domain:
@@ -100,6 +98,7 @@ class Dataset:
       sources: names in SOURCES of the files it needs.
       prune_domain: number of the domain from which a classifier shall remove the images it is
         unsure of (`gantrain.data.domain.prune`), or None.
+      instead: sets that come nearest where these files cannot be had; the last one needs none.
     """
 
     summary: str
@@ -107,6 +106,15 @@ class Dataset:
     image_size: int | None = 32
     sources: tuple[str, ...] = ()
     prune_domain: int | None = None
+    instead: tuple[str, ...] = ("mnist2street", "pen2street")
+
+    def is_here(self, data_dir: Path) -> bool:
+        """Whether all files that it needs can be read without a download."""
+        return all(SOURCES[name].is_here(data_dir) for name in self.sources)
+
+    def nearest(self, data_dir: Path) -> str:
+        """The first set in its stead that needs no download."""
+        return next(name for name in self.instead if DATASETS[name].is_here(data_dir))
 
 
 def load(
@@ -168,7 +176,9 @@ def load(
             f"--load_size {load_size} is smaller than --image_size {size}, which is cropped from "
             "it; give a larger one or leave it out"
         )
-    request = Request(Path(data_dir).expanduser(), offline, size, split, seed, load_size, fit)
+    folder = Path(data_dir).expanduser()
+    fetch([name], folder, offline)
+    request = Request(folder, size, split, seed, load_size, fit)
     domains = [
         request.fitted(_with_fingerprint(domain))
         for domain in label_maps(place or name, dataset, request)
@@ -177,6 +187,30 @@ def load(
         channels = max(domain.shape[-1] for domain in domains)
         domains = [domain.with_channels(channels) for domain in domains]
     return [domain.in_memory() for domain in domains] if decoded else domains
+
+
+def fetch(names: Iterable[str], data_dir: Path, offline: bool = False) -> None:
+    """Download what these data sets need and is not here, or refuse all of it at once.
+
+    Args:
+      names: data sets, as `find` knows them.
+      data_dir: folder with one folder per source.
+      offline: never touch the network.
+
+    Raises:
+      UserError: one line, within seconds: what is absent, why it cannot be downloaded, what to do.
+    """
+    absent = {name: find(name) for name in names if not find(name).is_here(data_dir)}
+    try:
+        sources.fetch((name for s in absent.values() for name in s.sources), data_dir, offline)
+    except UserError as error:
+        which = ", ".join(absent)
+        name = which if len(absent) == 1 else "NAME"
+        near = next(iter(absent.values())).nearest(data_dir)
+        raise UserError(
+            f"--dataset {which}: {error}; `gantrain check {name}` lists the files, `gantrain "
+            f"prepare {name}` downloads where there is a network; --dataset {near} needs neither"
+        ) from None
 
 
 def label_maps(name: str, dataset: Dataset, request: Request) -> list[Domain]:
@@ -302,7 +336,9 @@ def _made_of(kind, names, function):
             return paired(made, dataclasses.replace(photo, name=names[1]))
 
         summary = f"{names[0]} and {names[1]}, paired: {base.summary}"
-        return dataclasses.replace(base, summary=summary, load=load_domains, prune_domain=None)
+        return dataclasses.replace(
+            base, summary=summary, load=load_domains, prune_domain=None, instead=("plan2facade",)
+        )
 
     return make
 
@@ -513,23 +549,26 @@ DATASETS = {
         name: Dataset(
             f"CycleGAN's {name.replace('2', ' and ')}, unpaired"
             + ("; paired where the files are pix2pix's" if name in PIX2PIX_LICENCES else ""),
-            _from_source(name), 256, sources=(name,),
+            _from_source(name), 256, sources=(name,), instead=("plan2facade",),
         )
         for name in CYCLEGAN_LICENCES
     },
     **{
         name: Dataset(
             f"pix2pix's {name.replace('2', ' and ')}, paired",
-            _from_source(name), 256, sources=(name,),
+            _from_source(name), 256, sources=(name,), instead=("plan2facade",),
         )
         for name in PIX2PIX_LICENCES if name not in CYCLEGAN_LICENCES
     },
     "photo_sketch": Dataset("photographs with five contour drawings each, paired",
-                            _from_source("photo_sketch"), 256, sources=("photo_sketch",)),
+                            _from_source("photo_sketch"), 256, sources=("photo_sketch",),
+                           instead=("plan2facade",)),
     "sketchy": Dataset("ten categories of photographs with five drawings each, paired",
-                       _from_source("sketchy"), 256, sources=("sketchy",)),
+                       _from_source("sketchy"), 256, sources=("sketchy",),
+                      instead=("plan2facade",)),
     "cuhk_faces": Dataset("students' faces and artists' sketches of them, paired",
-                          _from_source("cuhk_faces"), 256, sources=("cuhk_faces",)),
+                          _from_source("cuhk_faces"), 256, sources=("cuhk_faces",),
+                         instead=("plan2facade",)),
 }  # fmt: skip
 
 MAKERS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from gantrain.data import (
@@ -20,6 +20,7 @@ from gantrain.data import (
 )
 from gantrain.data.domain import Domain, of_array
 from gantrain.errors import UserError
+from gantrain.network import unreachable
 
 DIGITS = tuple("0123456789")
 FASHION = (
@@ -43,6 +44,7 @@ class Source:
       marks: glob patterns; a folder in which one matches holds original files.
       read: (folder, split, size) to the set's domains, from the original files.
       tfds: name in TensorFlow Datasets, or None if it is not there.
+      host: address that TFDS downloads it from.
       read_tfds: (prepared directory, split, size) to the set's domains.
     """
 
@@ -53,6 +55,7 @@ class Source:
     marks: tuple[str, ...]
     read: Callable[[Path, str, int], list[Domain]]
     tfds: str | None = None
+    host: str = ""
     read_tfds: Callable[[Path, str, int], list[Domain]] | None = None
 
     def has_files(self, data_dir: Path) -> bool:
@@ -60,12 +63,15 @@ class Source:
         folder = data_dir / self.name
         return any(next(folder.glob(mark), None) is not None for mark in self.marks)
 
-    def open(self, data_dir: Path, offline: bool, split: str, size: int | None) -> list[Domain]:
-        """Read a split from the original files, else from TFDS, else after a download by TFDS.
+    def is_here(self, data_dir: Path) -> bool:
+        """Whether it can be read without a download."""
+        return self.has_files(data_dir) or tfds.prepared(self.tfds, data_dir) is not None
+
+    def open(self, data_dir: Path, split: str, size: int | None) -> list[Domain]:
+        """Read a split from the original files, else from what TFDS prepared.
 
         Args:
           data_dir: pathlib.Path.
-          offline: never touch the network.
           split: "train" or "test".
           size: side of the images in pixels; None leaves image files and arrays as they are.
 
@@ -73,31 +79,48 @@ class Source:
           List of domains.
 
         Raises:
-          UserError: the set is nowhere to be had, or a file of it is damaged.
+          UserError: the set is not here, or a file of it is damaged.
         """
         if self.has_files(data_dir):
             return self.read(data_dir / self.name, split, size)
         directory = tfds.prepared(self.tfds, data_dir)
         if directory is None:
-            directory = self.download(data_dir, offline)
+            raise UserError(
+                f"{self.name} is absent: no files in {data_dir / self.name} (expected "
+                f"{self.layout}; from {self.homepage}), not prepared by TFDS in {data_dir}"
+            )
         return self.read_tfds(directory, split, size)
 
-    def download(self, data_dir: Path, offline: bool = False) -> Path:
-        """Have TFDS download and prepare the set; returns its directory. Raises UserError."""
-        if self.tfds is None:
-            reason = "TFDS does not offer it"
-        elif offline:
-            reason = f"TFDS download of {self.tfds} is off by --offline"
-        else:
-            try:
-                return tfds.download(self.tfds, data_dir)
-            except UserError as error:
-                reason = str(error)
-        raise UserError(
-            f"{self.name} is absent: (1) no original files in {data_dir / self.name} (expected "
-            f"{self.layout}; from {self.homepage}); (2) not prepared by TFDS in {data_dir}; "
-            f"(3) {reason}"
+
+def fetch(names: Iterable[str], data_dir: Path, offline: bool = False) -> None:
+    """Has TFDS download what is not here, or refuses all of it at once and leaves nothing behind.
+
+    Args:
+      names: of sources.
+      data_dir: pathlib.Path.
+      offline: never touch the network.
+
+    Raises:
+      UserError: what is absent, what each needs, and why it cannot be downloaded; within seconds
+        where there is no network.
+    """
+    absent = [SOURCES[name] for name in dict.fromkeys(names)]
+    absent = [source for source in absent if not source.is_here(data_dir)]
+    reasons = []
+    if absent and offline:
+        reasons = ["--offline forbids a download"]
+    elif absent:
+        withheld = [source.name for source in absent if source.tfds is None]
+        silent = unreachable(source.host for source in absent if source.tfds)
+        reasons += [f"{' and '.join(withheld)} cannot be downloaded"] if withheld else []
+        reasons += [f"no answer from {' and '.join(silent)}, is there a network?"] if silent else []
+    if reasons:
+        needs = " and ".join(
+            f"{source.name} (files{', or a download' if source.tfds else ''})" for source in absent
         )
+        raise UserError(f"{data_dir} lacks {needs}; {'; '.join(reasons)}")
+    for source in absent:
+        tfds.download(source.tfds, data_dir)
 
 
 def _labelled(name, read, classes):
@@ -142,6 +165,7 @@ def _translation(name):
         layout=_UNPAIRED + (f"; or, for pairs, {_SIDE_BY_SIDE}" if side_by_side else ""),
         licence=CYCLEGAN_LICENCES[name],
         homepage="https://efrosgans.eecs.berkeley.edu/cyclegan/datasets/",
+        host="https://efrosgans.eecs.berkeley.edu" if offered else "",
         marks=_UNPAIRED_MARKS + (_SIDE_BY_SIDE_MARKS if side_by_side else ()),
         read=_either if side_by_side else folders.read_domains,
         tfds=f"cycle_gan/{name}" if offered else None,
@@ -214,6 +238,7 @@ SOURCES = {
             marks=_IDX_MARKS,
             read=_labelled("mnist", idx.read_digits, DIGITS),
             tfds="mnist",
+            host="https://storage.googleapis.com",
             read_tfds=_labelled_tfds("mnist", DIGITS),
         ),
         Source(
@@ -224,6 +249,7 @@ SOURCES = {
             marks=_IDX_MARKS,
             read=_labelled("fashion_mnist", idx.read_digits, FASHION),
             tfds="fashion_mnist",
+            host="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
             read_tfds=_labelled_tfds("fashion_mnist", FASHION),
         ),
         Source(
@@ -244,6 +270,7 @@ SOURCES = {
             marks=("*batch*", "*/*batch*", "*.npz"),
             read=_labelled("cifar10", cifar.read_cifar10, OBJECTS),
             tfds="cifar10",
+            host="https://www.cs.toronto.edu",
             read_tfds=_labelled_tfds("cifar10", OBJECTS),
         ),
         Source(
@@ -255,6 +282,7 @@ SOURCES = {
             marks=("*_32x32.mat", "*_class_*", "train/*_class_*", "*.npz"),
             read=_svhn,
             tfds="svhn_cropped",
+            host="http://ufldl.stanford.edu",
             read_tfds=_labelled_tfds("svhn", DIGITS),
         ),
         Source(
@@ -273,6 +301,7 @@ SOURCES = {
             marks=("img_align_celeba*", "list_attr_celeba*"),
             read=celeba.read_celeba,
             tfds="celeb_a",
+            host="https://drive.google.com",
             read_tfds=tfds.read_celeba,
         ),
         Source(

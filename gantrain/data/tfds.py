@@ -6,6 +6,10 @@ so that a node without a network can train.
 
 from __future__ import annotations
 
+import io
+import logging
+import tempfile
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +40,9 @@ def prepared(name: str, data_dir: Path) -> Path | None:
 def download(name: str, data_dir: Path) -> Path | None:
     """Download and prepare a set.
 
+    It comes into being in a folder of its own: what fails, or is interrupted, leaves nothing
+    behind, and two processes do not meet.
+
     Args:
       name: name in TFDS with its configuration.
       data_dir: pathlib.Path to prepare into.
@@ -46,15 +53,52 @@ def download(name: str, data_dir: Path) -> Path | None:
     Raises:
       UserError: TFDS is not installed, or the download fails.
     """
+    library = _library()
+    made = [path for path in (data_dir, *data_dir.parents) if not path.exists()]
     try:
-        builder = _library().builder(name, data_dir=data_dir)
-        builder.download_and_prepare()
-    except UserError:
-        raise
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with (
+            _silence(library),
+            tempfile.TemporaryDirectory(dir=data_dir, prefix=".download-") as place,
+        ):
+            library.builder(name, data_dir=place).download_and_prepare()
+            done = prepared(name, Path(place))
+            target = data_dir / done.relative_to(place)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            # Another process may have been quicker: what it made is the same.
+            if not target.exists():
+                done.rename(target)
     except Exception as error:  # Network, disk, checksum and server errors of many libraries.
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise UserError(f"TFDS download of {name} failed: {reason}") from None
+        for path in made:
+            with suppress(OSError):
+                path.rmdir()
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(
+            f"TFDS download of {name} into {data_dir} failed: {_cut(reason, 160)}"
+        ) from None
     return prepared(name, data_dir)
+
+
+@contextmanager
+def _silence(library):
+    """Without the bars of TFDS, and the warnings of what it downloads by at every retry."""
+    loggers = [logging.getLogger(name) for name in ("absl", "urllib3", "tensorflow_datasets")]
+    levels = [logger.level for logger in loggers]
+    library.display_progress_bar(False)
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        library.display_progress_bar(True)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _cut(text, length):
+    """The text, or whole words of its beginning."""
+    return text if len(text) <= length else f"{text[:length].rsplit(' ', 1)[0]} ..."
 
 
 def read_labelled(
@@ -128,10 +172,10 @@ def _read(directory, split, size, label):
         sources, labels = zip(*examples, strict=True)
     except Exception as error:  # TFDS and TensorFlow meet a damaged set with many exceptions.
         # TensorFlow begins with the name of the operation, which tells the user nothing.
-        reason = " ".join(str(error).rpartition("}} ")[2].split())[:200] or type(error).__name__
+        reason = " ".join(str(error).rpartition("}} ")[2].split()) or type(error).__name__
         raise UserError(
-            f"{directory}: split {split} cannot be read ({reason}); remove the folder and prepare "
-            "it again"
+            f"{directory}: split {split} cannot be read ({_cut(reason, 160)}); remove the folder "
+            "and prepare it again"
         ) from None
     images = FileImages(sources, size, features["image"].shape[-1], directory)
     return images, np.array(labels), features

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import gc
 import statistics
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import keras
 
 from gantrain.config import make, refuse_changes
 from gantrain.core import MEASURED_SEED
-from gantrain.data.check import check
+from gantrain.data.datasets import fetch, find
 from gantrain.errors import UserError
 from gantrain.files import file_name
 from gantrain.measures import METRICS
@@ -162,10 +161,9 @@ def dataset_of(experiment, arm, request):
     return here[0] if here else wanted
 
 
-@functools.cache
 def is_here(dataset, data_dir):
     """Whether a data set can be trained on without the network."""
-    return check(dataset, data_dir).complete
+    return find(dataset).is_here(Path(data_dir).expanduser())
 
 
 def run_name(dataset, arm):
@@ -232,24 +230,29 @@ def run(experiment, request, say=lambda line: None, train=_train, evaluate=None)
         A `Result`.
 
     Raises:
-        UserError: a run directory holds a run with other options, or there is no such arm.
+        UserError: a run directory holds a run with other options, there is no such arm, or no data
+            set of any can be had.
     """
     names = [arm.name for arm in experiment.arms]
     for name in request.arms:
         if name not in names:
             raise UserError(f"--arms {name}: choose from {', '.join(names) or 'none, no runs'}")
     evaluate = evaluate or _evaluator(request)
+    planned = [
+        (arm, [make(**options(experiment, arm, request, seed)) for seed in range(request.seeds)])
+        for arm in experiment.arms
+    ]
+    lacking = _lacking(experiment, planned, request, say)
     cells, runs, datasets, networks = {}, {}, [], {}
-    for arm in experiment.arms:
+    for arm, configs in planned:
         values, reasons = [], []
-        for seed in range(request.seeds):
-            wanted = make(**options(experiment, arm, request, seed))
+        for seed, wanted in enumerate(configs):
             path = wanted.run.run_dir
             datasets.append(wanted.data.dataset)
             say(f"{arm.name}, seed {seed}: {path}")
             reason = "" if finished(wanted) else f"seed {seed} not trained"
             if reason and (not request.arms or arm.name in request.arms):
-                reason = train(wanted, say)
+                reason = lacking.get(wanted.data.dataset) or train(wanted, say)
             if reason:
                 reasons.append(reason)
                 continue
@@ -267,6 +270,37 @@ def run(experiment, request, say=lambda line: None, train=_train, evaluate=None)
         tuple(dict.fromkeys(datasets)),
         {name: tuple(dict.fromkeys(found)) for name, found in networks.items()},
     )
+
+
+def _lacking(experiment, planned, request, say):
+    """{data set: why it cannot be had} of what is to be trained, after downloading what can be."""
+    done = [finished(config) for _, configs in planned for config in configs]
+    wanted = dict.fromkeys(
+        config.data.dataset
+        for arm, configs in planned
+        for config in configs
+        if not finished(config) and (not request.arms or arm.name in request.arms)
+    )
+    folder, reasons = Path(request.data_dir).expanduser(), {}
+    for name in wanted:
+        try:
+            fetch([name], folder, request.offline)
+        except UserError as error:
+            reasons[name] = f"not here: {error}"
+    if reasons and len(reasons) == len(wanted) and not any(done):
+        try:
+            fetch(wanted, folder, request.offline)
+        except UserError as error:
+            stand_ins = {
+                dataset_of(experiment, arm, replace(request, substitute=True)) for arm, _ in planned
+            }
+            stand_ins = ", ".join(sorted(stand_ins - set(wanted)))
+            more = f"; --substitute runs {stand_ins} instead" if stand_ins else ""
+            # All that is lacking in one line.
+            raise UserError(f"{error}{more}") from None
+    for reason in reasons.values():
+        say(reason)
+    return reasons
 
 
 def finished(config):

@@ -13,6 +13,7 @@ import h5py
 import keras
 
 from gantrain.errors import UserError
+from gantrain.network import unreachable
 
 
 class Application(NamedTuple):
@@ -91,6 +92,12 @@ def _cached(application, offline):
                 f"{application.flag} PATH or put {application.file} under {path.parent}"
             )
         return path
+    give = f"give {application.flag} PATH to {application.file}"
+    silent = [] if path.exists() else unreachable([application.url])
+    if silent:
+        raise UserError(
+            f"cannot download the {application.name} weights (no answer from {silent[0]}): {give}"
+        )
     try:
         return Path(
             keras.utils.get_file(
@@ -103,8 +110,7 @@ def _cached(application, offline):
         )
     except Exception as error:  # Keras raises a bare Exception when a download fails.
         raise UserError(
-            f"cannot download the {application.name} weights ({_first_line(error)}): give "
-            f"{application.flag} PATH to {application.file}"
+            f"cannot download the {application.name} weights ({_first_line(error)}): {give}"
         ) from error
 
 
