@@ -1,6 +1,6 @@
 """Networks that a run consults but does not train, as they are asked for before they exist.
 
-A term or a metric names what it consults by a `Trained` or a `Published`; the plan of a run
+A term or a metric names what it consults by a `Trained` or a `FromFile`; the plan of a run
 (`gantrain.runs.plan`) says where each lies, and `gantrain.runs.train` finds, trains or reads it.
 """
 
@@ -18,6 +18,7 @@ from gantrain.core import Config
 from gantrain.data.domain import Domain
 from gantrain.data.palettes import label_palette
 from gantrain.errors import UserError
+from gantrain.nets.frozen import weights_hash
 
 # Judges are the same for every run on a set at one image size and --fit, so that numbers of
 # different runs are measured alike: nothing below is left to the run that is judged, neither where
@@ -75,8 +76,8 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Published:
-    """A published network whose weights are read from a file.
+class FromFile:
+    """A network that is read: one that was published, or one that the user gives.
 
     Attributes:
         title: of the network.
@@ -87,6 +88,13 @@ class Published:
     title: str
     file: str | None
     read: Callable[[], Any]
+
+    def __str__(self):
+        """A line for the plan of a dry run."""
+        return f"read   {self.title}: {self.file or 'the Keras cache, or its download'}"
+
+
+Wanted = Trained | FromFile
 
 
 class Network(NamedTuple):
@@ -220,3 +228,15 @@ def load_model(path: str | os.PathLike, kind: str = "classifier") -> keras.Model
     except (OSError, ValueError, TypeError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path}: not a readable .keras model ({reason})") from None
+
+
+def network(
+    path: str | os.PathLike,
+    kind: str,
+    version: str = "given",
+    scores: Mapping[str, float] | None = None,
+) -> Network:
+    """The `Network` in a `.keras` file or a finished run directory. Raises UserError."""
+    file, model = model_path(path, kind), load_model(path, kind)
+    description = {"version": version, "weights": file.name, "sha256": weights_hash(model)}
+    return Network(model, description, dict(scores or {}))

@@ -15,7 +15,7 @@ from gantrain.runs.build import OpenRun, build
 from gantrain.runs.consult import consult, stand_in
 from gantrain.runs.directory import RunDirectory
 from gantrain.runs.loop import Stop
-from gantrain.runs.plan import Plan, plan
+from gantrain.runs.plan import OwnRun, Plan, plan
 from gantrain.runs.train import fit
 from gantrain.runtime import limit_memory
 from gantrain.use.measured import asked
@@ -59,7 +59,8 @@ def rehearse(config: Config, domains: list[Domain] | None = None) -> tuple[Plan,
     limit_memory(config.runtime.gpu_mem_mb)
     chosen = plan(config, domains, asked)
     networks = {
-        name: consult(need) if need.there else stand_in(need) for name, need in chosen.needs.items()
+        name: stand_in(need) if isinstance(need, OwnRun) and not need.there else consult(need)
+        for name, need in chosen.needs.items()
     }
     return chosen, _built(config, chosen.domains, networks)
 

@@ -8,14 +8,15 @@ import tensorflow as tf
 import tiny
 
 from gantrain import runtime, stages
-from gantrain.consulted import Published, Trained
+from gantrain.consulted import FromFile
 from gantrain.data.datasets import DATASETS, Dataset
 from gantrain.main import main
+from gantrain.runs.consult import consult
 from gantrain.runs.directory import RunDirectory
 from gantrain.runs.loop import Interrupted
-from gantrain.runs.plan import plan
+from gantrain.runs.plan import OwnRun, plan
 from gantrain.stages import prepare, train
-from gantrain.trainer import Trainer
+from gantrain.trainers import TRAINERS
 from gantrain.use.measured import asked
 
 
@@ -40,18 +41,21 @@ def semantic(path, **options):
 
 
 def test_the_plan_names_runs_and_files_and_makes_none(tmp_path, monkeypatch, lpips_file):
-    monkeypatch.setattr(Trainer, "__init__", lambda *args: 1 / 0)
+    for kind in TRAINERS.values():
+        monkeypatch.setattr(kind, "__init__", lambda *args: 1 / 0)
     config = semantic(
         tmp_path, evaluate_every=1, perceptual_loss=(1.0, 1.0), lpips_weights=str(lpips_file)
     )
     needs = plan(config, asked=asked).needs
     assert list(needs) == ["classifier", "extractor", "judge of a", "judge of b"]
-    assert [type(n.wanted) for n in needs.values()] == [Trained, Published, Trained, Trained]
+    assert [type(n) for n in needs.values()] == [OwnRun, FromFile, OwnRun, OwnRun]
     assert str(lpips_file) in str(needs["extractor"])
-    paths = [RunDirectory(n.config.run.run_dir).path for n in needs.values() if n.config]
+    runs = [n for n in needs.values() if isinstance(n, OwnRun)]
+    paths = [n.directory.path for n in runs]
     assert {p.parent for p in paths} == {tmp_path / "classifiers"} and len(set(paths)) == 3
-    assert [n.config.run.steps for n in needs.values() if n.config] == [2, 2, 2]
-    assert not any(n.there for n in needs.values() if n.config)
+    assert [n.config.run.steps for n in runs] == [2, 2, 2]
+    assert not any(n.there for n in runs)
+    tiny.refused(lambda: consult(runs[0]), "no classifier of a, b yet", "gantrain evaluate")
     assert not any(tmp_path.iterdir())
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from gantrain.config import default_config, resolve
-from gantrain.consulted import Published, Trained, pruning_classifier
+from gantrain.consulted import FromFile, Trained, Wanted, network, pruning_classifier
 from gantrain.core import Config
 from gantrain.data.datasets import find
 from gantrain.data.domain import Domain
@@ -19,33 +20,37 @@ from gantrain.terms import consults
 from gantrain.trainers import TRAINERS
 
 
-class Need(NamedTuple):
-    """One network of a plan.
+class OwnRun(NamedTuple):
+    """One network of a plan, which a run of its own trains, unless an earlier one has.
 
     Attributes:
-        wanted: `gantrain.consulted.Trained` or `Published`.
-        config: of the run that trains it; None where it is read from a file.
-        domains: what that run trains on; None if it reads its own, pruned or cropped otherwise.
+        wanted: the network.
+        config: of the run.
+        domains: what it trains on; None if it reads its own, pruned or cropped otherwise.
     """
 
-    wanted: Trained | Published
-    config: Config | None = None
-    domains: Sequence[Domain] | None = None
+    wanted: Trained
+    config: Config
+    domains: Sequence[Domain] | None
+
+    @property
+    def directory(self) -> RunDirectory:
+        return RunDirectory(self.config.run.run_dir)
 
     @property
     def there(self) -> bool:
-        """Whether no run has to train it."""
-        return self.config is None or RunDirectory(self.config.run.run_dir).summary() is not None
+        """Whether it has been trained."""
+        return self.directory.summary() is not None
 
     def __str__(self):
         """A line for the plan of a dry run."""
-        if self.config is None:
-            file = self.wanted.given if isinstance(self.wanted, Trained) else self.wanted.file
-            return f"read   {self.wanted.title}: {file or 'the Keras cache, or its download'}"
         run, done = self.config.run, self.there
         return f"{'found ' if done else 'train '} {self.wanted.title}: {run.run_dir}" + (
             "" if done else f", {run.steps} steps"
         )
+
+
+Need = FromFile | OwnRun
 
 
 class Plan(NamedTuple):
@@ -54,7 +59,7 @@ class Plan(NamedTuple):
     Attributes:
         domains: of the training part, not pruned yet.
         unsure: name of the domain of which the network "pruning" chooses the images, or None.
-        needs: {name of a network: `Need`}.
+        needs: {name of a network: where it comes from}.
     """
 
     domains: list[Domain]
@@ -65,20 +70,21 @@ class Plan(NamedTuple):
 def plan(
     config: Config,
     domains: list[Domain] | None = None,
-    asked: Callable[[Config, list[Domain]], dict] | None = None,
+    asked: Callable[[Config, list[Domain]], dict[str, Wanted]] | None = None,
 ) -> Plan:
     """Names the networks that have to exist before a run, and computes nothing.
 
     Args:
         config: a resolved config.
         domains: training domains of a program; None reads those of the config.
-        asked: (config, domains) -> {name: `Trained` or `Published`} of what else is wanted, such as
+        asked: (config, domains) -> {name: `Trained` or `FromFile`} of what else is wanted, such as
             the judges of measurements.
 
     Raises:
         UserError: the data or the options do not fit what the run consults.
     """
-    unsure, wanted = None, {}
+    unsure: str | None = None
+    wanted: dict[str, Wanted] = {}
     if domains is None:
         domains, unsure = training_domains(config)
     if unsure is not None:
@@ -89,18 +95,21 @@ def plan(
     if unsure is not None:
         # Their own runs read the domains pruned, once it can be done.
         needs = {
-            name: n if name == "pruning" else n._replace(domains=None) for name, n in needs.items()
+            name: n._replace(domains=None) if isinstance(n, OwnRun) and name != "pruning" else n
+            for name, n in needs.items()
         }
     return Plan(domains, unsure, needs)
 
 
-def need(config: Config, wanted: Trained | Published) -> Need:
+def need(config: Config, wanted: Wanted) -> Need:
     """Where a network lies that a run with this config wants."""
-    if isinstance(wanted, Published) or wanted.given:
-        return Need(wanted)
+    if isinstance(wanted, FromFile):
+        return wanted
+    if wanted.given:
+        return FromFile(wanted.title, wanted.given, partial(network, wanted.given, wanted.kind))
     own = own_run(config, wanted)
     alike = wanted.whole or _scale(own) == _scale(config)
-    return Need(wanted, own, wanted.domains if alike else None)
+    return OwnRun(wanted, own, wanted.domains if alike else None)
 
 
 def own_run(config: Config, wanted: Trained) -> Config:

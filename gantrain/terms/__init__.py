@@ -11,6 +11,7 @@ import abc
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
+from gantrain.consulted import Wanted
 from gantrain.core import Config
 from gantrain.data.domain import Domain
 from gantrain.game import Play, Terms
@@ -38,8 +39,8 @@ class Term(abc.ABC):
     logs: Sequence[str]
 
     @classmethod
-    def consults(cls, config: Config, domains: Sequence) -> Mapping[str, Any]:
-        """{name in `consulted`: `gantrain.consulted.Trained` or `Published`} of this run.
+    def consults(cls, config: Config, domains: Sequence[Domain]) -> Mapping[str, Wanted]:
+        """{name in `consulted`: `gantrain.consulted.Trained` or `FromFile`} of this run.
 
         Raises:
             UserError: the data have no labels for it, or options exclude it.
@@ -69,7 +70,7 @@ def chosen(
 
 def consults(
     registries: Sequence[Mapping[str, Any]], config: Config, domains: Sequence[Domain]
-) -> dict[str, Any]:
+) -> dict[str, Wanted]:
     """What those of the terms consult that the config switches on, by name."""
     return {
         name: wanted

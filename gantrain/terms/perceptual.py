@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from gantrain.consulted import Published
+from gantrain.consulted import FromFile
 from gantrain.core import Config, LpipsWeights
 from gantrain.data.domain import Domain
 from gantrain.errors import UserError
@@ -66,9 +66,9 @@ class PerceptualLoss(Term):
         """VGG19 as in the thesis, or the network of LPIPS in its place."""
         lpips, vgg = config.of(LpipsWeights).lpips_weights, config.of(cls.options).vgg_weights
         return {
-            "extractor": Published("LPIPS", lpips, lambda: frozen.lpips(lpips))
+            "extractor": FromFile("LPIPS", lpips, lambda: frozen.lpips(lpips))
             if lpips
-            else Published("VGG19", vgg, lambda: frozen.vgg19(vgg, config.data.offline))
+            else FromFile("VGG19", vgg, lambda: frozen.vgg19(vgg, config.data.offline))
         }
 
     def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):

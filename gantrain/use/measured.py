@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from gantrain import consulted
+from gantrain.consulted import Wanted
 from gantrain.core import MEASURED, MEASURED_SEED, Config, LpipsWeights
 from gantrain.data.domain import Domain
 from gantrain.data.palettes import label_palette
@@ -17,6 +18,7 @@ from gantrain.runs.build import OpenRun
 from gantrain.runs.consult import consult
 from gantrain.runs.plan import need
 from gantrain.terms.labels import LabelHeads, LabelOptions
+from gantrain.trainer import Translates, able
 
 
 def measuring(config: Config) -> Measuring:
@@ -24,9 +26,10 @@ def measuring(config: Config) -> Measuring:
     return config.of(Measuring) if config.has(Measuring) else Measuring()
 
 
-def asked(config: Config, domains: list[Domain]) -> dict:
-    """{name: `Trained` or `Published`} of what judges a run while it trains."""
-    names, wanted = measuring(config).names, {}
+def asked(config: Config, domains: list[Domain]) -> dict[str, Wanted]:
+    """What judges a run while it trains, by name."""
+    names = measuring(config).names
+    wanted: dict[str, Wanted] = {}
     read = {METRICS[name].weights for name in names}
     if len(domains[0].shape) == 3 and any(METRICS[name].judged for name in names):
         wanted |= {
@@ -36,10 +39,10 @@ def asked(config: Config, domains: list[Domain]) -> dict:
         wanted["segmenter"] = consulted.segmenter(config, domains, config.of(Direction).direction)
     lpips = config.of(LpipsWeights).lpips_weights if "lpips" in read else None
     if lpips:
-        wanted["lpips"] = consulted.Published("LPIPS", lpips, lambda: frozen.lpips(lpips))
+        wanted["lpips"] = consulted.FromFile("LPIPS", lpips, lambda: frozen.lpips(lpips))
     if "inception" in read:
         offline = config.data.offline
-        wanted["inception"] = consulted.Published(
+        wanted["inception"] = consulted.FromFile(
             "InceptionV3", None, lambda: inception(None, offline)
         )
     return wanted
@@ -77,7 +80,7 @@ def streams(
 
     judges = Judges(
         lambda: evaluation_classifiers(domains, network),
-        lambda given: segmenter(config, domains, run.trainer.way, given, network),
+        lambda given: segmenter(config, domains, able(run.trainer, Translates).way, given, network),
         source_only,
     )
     return Streams(
