@@ -380,7 +380,7 @@ def _over_time(options, program):
     loop.fit(
         program.iterate,
         program.batches.host(0),
-        program.compiled("report"),
+        program.compiled(program.trainer.report),
         [
             callbacks.Guard(run),
             callbacks.Scalars(run),

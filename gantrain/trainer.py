@@ -20,6 +20,7 @@ import keras
 import tensorflow as tf
 
 from gantrain.core import Config
+from gantrain.data.domain import Domain
 from gantrain.errors import UserError
 from gantrain.game import Player
 from gantrain.nets import PairOptions
@@ -34,7 +35,7 @@ Ability = TypeVar("Ability")
 class Trainer(abc.ABC):
     """What the loop needs to know of a trainer; a trainer file holds the algorithm box.
 
-    Args of every subclass:
+    Args:
         config: a resolved `gantrain.core.Config`.
         domains: list of `gantrain.data.domain.Domain`.
         consulted: networks that terms consult, by name.
@@ -63,6 +64,10 @@ class Trainer(abc.ABC):
     averages: Sequence[Average] = ()
     pools: Sequence = ()
     per_step: int = 1
+
+    @abc.abstractmethod
+    def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
+        """Builds the networks and the players."""
 
     @classmethod
     def paper(cls, flat: dict) -> dict:

@@ -1,6 +1,7 @@
 """What a run leaves behind survives exceptions, full disks, cut lines and second starts."""
 
 import errno
+import io
 import json
 import os
 import shutil
@@ -131,17 +132,19 @@ def test_a_full_disk_keeps_the_previous_checkpoints(tmp_path, monkeypatch):
     assert run.restore(fresh) == 1 and float(fresh["w0"][0]) == 1
 
 
-@pytest.mark.parametrize("damage", ["empty", "cut", "noise", "member"])
+@pytest.mark.parametrize("damage", ["empty", "cut", "noise", "member", "stepless"])
 def test_a_damaged_checkpoint_is_one_line(tmp_path, damage):
     run = RunDirectory(tmp_path)
     path = run.save(3, weights(np.arange(1000)), keep=1)
-    whole = path.read_bytes()
+    whole, stepless = path.read_bytes(), io.BytesIO()
+    np.savez(stepless, w0=np.arange(1000))
     path.write_bytes(
         {
             "empty": b"",
             "cut": whole[: len(whole) // 2],
             "noise": b"noise" * 100,
             "member": whole[:300] + b"x" * 200 + whole[500:],
+            "stepless": stepless.getvalue(),
         }[damage]
     )
     before = weights(np.zeros(1000))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import collections
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -200,7 +200,7 @@ class Batches:
             batches.append(Batch(pixels, labels))
         return batches
 
-    def host(self, start_step: int) -> Iterator[tuple]:
+    def host(self, start_step: int) -> Generator[tuple, None, None]:
         """Yield what `batch` needs from the host, from `start_step` on, without end.
 
         Returns:

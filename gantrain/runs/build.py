@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from gantrain.consulted import Network
@@ -12,8 +13,10 @@ from gantrain.core import Config
 from gantrain.data.batches import Batches
 from gantrain.data.domain import Domain
 from gantrain.noise import Draw
+from gantrain.runs.callbacks import Kept
 from gantrain.runs.directory import RunDirectory
 from gantrain.runs.domains import chosen_domains
+from gantrain.runs.loop import Logs
 from gantrain.runtime import Runtime, start
 from gantrain.trainer import Trainer
 from gantrain.trainers import TRAINERS
@@ -25,13 +28,12 @@ class Watch(NamedTuple):
     Attributes:
         picture: () -> uint8 [H, W, 3] of the same inputs at every call, or None.
         measurements: [(steps between two, () -> {name: value})], what joins the log.
-        best: (name, log line -> score or None, max or min) of what is kept as the best state, and
-            the measurements without a new best after which the run ends, 0 for never; or None.
+        best: by what score the best state is kept, or None.
     """
 
-    picture: Callable = lambda: None
-    measurements: Sequence = ()
-    best: tuple | None = None
+    picture: Callable[[], np.ndarray | None] = lambda: None
+    measurements: Sequence[tuple[int, Callable[[], Logs]]] = ()
+    best: Kept | None = None
 
 
 class OpenRun:
@@ -66,7 +68,7 @@ class OpenRun:
         self.directory = RunDirectory(config.run.run_dir)
         self.trainer, self.batches, self.runtime = trainer, batches, runtime
         self.iteration = runtime.compile(self._iteration)
-        self._compiled = {}
+        self._compiled: dict[Callable, Callable] = {}
 
     def _iteration(self, step, host):
         replica, replicas = self.runtime.replica()
@@ -78,16 +80,16 @@ class OpenRun:
 
         return self.runtime.fuse(train)(batch, step, replica)
 
-    def iterate(self, step: int, host=None) -> dict:
+    def iterate(self, step: int, host: tuple | None = None) -> dict:
         """Runs iteration `step` (from 0) on its batch; returns its logs as tensors."""
         host = next(self.batches.host(step)) if host is None else host
         return self.iteration(tf.constant(step, tf.int64), host)
 
-    def compiled(self, ability: str) -> Callable:
-        """A method of the trainer as a program, compiled once: "samples", "gallery", "measure"."""
-        if ability not in self._compiled:
-            self._compiled[ability] = self.runtime.function(getattr(self.trainer, ability))
-        return self._compiled[ability]
+    def compiled(self, method: Callable) -> Callable:
+        """A method of the trainer, what it is able to, as a program that is compiled once."""
+        if method not in self._compiled:
+            self._compiled[method] = self.runtime.function(method)
+        return self._compiled[method]
 
     def test_domains(self) -> list[Domain]:
         """The domains of the test part."""

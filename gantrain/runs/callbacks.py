@@ -1,9 +1,7 @@
 """What happens between steps: guard, scalars, progress, samples, evaluation, checkpoints.
 
-A callback is `callback(step, logs)`; `logs` are host floats on a log step and None on any other,
-and beside what was measured the hashes of the `networks` that it was measured by.
-`close(step)` ends it. Order matters: the guard sees the terms of the losses alone, before a score
-joins them; an evaluation joins the logs before they are written; and all that before a checkpoint.
+Order matters: the guard sees the terms of the losses alone, before a score joins them; an
+evaluation joins the logs before they are written; and all that before a checkpoint.
 """
 
 from __future__ import annotations
@@ -12,36 +10,31 @@ import importlib.util
 import math
 import sys
 import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
 from gantrain import images
 from gantrain.errors import UserError
 from gantrain.files import finite, to_json
+from gantrain.runs.directory import RunDirectory
+from gantrain.runs.loop import Callback, Logs, Stop
 
 
 class Diverged(Exception):
     """A term became NaN or infinite. The message names the term and the last good checkpoint."""
 
 
-class Callback:
-    """Base: does nothing."""
-
-    def __call__(self, step, logs):
-        pass
-
-    def close(self, step):
-        pass
-
-
 class Guard(Callback):
     """Stops a run whose terms are no longer finite; stands before what measures scores."""
 
-    def __init__(self, run):
+    def __init__(self, run: RunDirectory):
         self.run = run
 
-    def __call__(self, step, logs):
-        bad = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
+    def __call__(self, step: int, logs: Logs | None) -> None:
+        logs = logs or {}
+        bad = [name for name, value in logs.items() if not math.isfinite(value)]
         if bad:
             # A sum is not finite because one of its terms is not: the term is the news.
             first = next((n for n in bad if not n.endswith(("/loss", "/grad_norm"))), bad[0])
@@ -57,47 +50,47 @@ def _diverged(run, what, step, remedy):
 class Scalars(Callback):
     """metrics.jsonl: one object per log interval."""
 
-    def __init__(self, run):
+    def __init__(self, run: RunDirectory):
         run.path.mkdir(parents=True, exist_ok=True)
         self.file = open(run.metrics_path, "a", buffering=1)  # noqa: SIM115, closed by `close`
 
-    def __call__(self, step, logs):
+    def __call__(self, step: int, logs: Logs | None) -> None:
         if logs:
             self.file.write(to_json({"step": step, **logs}))
 
-    def close(self, step):
+    def close(self, step: int) -> None:
         self.file.close()
 
 
 class TensorBoard(Callback):
     """The same scalars as TensorBoard events."""
 
-    def __init__(self, run):
+    def __init__(self, run: RunDirectory):
         import tensorflow as tf
 
         if importlib.util.find_spec("tensorboard") is None:
             raise UserError("--tensorboard: the package is missing; pip install tensorboard")
         self.tf, self.writer = tf, tf.summary.create_file_writer(str(run.path / "tensorboard"))
 
-    def __call__(self, step, logs):
+    def __call__(self, step: int, logs: Logs | None) -> None:
         if logs:
             with self.writer.as_default():
                 for name, value in logs.items():
                     if isinstance(value, float):
                         self.tf.summary.scalar(name, value, step)
 
-    def close(self, step):
+    def close(self, step: int) -> None:
         self.writer.close()
 
 
 class Progress(Callback):
     """One line per log interval: terms by player, speed and the time left."""
 
-    def __init__(self, steps, start, stream=None):
+    def __init__(self, steps: int, start: int, stream: TextIO | None = None):
         self.steps, self.start, self.began = steps, start, time.monotonic()
         self.stream = stream or sys.stdout
 
-    def __call__(self, step, logs):
+    def __call__(self, step: int, logs: Logs | None) -> None:
         if not logs:
             return
         left = (time.monotonic() - self.began) / max(step - self.start, 1) * (self.steps - step)
@@ -126,19 +119,19 @@ def _clock(seconds):
 class Samples(Callback):
     """A grid from fixed noise: rows of domain 1 above rows of domain 2, same z in a column."""
 
-    def __init__(self, run, every, picture):
+    def __init__(self, run: RunDirectory, every: int, picture: Callable[[], Any]):
         self.run, self.every, self.picture = run, every, picture
 
-    def __call__(self, step, logs):
+    def __call__(self, step: int, logs: Logs | None) -> None:
         if step % self.every == 0:
             self.write(step)
 
-    def write(self, step):
+    def write(self, step: int) -> None:
         picture = self.picture()
         if picture is not None:
             images.write_png(self.run.sample_path(step), picture)
 
-    def close(self, step):
+    def close(self, step: int) -> None:
         if not self.run.sample_path(step).exists():
             self.write(step)
 
@@ -146,16 +139,23 @@ class Samples(Callback):
 class Checkpoints(Callback):
     """Complete states, every so often and at the end. Never one that holds a NaN."""
 
-    def __init__(self, run, every, keep, state, finite):
+    def __init__(
+        self,
+        run: RunDirectory,
+        every: int,
+        keep: int,
+        state: Mapping[str, Any],
+        finite: Callable[[], bool],
+    ):
         self.run, self.every, self.keep = run, every, keep
         self.state, self.finite = state, finite
-        self.saved = None
+        self.saved: int | None = None
 
-    def __call__(self, step, logs):
+    def __call__(self, step: int, logs: Logs | None) -> None:
         if step % self.every == 0:
             self.write(step)
 
-    def write(self, step):
+    def write(self, step: int) -> None:
         if self.saved == step:
             return
         if not self.finite():
@@ -164,7 +164,7 @@ class Checkpoints(Callback):
         self.run.save(step, self.state, self.keep)
         self.saved = step
 
-    def close(self, step):
+    def close(self, step: int) -> None:
         self.write(step)
 
 
@@ -174,12 +174,28 @@ class Evaluation(Callback):
     A score that is not finite is undefined and left out: it says nothing of the training.
     """
 
-    def __init__(self, every, measure):
+    def __init__(self, every: int, measure: Callable[[], Logs]):
         self.every, self.measure = every, measure
 
-    def __call__(self, step, logs):
+    def __call__(self, step: int, logs: Logs | None) -> None:
         if logs is not None and step % self.every == 0:
             logs |= finite(self.measure())
+
+
+class Kept(NamedTuple):
+    """By what score the best state of a run is kept.
+
+    Attributes:
+        what: of the score, for the message that ends a run.
+        score: (a log line) -> float, or None where it was not measured.
+        better: max or min.
+        patience: measurements without a new best after which the run ends; 0 never ends it.
+    """
+
+    what: str
+    score: Callable[[Logs], float | None]
+    better: Callable
+    patience: int = 0
 
 
 class Best(Callback):
@@ -190,24 +206,21 @@ class Best(Callback):
 
     Args:
         run: `RunDirectory`.
-        what: of the score, for the message that ends a run.
-        score: (a log line) -> float, or None where it was not measured.
-        better: max or min.
-        patience: measurements without a new best after which the run ends; 0 never ends it.
+        kept: by what score.
         state: the complete state, {name: variable}.
-        stop: `gantrain.runs.loop.Stop` that ends the run.
+        stop: of the run, which it may end.
     """
 
-    def __init__(self, run, what, score, better, patience, state, stop):
-        self.run, self.what, self.score, self.better = run, what, score, better
-        self.patience, self.state, self.stop = patience, state, stop
+    def __init__(self, run: RunDirectory, kept: Kept, state: Mapping[str, Any], stop: Stop):
+        self.run, self.kept, self.state, self.stop = run, kept, state, stop
 
-    def __call__(self, step, logs):
-        if not logs or self.score(logs) is None:
+    def __call__(self, step: int, logs: Logs | None) -> None:
+        what, score, better, patience = self.kept
+        if not logs or score(logs) is None:
             return
-        scores = [s for s in map(self.score, self.run.metrics()) if s is not None]
-        since = len(scores) - 1 - scores.index(self.better(scores))
+        scores = [s for s in map(score, self.run.metrics()) if s is not None]
+        since = len(scores) - 1 - scores.index(better(scores))
         if not since:
             self.run.save_best(step, self.state)
-        elif self.patience and since >= self.patience:
-            self.stop.finish(f"{self.what} has not improved for {self.patience} samplings")
+        elif patience and since >= patience:
+            self.stop.finish(f"{what} has not improved for {patience} samplings")

@@ -16,7 +16,9 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,11 +40,11 @@ class RunDirectory:
         path: the directory; it is made when something is first written.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
 
     @property
-    def exists(self):
+    def exists(self) -> bool:
         return (self.path / "config.json").exists()
 
     def config(self) -> Config:
@@ -63,10 +65,10 @@ class RunDirectory:
                 f"{self.path}/{name}: not readable ({error}); remove it and run the command again"
             ) from None
 
-    def write_json(self, name, value):
+    def write_json(self, name: str, value: Any) -> None:
         write_text(self.path / name, to_json(value, indent=2))
 
-    def begin(self, config, environment, domains):
+    def begin(self, config: Config, environment: dict, domains: Sequence[Domain]) -> None:
         """Writes what the run is: options of the latest start, environment and domains.
 
         Under `before` the environments of earlier starts are kept: a run may go on elsewhere.
@@ -84,7 +86,7 @@ class RunDirectory:
         """The domains of the run with one blank example each: enough to build its networks."""
         return self._domains()[1]
 
-    def refuse_other_data(self, domains, uncounted=None):
+    def refuse_other_data(self, domains: list[Domain], uncounted: str | None = None) -> None:
         """Raises UserError unless these are the domains that the run was trained on.
 
         See `gantrain.data.stored.refuse_other`.
@@ -105,7 +107,7 @@ class RunDirectory:
                 f"that has started?"
             ) from None
 
-    def move_aside(self):
+    def move_aside(self) -> Path:
         """Renames the directory to `<name>.old-N`; nothing is ever overwritten."""
         number = 1
         while (aside := self.path.with_name(f"{self.path.name}.old-{number}")).exists():
@@ -113,7 +115,7 @@ class RunDirectory:
         os.replace(self.path, aside)
         return aside
 
-    def sample_path(self, step):
+    def sample_path(self, step: int) -> Path:
         return self.path / "samples" / f"{step:06d}.png"
 
     # --- checkpoints -----------------------------------------------------------------------------
@@ -122,7 +124,7 @@ class RunDirectory:
         """Checkpoint files, oldest first."""
         return sorted((self.path / "checkpoints").glob("[0-9]*.npz"))
 
-    def save(self, step, state, keep):
+    def save(self, step: int, state: Mapping[str, Any], keep: int) -> Path:
         """Writes the complete state at `step`, then deletes all but the newest `keep` files.
 
         Args:
@@ -141,11 +143,11 @@ class RunDirectory:
         """The state with the best score, where `--keep_best` or `--early_stopping` keeps one."""
         return self.path / "checkpoints" / "best.npz"
 
-    def save_best(self, step, state):
+    def save_best(self, step: int, state: Mapping[str, Any]) -> None:
         """Writes the complete state at `step` as the best one."""
         _write_state(self.best, step, state)
 
-    def restore(self, state, path=None) -> int:
+    def restore(self, state: Mapping[str, Any], path: Path | None = None) -> int:
         """Assigns a checkpoint (the newest by default) to the variables of a state.
 
         Returns:
@@ -162,22 +164,22 @@ class RunDirectory:
         try:
             with np.load(path, allow_pickle=False) as stored:
                 values = {name: stored[name] for name in stored.files}
+            step = int(values.pop("step"))
         except Exception as error:  # which one depends on the byte that is wrong
             raise UserError(
                 f"{path}: damaged checkpoint ({error}); delete it to go on from the one before"
             ) from None
-        step = values.pop("step", None)
         if values and all(map(NUMBERED.fullmatch, values)):
             values = _by_order(values, state)
         _refuse_others(path, values, state)
         for name, variable in state.items():
             variable.assign(values[name])
-        return int(step)
+        return step
 
     # --- metrics ---------------------------------------------------------------------------------
 
     @property
-    def metrics_path(self):
+    def metrics_path(self) -> Path:
         return self.path / "metrics.jsonl"
 
     def metrics(self) -> list[dict]:
@@ -193,7 +195,7 @@ class RunDirectory:
                 break
         return lines
 
-    def rewind_metrics(self, step):
+    def rewind_metrics(self, step: int) -> None:
         """Drops what was logged after `step`: a resumed run logs it again."""
         if self.metrics_path.exists():
             kept = [line for line in self.metrics() if line["step"] <= step]

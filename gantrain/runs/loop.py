@@ -5,7 +5,10 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
+from typing import Any
 
 import tensorflow as tf
 
@@ -14,31 +17,49 @@ class Interrupted(Exception):
     """A signal or the time limit ended the run early, with everything saved."""
 
 
+Logs = dict[str, Any]  # what was measured, host floats, and the hashes of the `networks` that did
+
+
+class Callback:
+    """What is done after every step (`gantrain.runs.callbacks`); this one does nothing.
+
+    The loop calls it with the step that was reached and, on a log step, what was measured, else
+    None. Those that come later see what it adds.
+    """
+
+    def __call__(self, step: int, logs: Logs | None) -> None:
+        pass
+
+    def close(self, step: int) -> None:
+        """Ends it, at the last step."""
+
+
 class Stop:
     """A flag that signals and the time limit raise and the loop reads between two steps."""
 
-    def __init__(self, limit_seconds=0.0):
-        self.reason, self.finished = None, False
+    def __init__(self, limit_seconds: float = 0.0):
+        self.reason: str | None = None
+        self.finished = False
         self._deadline = time.monotonic() + limit_seconds if limit_seconds else None
 
     @property
-    def wanted(self):
+    def wanted(self) -> str | None:
         if self._deadline and time.monotonic() > self._deadline:
             self.reason = self.reason or "time limit"
         return self.reason
 
-    def finish(self, reason):
+    def finish(self, reason: str) -> None:
         """Ends the run here as one that has reached its end."""
         self.reason, self.finished = reason, True
 
-    def __call__(self, number, frame):
+    def __call__(self, number: int, frame: FrameType | None) -> None:
         if self.reason:
             raise KeyboardInterrupt  # the second Ctrl-C does not wait for the step
         self.reason = signal.Signals(number).name
 
 
 @contextmanager
-def listening(stop):
+def listening(stop: Stop) -> Iterator[None]:
     """SIGINT and SIGTERM raise the flag while the block runs (in the main thread only)."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -52,7 +73,19 @@ def listening(stop):
             signal.signal(number, handler)
 
 
-def fit(iterate, host, report, callbacks, *, start, steps, log_every, also_log, batch_images, stop):
+def fit(
+    iterate: Callable[..., dict],
+    host: Iterator[tuple],
+    report: Callable[[], dict],
+    callbacks: Sequence[Callback],
+    *,
+    start: int,
+    steps: int,
+    log_every: int,
+    also_log: Callable[[int], bool],
+    batch_images: int,
+    stop: Stop,
+) -> int:
     """Runs steps `start` ... `steps`; nothing waits for the device between two log steps.
 
     Args:

@@ -7,8 +7,11 @@ without a server or a network.
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 
 from gantrain.config import default_config
+from gantrain.core import Config
+from gantrain.runs.directory import RunDirectory
 
 STYLE = (
     "body{font:14px sans-serif;margin:2em;max-width:75em}img{image-rendering:pixelated;"
@@ -19,7 +22,7 @@ TITLES = {"joint": "Joint coherence", "held_out": "Held-out images"}
 SHOWN = 8  # sample pictures on the page, evenly spread over the run
 
 
-def page(run, config, metrics, summary) -> str:
+def page(run: RunDirectory, config: Config, metrics: Sequence[dict], summary: dict) -> str:
     """The page.
 
     Args:

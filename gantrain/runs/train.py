@@ -12,7 +12,7 @@ from gantrain.errors import UserError
 from gantrain.files import replacing, write_text
 from gantrain.runs import callbacks, loop, report
 from gantrain.runs.build import OpenRun
-from gantrain.runs.loop import Stop, listening
+from gantrain.runs.loop import Callback, Stop, listening
 from gantrain.runtime import environment
 from gantrain.trainer import Scores
 
@@ -44,7 +44,7 @@ def fit(run: OpenRun, stop: Stop | None = None) -> dict:
         run.step = loop.fit(
             run.iteration,
             host,
-            run.compiled("report"),
+            run.compiled(run.trainer.report),
             _callbacks(run, start, stop),
             start=start,
             steps=options.steps,
@@ -59,7 +59,7 @@ def fit(run: OpenRun, stop: Stop | None = None) -> dict:
 def _callbacks(run, start, stop):
     directory, watch, options = run.directory, run.watch, run.config.run
     state = run.trainer.state()
-    chosen = [callbacks.Guard(directory)]
+    chosen: list[Callback] = [callbacks.Guard(directory)]
     chosen += [callbacks.Evaluation(*entry) for entry in watch.measurements]
     chosen.append(callbacks.Scalars(directory))
     if options.tensorboard:
@@ -72,7 +72,7 @@ def _callbacks(run, start, stop):
         ),
     ]
     if watch.best:
-        chosen.append(callbacks.Best(directory, *watch.best, state, stop))
+        chosen.append(callbacks.Best(directory, watch.best, state, stop))
     return chosen
 
 

@@ -1,5 +1,6 @@
 """One algorithm box per file. Adding a trainer: a file here and a line in TRAINERS."""
 
+from gantrain.trainer import Trainer
 from gantrain.trainers.classifier import Classifier
 from gantrain.trainers.cogan import CoGAN
 from gantrain.trainers.cyclegan import CycleGAN
@@ -8,7 +9,7 @@ from gantrain.trainers.pix2pix import Pix2Pix
 from gantrain.trainers.scogan import SCoGAN
 from gantrain.trainers.segmenter import Segmenter
 
-TRAINERS = {
+TRAINERS: dict[str, type[Trainer]] = {
     "gan": GAN,
     "cogan": CoGAN,
     "scogan": SCoGAN,

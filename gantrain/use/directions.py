@@ -14,7 +14,7 @@ from gantrain.errors import UserError
 from gantrain.inversion import Inverter, encoder_of, generators_of
 from gantrain.runs.build import OpenRun
 from gantrain.runs.domains import turned
-from gantrain.trainer import Generates, Translates
+from gantrain.trainer import Generates, Translates, able
 
 # Image files of one size whose latent vectors descend together; no image has a side as long as
 # this, so that none is cut into tiles.
@@ -60,22 +60,21 @@ def translator(run: OpenRun, direction: str | None = None, **inversion) -> Trans
         UserError: the run translates no images, or not in this direction.
     """
     trainer, domains, path = run.trainer, run.domains, run.directory.path
-    translates = isinstance(trainer, Translates)
     inverts = isinstance(trainer, Generates) and len(domains) > 1 and len(domains[0].shape) == 3
-    if not (translates or inverts):
+    if not (isinstance(trainer, Translates) or inverts):
         raise UserError(
             f"--run_dir {path}: a {run.config.run.gan_type} of "
             f"{', '.join(d.name for d in domains)} translates no images; give the run "
             f"of a pix2pix, cyclegan, or of a cogan or scogan of images"
         )
     ways = directions(run)
-    direction = direction or (trainer.way if translates else "a2b")
+    direction = direction or (trainer.way if isinstance(trainer, Translates) else "a2b")
     if direction not in ways:
         raise UserError(
             f"--direction {direction}: the run in {path} knows {', '.join(sorted(ways))}"
         )
     source, target = ways[direction]
-    if not translates:
+    if not isinstance(trainer, Translates):
         return _crossing(run, source, target, inversion)
     applies, way = trainer.translators(), trainer.way
     own = way if source < target else way[::-1]
@@ -110,7 +109,7 @@ def directions(run: OpenRun) -> dict[str, tuple[int, int]]:
 
 def _crossing(run, source, target, options):
     """The `Translator` from one domain of coupled generators to another."""
-    trainer, compile, domains = run.trainer, run.runtime.function, run.domains
+    trainer, compile, domains = able(run.trainer, Generates), run.runtime.function, run.domains
     into, encodes = generators_of(trainer), encoder_of(trainer)
     invert = Inverter(into[source], trainer.latent, compile, **options)
     encode, generate = encodes and compile(encodes), compile(into[target])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from gantrain import images
 from gantrain.data.pairs import examples, pair_count
 from gantrain.measures.pixels import mean_scores
 from gantrain.runs.build import OpenRun
+from gantrain.runs.callbacks import Kept
+from gantrain.trainer import Shows, able
 
 # Examples that a grid shows, and that scores are means over.
 SHOWN, MEASURED = 8, 40
@@ -17,39 +21,38 @@ class HeldOut:
     """The first examples of the test part, float32 [-1, 1], read once.
 
     Args:
-        run: `gantrain.runs.build.OpenRun` of a trainer that is a `gantrain.trainer.Shows`.
+        run: `gantrain.runs.build.OpenRun` of a trainer that `gantrain.trainer.Shows`.
     """
 
     def __init__(self, run: OpenRun):
-        self.run, self._examples = run, None
+        self.run, self.shows = run, able(run.trainer, Shows)
 
     def examples(self, count: int) -> list:
         """One tensor per domain; of a paired set pairs, with [n, T, H, W, C] for T targets."""
-        if self._examples is None:
-            domains = self.run.test_domains()
-            most = pair_count(domains) or min(d.size for d in domains)
-            pixels = examples(domains, range(min(MEASURED, most)))
-            self._examples = [images.to_float(p) for p in pixels]
         return [p[:count] for p in self._examples]
+
+    @cached_property
+    def _examples(self):
+        domains = self.run.test_domains()
+        most = pair_count(domains) or min(d.size for d in domains)
+        return [images.to_float(p) for p in examples(domains, range(min(MEASURED, most)))]
 
     def picture(self) -> np.ndarray:
         """uint8 [H, W, 3]: the trainer's gallery, an example a column."""
-        rows = self.run.compiled("gallery")(*self.examples(SHOWN))
+        rows = self.run.compiled(self.shows.gallery)(*self.examples(SHOWN))
         return images.grid([np.asarray(row) for row in rows], SHOWN)
 
-    def best(self) -> tuple | None:
-        """What the trainer keeps as its best state: `gantrain.runs.build.Watch.best`."""
-        if not self.run.trainer.patience:
+    def kept(self) -> Kept | None:
+        """By what the trainer keeps its best state, where it does."""
+        if not self.shows.patience:
             return None
-        name, better, measurements = self.run.trainer.patience
+        name, better, measurements = self.shows.patience
         logged = f"held_out/{name}"
-        return logged, lambda line: line.get(logged), better, measurements
+        return Kept(logged, lambda line: line.get(logged), better, measurements)
 
     def scores(self) -> dict[str, float]:
         """{"held_out/name": float}, means of what the trainer measures."""
         parts = self.examples(MEASURED)
         each = ([p[i : i + 1] for p in parts] for i in range(len(parts[0])))
-        return {
-            f"held_out/{name}": value
-            for name, value in mean_scores(self.run.compiled("measure"), each).items()
-        }
+        program = self.run.compiled(self.shows.measure)
+        return {f"held_out/{name}": v for name, v in mean_scores(program, each).items()}

@@ -10,7 +10,7 @@ import tensorflow as tf
 from gantrain import images, plots
 from gantrain.errors import UserError
 from gantrain.runs.build import OpenRun
-from gantrain.trainer import Generates
+from gantrain.trainer import Generates, able
 
 # Latent vectors of a sample grid, of a plot of points.
 SHOWN_IMAGES, SHOWN_POINTS = 40, 2_000
@@ -37,7 +37,7 @@ def noise(run: OpenRun, count: int, seed: int | None = None) -> tf.Tensor:
 
 def samples(run: OpenRun, z: tf.Tensor, batch_size: int = 250) -> list[np.ndarray]:
     """Images [-1, 1] of latent vectors: a float32 NumPy array per domain."""
-    sample = run.compiled("samples")
+    sample = run.compiled(able(run.trainer, Generates).samples)
     parts = [sample(z[i : i + batch_size]) for i in range(0, len(z), batch_size)]
     return [
         np.concatenate([np.asarray(x, np.float32) for x in made])

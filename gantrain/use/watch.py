@@ -9,6 +9,7 @@ from gantrain.measures import METRICS
 from gantrain.measures.evaluate import hashes, measure, require
 from gantrain.measures.streams import Weights
 from gantrain.runs.build import OpenRun, Watch
+from gantrain.runs.callbacks import Kept
 from gantrain.trainer import Generates, Shows
 from gantrain.use.held_out import HeldOut
 from gantrain.use.measured import measuring, streams
@@ -32,10 +33,10 @@ def watch(run: OpenRun) -> Watch:
         found.append((o.evaluate_every, partial(_measured, e, o.names)))
         if o.keep_best:
             metric = METRICS[o.keep_best]
-            best = o.keep_best, metric.score, metric.best[1], 0
+            best = Kept(o.keep_best, metric.score, metric.best[1])
     if isinstance(run.trainer, Shows):
         held_out = HeldOut(run)
-        best = held_out.best() or best
+        best = held_out.kept() or best
         return Watch(held_out.picture, [*found, (config.run.sample_every, held_out.scores)], best)
     if isinstance(run.trainer, Generates):
         return Watch(partial(fixed_picture, run), found, best)
