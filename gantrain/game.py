@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -18,7 +18,6 @@ from gantrain.noise import Draw
 from gantrain.variables import assign, moments, named, put, unique
 
 Terms = dict[str, tuple[Any, Any]]  # {name: (weight, scalar value)}
-Item = TypeVar("Item")
 
 
 @dataclass
@@ -154,9 +153,3 @@ class Player:
 def is_zero(weight: Any) -> bool:
     """Whether a weight is the number zero: a term of it is logged, not descended."""
     return isinstance(weight, (int, float)) and weight == 0
-
-
-def pairs(items: Iterable[Item]) -> list[tuple[Item, Item]]:
-    """All unordered pairs: couplings of k domains are means over these."""
-    items = list(items)
-    return [(a, b) for i, a in enumerate(items) for b in items[i + 1 :]]

@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 from gantrain.config import make
-from gantrain.game import Player, pairs, watch
+from gantrain.game import Player, watch
 from gantrain.noise import Draw
 from gantrain.optimizers import Average, LinearDecay, adam
 from gantrain.variables import unique
@@ -211,11 +211,9 @@ def test_adam_gets_its_own_numbers():
     assert (optimizer.beta_1, optimizer.beta_2) == (0.5, 0.9)
 
 
-def test_unique_keeps_order_and_pairs_are_unordered():
+def test_unique_keeps_order():
     a, b = tf.Variable(1.0), tf.Variable(1.0)
     assert [id(v) for v in unique([b, a, b])] == [id(b), id(a)]
-    assert pairs("abc") == [("a", "b"), ("a", "c"), ("b", "c")]
-    assert pairs("a") == []
 
 
 # ------------------------------------------------------------------------------------ learning rate

@@ -15,7 +15,6 @@ import numpy as np
 import tensorflow as tf
 
 from gantrain.errors import UserError
-from gantrain.game import pairs
 from gantrain.measures.metric import Metric
 from gantrain.measures.streams import Streams
 from gantrain.nets import frozen
@@ -201,7 +200,7 @@ def measure(e: Streams) -> dict[str, float]:
     """The thesis's three measurements, its baseline, and the floor: real images of one domain."""
 
     def streams():
-        for (i, one), (j, other) in pairs(list(enumerate(e.names))):
+        for (i, one), (j, other) in itertools.combinations(enumerate(e.names), 2):
             both = itertools.tee(e.generated())
             yield (
                 f"generated_{one}~generated_{other}",

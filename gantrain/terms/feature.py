@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import tensorflow as tf
 
 from gantrain.core import Config
 from gantrain.data.domain import Domain
-from gantrain.game import Play, Terms, pairs
+from gantrain.game import Play, Terms
 from gantrain.options import Options, option
 from gantrain.terms import Term
 
@@ -45,7 +46,7 @@ class FeatureRegulariser(Term):
     def __call__(self, play: Play) -> Terms:
         distances = [
             tf.reduce_mean(tf.square(tf.cast(a, tf.float32) - tf.cast(b, tf.float32)))
-            for one, other in pairs(play.generated)
+            for one, other in combinations(play.generated, 2)
             for a, b in zip(
                 *(g.features[: self.o.feature_layers] for g in (one, other)), strict=True
             )

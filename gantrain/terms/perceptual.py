@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import tensorflow as tf
@@ -12,7 +13,7 @@ from gantrain.consulted import FromFile
 from gantrain.core import Config, LpipsWeights
 from gantrain.data.domain import Domain
 from gantrain.errors import UserError
-from gantrain.game import Play, Terms, pairs
+from gantrain.game import Play, Terms
 from gantrain.nets import frozen
 from gantrain.options import Options, option
 from gantrain.terms import Term
@@ -79,7 +80,7 @@ class PerceptualLoss(Term):
         fake = [self._features(x) for x in play.fake]
         content = [
             relative_error(a[name], b[name], tf.concat([a[name], b[name]], 0))
-            for a, b in pairs(fake)
+            for a, b in combinations(fake, 2)
             for name in self.extractor.content
         ]
         style = []

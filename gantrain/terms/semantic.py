@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from gantrain.consulted import classifier, own_classifier
 from gantrain.core import Config
 from gantrain.data.domain import Domain
 from gantrain.errors import UserError
-from gantrain.game import Play, Terms, pairs
+from gantrain.game import Play, Terms
 from gantrain.options import Options, option
 from gantrain.terms import Term
 from gantrain.terms.gradients import EPSILON
@@ -142,7 +143,9 @@ def _toward(target, logits, labels):
 
 def _over_pairs(distance, logits):
     """Mean over images and pairs of domains."""
-    return tf.reduce_mean(tf.stack([tf.reduce_mean(distance(*pair)) for pair in pairs(logits)]))
+    return tf.reduce_mean(
+        tf.stack([tf.reduce_mean(distance(a, b)) for a, b in combinations(logits, 2)])
+    )
 
 
 SEMANTIC_FORMS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
 from typing import Any, ClassVar
 
 import keras
@@ -12,7 +13,7 @@ from gantrain import latent, nets
 from gantrain.core import Config
 from gantrain.data.batches import Batch
 from gantrain.data.domain import Domain
-from gantrain.game import Play, pairs
+from gantrain.game import Play
 from gantrain.measures.adaptation import of_classifiers
 from gantrain.nets import DiscriminatorNets, PairOptions, Sharing, WeightInit, Width
 from gantrain.noise import Draw
@@ -101,7 +102,7 @@ class FromNoise(Trainer, Generates):
                     ]
                 )
             )
-            for one, other in pairs(self.G)
+            for one, other in combinations(self.G, 2)
         ]
         return {"generators/weight_distance": tf.reduce_mean(tf.stack(distances))}
 
