@@ -490,7 +490,7 @@ def translate(explicit) -> int:
 
 def stylize(explicit) -> int:
     """Writes the picture of one image in the style of another."""
-    from gantrain.core import Runtime as RuntimeOptions
+    from gantrain.core import RuntimeOptions
     from gantrain.nets import frozen
     from gantrain.runtime import start
     from gantrain.use import stylize as transfer

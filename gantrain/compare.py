@@ -20,8 +20,7 @@ import tensorflow as tf
 
 from gantrain import images as pictures
 from gantrain.consulted import load_model, model_path
-from gantrain.core import MEASURED_SEED
-from gantrain.core import Runtime as RuntimeOptions
+from gantrain.core import MEASURED_SEED, RuntimeOptions
 from gantrain.data import levels, npz, parts
 from gantrain.data.domain import FileImages, content_hash, squeezed
 from gantrain.errors import UserError

@@ -12,7 +12,7 @@ import json
 from os import PathLike
 from pathlib import Path
 
-from gantrain.core import Config, Data, LpipsWeights, Run, Runtime
+from gantrain.core import Config, Data, LpipsWeights, Run, RuntimeOptions
 from gantrain.data.datasets import find
 from gantrain.errors import UserError
 from gantrain.files import file_name
@@ -34,7 +34,7 @@ def records_of(gan_type: str) -> tuple[type[Options], ...]:
         raise UserError(unknown("--gan_type", gan_type, TRAINERS))
     kind = TRAINERS[gan_type]
     chosen = [record for options, also in _components(kind) for record in (options, *also)]
-    return tuple(dict.fromkeys((Run, Data, *kind.options, *chosen, Runtime)))
+    return tuple(dict.fromkeys((Run, Data, *kind.options, *chosen, RuntimeOptions)))
 
 
 def gan_type_of(words: list[str]) -> str:
@@ -127,7 +127,7 @@ def _components(kind: type[Trainer]) -> list[tuple[type[Options], tuple[type[Opt
 def heeded(config: Config) -> set[str]:
     """Names of the options that the chosen components read."""
     kind, flat = TRAINERS[config.run.gan_type], config.flat()
-    records: list[type[Options]] = [Run, Data, Runtime, *kind.options]
+    records: list[type[Options]] = [Run, Data, RuntimeOptions, *kind.options]
     switches = {options.switch for options, _ in _components(kind) if options.switch}
     for options, also in _components(kind):
         records += [options, *also] if config.on(options) else []

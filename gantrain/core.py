@@ -117,7 +117,7 @@ class LpipsWeights(Options):
 
 
 @dataclass(frozen=True)
-class Runtime(Options):
+class RuntimeOptions(Options):
     """How the step runs."""
 
     section = "runtime"
@@ -149,5 +149,5 @@ class Config(Records):
         return self.of(Data)
 
     @property
-    def runtime(self) -> Runtime:
-        return self.of(Runtime)
+    def runtime(self) -> RuntimeOptions:
+        return self.of(RuntimeOptions)

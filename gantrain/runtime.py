@@ -19,15 +19,15 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from gantrain.core import Runtime as Options
+from gantrain.core import RuntimeOptions
 from gantrain.errors import UserError
 
 
-def start(options: Options, seed: int) -> Runtime:
+def start(options: RuntimeOptions, seed: int) -> Runtime:
     """Sets what is of the whole process: memory of the GPUs, seeds, precision, kinds of kernels.
 
     Args:
-        options: `gantrain.core.Runtime`.
+        options: `gantrain.core.RuntimeOptions`.
         seed: of Python, NumPy, TensorFlow and Keras.
     """
     limit_memory(options.gpu_mem_mb)
@@ -75,14 +75,14 @@ class Runtime:
     """Where and how a compiled step runs; `start` makes it, which sets the process up first.
 
     Args:
-        options: `gantrain.core.Runtime`.
+        options: `gantrain.core.RuntimeOptions`.
 
     Attributes:
         replicas: devices that share a batch.
         device: one line for logs and `environment.json`.
     """
 
-    def __init__(self, options: Options):
+    def __init__(self, options: RuntimeOptions):
         gpus = tf.config.list_physical_devices("GPU")
         kind = "GPU" if gpus else "CPU"
         names = [d.name for d in tf.config.list_logical_devices(kind)]

@@ -9,7 +9,7 @@ import pytest
 import scipy.linalg
 import tensorflow as tf
 
-from gantrain.core import Runtime as RuntimeOptions
+from gantrain.core import RuntimeOptions
 from gantrain.errors import UserError
 from gantrain.measures import frechet
 from gantrain.measures.frechet import (

@@ -12,7 +12,7 @@ import tiny
 
 from gantrain import images, latent
 from gantrain.commands import COMMANDS
-from gantrain.core import Runtime as RuntimeOptions
+from gantrain.core import RuntimeOptions
 from gantrain.inversion import Inverter, cross_domain, encoder_of, generators_of, invert
 from gantrain.main import main
 from gantrain.nets import PairOptions

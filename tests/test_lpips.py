@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from torch_saved import CHANNELS, random_lpips, save, save_npz
 
-from gantrain.core import Runtime as Options
+from gantrain.core import RuntimeOptions
 from gantrain.errors import UserError
 from gantrain.measures.lpips import LPIPS, mean_distance, pair_distances
 from gantrain.nets import frozen
@@ -34,7 +34,7 @@ def measures(weights, tmp_path_factory):
 
 @pytest.fixture
 def runtime():
-    return Runtime(Options())
+    return Runtime(RuntimeOptions())
 
 
 def images(seed, *shape):

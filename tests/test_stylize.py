@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import layers
 
 from gantrain import images
-from gantrain.core import Runtime as RuntimeOptions
+from gantrain.core import RuntimeOptions
 from gantrain.errors import UserError
 from gantrain.nets.frozen import FeatureNet
 from gantrain.runtime import start

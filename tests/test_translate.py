@@ -11,7 +11,7 @@ import pytest
 import tifffile
 
 from gantrain import images
-from gantrain.core import Runtime as RuntimeOptions
+from gantrain.core import RuntimeOptions
 from gantrain.errors import UserError
 from gantrain.runtime import start
 from gantrain.use import files as translate
