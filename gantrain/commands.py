@@ -193,7 +193,7 @@ class Stylize:
 
 
 @dataclass(frozen=True)
-class DataSet:
+class Prepare:
     """Options of `gantrain check` and `gantrain prepare`."""
 
     positional = ("dataset",)
@@ -663,7 +663,7 @@ def check(explicit) -> int:
     """Says what is found of a data set, what is missing, and what the layout should be."""
     from gantrain.data.check import check as look
 
-    o = DataSet(**explicit)
+    o = Prepare(**explicit)
     report = look(_named(o.dataset), o.data_dir)
     print(report)
     return 0 if report.complete else EXIT_USER
@@ -673,7 +673,7 @@ def prepare(explicit) -> int:
     """Downloads, verifies and converts a data set, so that a node without a network can train."""
     from gantrain.data.check import prepare as fetch
 
-    o = DataSet(**explicit)
+    o = Prepare(**explicit)
     print(fetch(_named(o.dataset), o.data_dir))
     return 0
 
@@ -785,8 +785,8 @@ COMMANDS = {
     "translate": ("translate image files of any size by a run", Translate, translate),
     "stylize": ("one image in the style of another, without training", Stylize, stylize),
     "reproduce": ("a published table or figure, ours beside theirs", Reproduce, reproduce),
-    "prepare": ("download and verify a data set ahead of time", DataSet, prepare),
-    "check": ("what is found of a data set and what is missing", DataSet, check),
+    "prepare": ("download and verify a data set ahead of time", Prepare, prepare),
+    "check": ("what is found of a data set and what is missing", Prepare, check),
     "bench": ("speed against this machine's own peak", Bench, bench),
     "list": ("data sets, networks, losses, presets, with one line each", List, list_),
 }

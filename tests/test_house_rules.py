@@ -281,7 +281,7 @@ def test_every_module_and_public_name_has_a_docstring():
         "commands.py: Sample",
         "commands.py: Interpolate",
         "commands.py: Evaluate",
-        "commands.py: DataSet",
+        "commands.py: Prepare",
         "commands.py: List",
         "commands.py: Bench",
         "commands.py: Translate",

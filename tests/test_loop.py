@@ -479,7 +479,7 @@ def test_progress_is_one_line_with_means_over_domains(capsys):
 
 def test_an_evaluation_joins_the_logs_of_its_steps():
     logs = {"a": 1.0}
-    evaluation = callbacks.Evaluation(2, lambda: {"joint/coherence": 0.5})
+    evaluation = callbacks.Measurement(2, lambda: {"joint/coherence": 0.5})
     evaluation(1, logs)
     assert logs == {"a": 1.0}
     evaluation(2, logs)

@@ -168,7 +168,7 @@ class Checkpoints(Callback):
         self.write(step)
 
 
-class Evaluation(Callback):
+class Measurement(Callback):
     """Adds measured values to the logs of every K-th step; stands before what writes them.
 
     A score that is not finite is undefined and left out: it says nothing of the training.

@@ -60,7 +60,7 @@ def _callbacks(run, start, stop):
     directory, watch, options = run.directory, run.watch, run.config.run
     state = run.trainer.state()
     chosen: list[Callback] = [callbacks.Guard(directory)]
-    chosen += [callbacks.Evaluation(*entry) for entry in watch.measurements]
+    chosen += [callbacks.Measurement(*entry) for entry in watch.measurements]
     chosen.append(callbacks.Scalars(directory))
     if options.tensorboard:
         chosen.append(callbacks.TensorBoard(directory))
