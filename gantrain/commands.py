@@ -447,7 +447,7 @@ def interpolate(explicit) -> int:
 def translate(explicit) -> int:
     """Translates image files by a trained run."""
     from gantrain.data import parts
-    from gantrain.use.directions import translator
+    from gantrain.use.directions import translation
     from gantrain.use.files import translate_files
 
     o = Translate(**explicit)
@@ -455,7 +455,7 @@ def translate(explicit) -> int:
         if not getattr(o, flag):
             raise UserError(f"--{flag} is needed: {what}")
     run = _open(o.run_dir)
-    way = translator(run, o.direction, steps=o.steps, restarts=o.restarts, seed=o.seed)
+    way = translation(run, o.direction, steps=o.steps, restarts=o.restarts, seed=o.seed)
     inverts = way.errors is not None
     for flag in ("tile",) if inverts else ("steps", "restarts", "seed"):
         if flag in explicit:

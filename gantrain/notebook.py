@@ -21,7 +21,7 @@ from gantrain.measures.streams import Weights
 from gantrain.runs.build import OpenRun
 from gantrain.runs.directory import RunDirectory
 from gantrain.use import samples
-from gantrain.use.directions import translator
+from gantrain.use.directions import translation
 from gantrain.use.files import translate_images
 from gantrain.use.measured import streams
 
@@ -140,7 +140,7 @@ def translate(
     Raises:
         UserError: the run translates nothing, or not in this direction.
     """
-    way = translator(_opened(run), direction, **inversion)
+    way = translation(_opened(run), direction, **inversion)
     if inversion and way.errors is None:
         raise UserError(
             f"{', '.join(inversion)}: of runs that translate by latent inversion; "

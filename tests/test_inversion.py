@@ -19,7 +19,7 @@ from gantrain.nets import PairOptions
 from gantrain.noise import Draw
 from gantrain.runtime import start
 from gantrain.stages import open_run, prepare
-from gantrain.use.directions import directions, translator
+from gantrain.use.directions import directions, translation
 from gantrain.use.samples import noise, samples
 
 NORMAL, UNIFORM = PairOptions(noise_dim=5, noise_type="normal"), PairOptions(noise_dim=5)
@@ -310,11 +310,11 @@ def test_the_translator_of_a_run_finds_its_own_images(coupled):
     session = open_run(coupled)
     z = noise(session, 5, seed=3)
     a, b = samples(session, z)
-    way = translator(session, "a2b")
+    way = translation(session, "a2b")
     assert way.channels == 3 and way.errors == []
     np.testing.assert_allclose(way.apply(a), b, atol=0.05)
     assert len(way.errors) == 5 and max(way.errors) < 0.02
-    back = translator(session, "b2a").apply(b)
+    back = translation(session, "b2a").apply(b)
     assert np.abs(back - a).mean() < np.abs(back - b).mean()
 
 
@@ -322,7 +322,7 @@ def test_images_of_other_sizes_come_back_in_their_size(coupled):
     session = open_run(coupled)
     (a, _) = samples(session, noise(session, 2, seed=3))
     large = np.stack([images.scale(image, 96, 64) for image in a])
-    way = translator(session, steps=20)
+    way = translation(session, steps=20)
     made = way.apply(large)
     assert made.shape == (2, 96, 64, 3) and made.dtype == np.float32
     assert np.abs(made).max() <= 1.0
@@ -351,9 +351,9 @@ def test_any_number_of_domains(tmp_path):
         generator.trainable_variables[-2].assign(0.0 * generator.trainable_variables[-2])
     x = np.zeros((1, 32, 32, 3), np.float32)
     for direction, v in (("a2b", 0.2), ("c2a", 0.1), ("b2c", 0.3)):
-        made = translator(session, direction, steps=1, restarts=1).apply(x)
+        made = translation(session, direction, steps=1, restarts=1).apply(x)
         np.testing.assert_allclose(made, np.tanh(v), atol=1e-6)
-    tiny.refused(lambda: translator(session, "a2d"), "--direction a2d", "a2b, a2c, b2a, b2c, c2a")
+    tiny.refused(lambda: translation(session, "a2d"), "--direction a2d", "a2b, a2c, b2a, b2c, c2a")
 
 
 def test_a_translator_starts_from_the_encoder(coupled, monkeypatch):
@@ -363,7 +363,7 @@ def test_a_translator_starts_from_the_encoder(coupled, monkeypatch):
         "gantrain.use.directions.encoder_of", lambda trainer: lambda x: tf.constant(z)
     )
     options = dict(steps=1, restarts=1, rate=0.0)
-    way = translator(session, "b2a", **options)
+    way = translation(session, "b2a", **options)
     np.testing.assert_allclose(way.apply(samples(session, z)[1]), samples(session, z)[0], atol=1e-5)
     assert max(way.errors) < 1e-5
 
@@ -380,7 +380,9 @@ def test_letters_follow_the_data_set(tmp_path, monkeypatch):
         "map2photo": (1, 0),
     }
     ways, x = session.trainer.translators(), np.zeros((1, 32, 32, 3), np.float32)
-    np.testing.assert_allclose(translator(session, "map2photo").apply(x), ways["a2b"](x), atol=1e-5)
+    np.testing.assert_allclose(
+        translation(session, "map2photo").apply(x), ways["a2b"](x), atol=1e-5
+    )
 
 
 def test_names_of_two_domains(coupled, monkeypatch):
@@ -402,8 +404,8 @@ def test_translation_trainers_take_names_too(kind, direction, tmp_path):
     ways = session.trainer.translators()
     x = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)
     for name in ways:
-        np.testing.assert_allclose(translator(session, name).apply(x), ways[name](x), atol=1e-5)
-    tiny.refused(lambda: translator(session, "a2c"), "--direction a2c", "a2b, b2a")
+        np.testing.assert_allclose(translation(session, name).apply(x), ways[name](x), atol=1e-5)
+    tiny.refused(lambda: translation(session, "a2c"), "--direction a2c", "a2b, b2a")
 
 
 def test_files_through_a_coupled_run(coupled, tmp_path, capsys):
@@ -451,6 +453,6 @@ def test_the_defaults_of_the_command_are_those_of_the_module():
 
 def test_runs_that_translate_nothing(tmp_path):
     alone = prepare(tiny.config(tmp_path / "gan", gan_type="gan", net="plain", domains="a"))
-    tiny.refused(lambda: translator(alone), "a gan of a translates no images")
+    tiny.refused(lambda: translation(alone), "a gan of a translates no images")
     classifier = prepare(tiny.config(tmp_path / "c", gan_type="classifier"))
-    tiny.refused(lambda: translator(classifier), "a classifier", "pix2pix, cyclegan")
+    tiny.refused(lambda: translation(classifier), "a classifier", "pix2pix, cyclegan")

@@ -20,7 +20,7 @@ from gantrain.inversion import Inverted
 from gantrain.measures.fcn import fcn_score
 from gantrain.runs.directory import RunDirectory
 from gantrain.stages import prepare
-from gantrain.use.directions import translator
+from gantrain.use.directions import translation
 from gantrain.use.files import translate_files
 from gantrain.use.samples import noise
 
@@ -376,7 +376,7 @@ def test_translate_shows_the_network_what_training_shows_it(tmp_path, gan_type, 
                 )
             ),
         )
-    way = translator(session, "a2b")
+    way = translation(session, "a2b")
     apply = way.apply
     if gan_type == "pix2pix":
 
@@ -397,6 +397,6 @@ def test_translate_shows_the_network_what_training_shows_it(tmp_path, gan_type, 
         seen[0][0], to_float(tiny.PALETTE.shown[majority(classes, size, size)])
     )
     assert Image.open(tmp_path / "out" / "a.jpg").size == (64, 64)
-    assert translator(session, "b2a" if gan_type == "scogan" else "a2b").palette is (
+    assert translation(session, "b2a" if gan_type == "scogan" else "a2b").palette is (
         None if gan_type == "scogan" else session.domains[0].palette
     )

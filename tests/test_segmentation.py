@@ -19,7 +19,7 @@ from gantrain.runs.consult import consult
 from gantrain.runs.plan import need, own_run
 from gantrain.stages import open_run, prepare, train
 from gantrain.trainers.segmenter import mean_where
-from gantrain.use.directions import translator
+from gantrain.use.directions import translation
 from gantrain.use.measured import segmenter
 from gantrain.use.samples import noise
 
@@ -415,7 +415,7 @@ def test_a_segmenter_learns_its_pairs_and_scores_the_test_part(tmp_path):
     np.testing.assert_array_equal(photo, to_float(tiny.maps()[1].images[:2]))
     np.testing.assert_array_equal(truth, to_float(tiny.maps()[0].images[:2]))
     assert (found == truth).all(-1).mean() > 0.85
-    tiny.refused(lambda: translator(opened), "segmenter", "pix2pix, cyclegan")
+    tiny.refused(lambda: translation(opened), "segmenter", "pix2pix, cyclegan")
     tiny.refused(lambda: noise(opened, 1), "segmenter makes no images")
 
 

@@ -21,7 +21,7 @@ from gantrain.trainer import Generates, Translates, able
 INVERTED_TOGETHER, WHOLE = 64, 2**30
 
 
-class Translator(NamedTuple):
+class Translation(NamedTuple):
     """One direction of a trained run.
 
     Attributes:
@@ -47,8 +47,8 @@ class Translator(NamedTuple):
     levels: tuple = (None, None)
 
 
-def translator(run: OpenRun, direction: str | None = None, **inversion) -> Translator:
-    """The `Translator` of a direction, by default the run's own.
+def translation(run: OpenRun, direction: str | None = None, **inversion) -> Translation:
+    """The `Translation` of a direction, by default the run's own.
 
     Args:
         run: `gantrain.runs.build.OpenRun`.
@@ -84,7 +84,7 @@ def translator(run: OpenRun, direction: str | None = None, **inversion) -> Trans
             f"drop the flag, or train one for {direction}"
         )
     o, start = run.config.of(nets.TranslatorNets), domains[source]
-    return Translator(
+    return Translation(
         run.runtime.function(applies[own]),
         start.shape[-1],
         nets.multiple(o.generator, start.shape[0]),
@@ -108,7 +108,7 @@ def directions(run: OpenRun) -> dict[str, tuple[int, int]]:
 
 
 def _crossing(run, source, target, options):
-    """The `Translator` from one domain of coupled generators to another."""
+    """The `Translation` from one domain of coupled generators to another."""
     trainer, compile, domains = able(run.trainer, Generates), run.runtime.function, run.domains
     into, encodes = generators_of(trainer), encoder_of(trainer)
     invert = Inverter(into[source], trainer.latent, compile, **options)
@@ -124,7 +124,7 @@ def _crossing(run, source, target, options):
         errors.extend(found.error.tolist())
         return images.scale(np.asarray(generate(found.z)), height, width)
 
-    return Translator(
+    return Translation(
         apply,
         channels,
         1,
