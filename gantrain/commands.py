@@ -749,7 +749,7 @@ def reproduce(explicit) -> int:
     command = _command_line(
         f"reproduce {o.table}", {k: v for k, v in explicit.items() if k != "table"}
     )
-    request = table.Request(
+    request = table.Reproduction(
         o.scale,
         o.seeds,
         o.substitute,

@@ -11,7 +11,7 @@ from gantrain.data.datasets import find
 from gantrain.data.facades import LARGEST, SMALLEST
 from gantrain.errors import UserError
 from gantrain.experiments import EXPERIMENTS, table, write
-from gantrain.experiments.table import SCALES, Arm, Cell, Experiment, Request, Row
+from gantrain.experiments.table import SCALES, Arm, Cell, Experiment, Reproduction, TableRow
 from gantrain.main import main
 from gantrain.measures.evaluate import measure
 from gantrain.nets import PairOptions, build_pair
@@ -28,7 +28,10 @@ def all_options():
         experiment = EXPERIMENTS[name]
         for arm in experiment.arms:
             for substitute in (False, True):
-                yield name, table.options(experiment, arm, Request(scale, substitute=substitute), 0)
+                yield (
+                    name,
+                    table.options(experiment, arm, Reproduction(scale, substitute=substitute), 0),
+                )
 
 
 def test_published_numbers_are_those_of_the_source():
@@ -112,7 +115,7 @@ def test_a_stand_in_is_taken_only_where_the_set_is_not_here(monkeypatch):
 
     def taken(here, **asked):
         monkeypatch.setattr(table, "is_here", lambda name, data_dir: name in here)
-        return table.dataset_of(e, e.arms[0], Request("cpu", **asked))
+        return table.dataset_of(e, e.arms[0], Reproduction("cpu", **asked))
 
     assert taken({"mnist2street", "pen2street"}) == "mnist2svhn_prune"
     assert taken({"mnist2street", "pen2street"}, substitute=True) == "mnist2street"
@@ -125,7 +128,7 @@ def test_the_cpu_runs_of_digits(monkeypatch):
     monkeypatch.setattr(table, "is_here", lambda name, data_dir: name == "mnist2street")
     arms = {a.slug: a for a in EXPERIMENTS["table5.2"].arms}
     o = table.options(
-        EXPERIMENTS["table5.2"], arms["frcc"], Request("cpu", substitute=True, runs="r"), 2
+        EXPERIMENTS["table5.2"], arms["frcc"], Reproduction("cpu", substitute=True, runs="r"), 2
     )
     assert o == dict(
         preset="quick",
@@ -160,7 +163,7 @@ def ring(path="", steps=4, dataset="ring"):
         {},
         {"smoke": usual},
         (Arm("A", "a", {"smoke": {}}, {"score": 0.5}),),
-        (Row("score", "score/{0}"), Row("far", "lpips/{0}")),
+        (TableRow("score", "score/{0}"), TableRow("far", "lpips/{0}")),
         ("score", "lpips"),
         {"smoke": 10},
     )
@@ -172,7 +175,7 @@ def measured(path, metrics, num, seed):
 
 
 def test_a_table_runs_reuses_and_resumes(tmp_path):
-    request = Request("smoke", seeds=2, runs=str(tmp_path))
+    request = Reproduction("smoke", seeds=2, runs=str(tmp_path))
     result = table.run(ring(), request, evaluate=measured)
     cell = result.cells["score", "A"]
     assert cell.values == (0.0, 1.0) and cell.mean == 0.5
@@ -204,15 +207,17 @@ def test_a_table_runs_reuses_and_resumes(tmp_path):
 
 def test_columns_can_be_trained_apart(tmp_path):
     two = ring().__class__(**vars(ring()) | {"arms": (*ring().arms, Arm("B", "b", {"smoke": {}}))})
-    one = Request("smoke", runs=str(tmp_path), arms=("B",))
+    one = Reproduction("smoke", runs=str(tmp_path), arms=("B",))
     result = table.run(two, one, evaluate=lambda *asked: {"score/ring": 1.0})
     assert result.cells["score", "B"].values == (1.0,)
     assert result.cells["score", "A"] == Cell((), "seed 0 not trained")
-    result = table.run(ring(), Request("smoke", runs=str(tmp_path), arms=()), evaluate=measured)
+    result = table.run(
+        ring(), Reproduction("smoke", runs=str(tmp_path), arms=()), evaluate=measured
+    )
     assert result.cells["score", "A"].values == (0.0,)
     # What is there counts, whichever seed is missing.
     (tmp_path / "smoke" / "ring-b-seed0" / "summary.json").unlink()
-    some = Request("smoke", seeds=2, runs=str(tmp_path), arms=("B",))
+    some = Reproduction("smoke", seeds=2, runs=str(tmp_path), arms=("B",))
     table.run(
         two,
         some,
@@ -221,12 +226,12 @@ def test_columns_can_be_trained_apart(tmp_path):
     )
     result = table.run(
         two,
-        Request("smoke", seeds=2, runs=str(tmp_path), arms=("A",)),
+        Reproduction("smoke", seeds=2, runs=str(tmp_path), arms=("A",)),
         evaluate=lambda *asked: {"score/ring": 1.0},
     )
     assert result.cells["score", "B"] == Cell((1.0,), "seed 0 not trained")
     with pytest.raises(UserError, match="--arms C: choose from A, B"):
-        table.run(two, Request("smoke", arms=("C",)))
+        table.run(two, Reproduction("smoke", arms=("C",)))
 
 
 def test_a_missing_set_is_a_cell(tmp_path):
@@ -234,7 +239,7 @@ def test_a_missing_set_is_a_cell(tmp_path):
     options = dict(gan_type="cogan", net="cogan32", noise_dim=8)
     away = Arm("B", "b", {"smoke": options}, dataset="mnist2edge")
     two = ring().__class__(**vars(ring()) | {"arms": (away, *ring().arms)})
-    request = Request("smoke", runs=str(tmp_path), data_dir=str(tmp_path), offline=True)
+    request = Reproduction("smoke", runs=str(tmp_path), data_dir=str(tmp_path), offline=True)
     said = []
     result = table.run(two, request, said.append, evaluate=measured)
     assert said[0].startswith("not here: --dataset mnist2edge") and "mnist (files" in said[0]

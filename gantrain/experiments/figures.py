@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gantrain.experiments.table import LOGGED, Arm, Experiment, Row
+from gantrain.experiments.table import LOGGED, Arm, Experiment, TableRow
 from gantrain.experiments.thesis import (
     DCGAN,
     EDGE,
@@ -16,7 +16,7 @@ from gantrain.experiments.thesis import (
 
 SHORT = dict(steps=4, log_every=1, sample_every=4, checkpoint_every=4)
 NUM = {"full": 10_000, "cpu": 10_000, "smoke": 100}
-COVERED = (Row("Modes covered", "modes/covered/{0}"),)
+COVERED = (TableRow("Modes covered", "modes/covered/{0}"),)
 
 
 def _ring(number, title, preset, published, rows=COVERED, picture="samples"):
@@ -99,7 +99,7 @@ EXPERIMENTS = {
         "The Wasserstein estimate during training",
         "ring_wgan_gp",
         {"Discriminator loss": "decreases"},
-        (Row("Discriminator loss", LOGGED + "discriminators/adv/{0}"),),
+        (TableRow("Discriminator loss", LOGGED + "discriminators/adv/{0}"),),
         "curves",
     ),
     "figure4.1": Experiment(
@@ -125,7 +125,7 @@ EXPERIMENTS = {
                 {"Weight distance": "grows faster"},
             ),
         ),
-        (Row("Weight distance", LOGGED + "generators/weight_distance"),),
+        (TableRow("Weight distance", LOGGED + "generators/weight_distance"),),
         (),
         NUM,
         NOTE,
@@ -140,8 +140,8 @@ EXPERIMENTS = {
         FACES,
         (coupled("PL", "pl", "PL", {"Style": "constant"}),),
         (
-            Row("Content", LOGGED + "generators/perceptual_content"),
-            Row("Style", LOGGED + "generators/perceptual_style"),
+            TableRow("Content", LOGGED + "generators/perceptual_content"),
+            TableRow("Style", LOGGED + "generators/perceptual_style"),
         ),
         (),
         NUM,

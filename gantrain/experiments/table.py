@@ -49,7 +49,7 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One line of a table.
 
     Attributes:
@@ -98,7 +98,7 @@ class Experiment:
 
 
 @dataclass(frozen=True)
-class Request:
+class Reproduction:
     """How an experiment is asked for: the flags of `gantrain reproduce`, and the command line.
 
     Attributes:
@@ -221,7 +221,7 @@ def run(experiment, request, say=lambda line: None, train=_train, evaluate=None)
 
     Args:
         experiment: an `Experiment` with arms.
-        request: a `Request`.
+        request: a `Reproduction`.
         say: told one line per run.
         train: (config, say) -> reason why the run cannot be had, or "".
         evaluate: (run_dir, metrics, num, seed) -> {"name/domain": float}.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gantrain.experiments.table import Arm, Experiment, Row
+from gantrain.experiments.table import Arm, Experiment, TableRow
 
 SOURCE = "thesis, "
 # Weights of the couplings: published, and for the non-saturating game, whose terms are of order 1.
@@ -125,9 +125,9 @@ ANIMALS = {
 }
 
 JUDGED = (
-    Row("Joint coherence", "joint/coherence"),
-    Row("Entropy, domain 1", "joint/entropy/{0}"),
-    Row("Entropy, domain 2", "joint/entropy/{1}"),
+    TableRow("Joint coherence", "joint/coherence"),
+    TableRow("Entropy, domain 1", "joint/entropy/{0}"),
+    TableRow("Entropy, domain 2", "joint/entropy/{1}"),
 )
 
 
@@ -139,7 +139,7 @@ def lpips_rows(labels):
         "lpips/generated_{1}~real_{1}",
         "lpips/real_{0}~real_{1}",
     )
-    return tuple(map(Row, labels, keys))
+    return tuple(map(TableRow, labels, keys))
 
 
 def pair_labels(one, other, third=""):
@@ -200,7 +200,7 @@ def _cross(number, dataset, size, numbers, wgan=False):
                 dict(zip(labels, numbers, strict=True)),
             ),
         ),
-        tuple(map(Row, labels, keys)),
+        tuple(map(TableRow, labels, keys)),
         ("lpips", "lpips_cross"),
         {"full": 995, "cpu": 500, "smoke": 10},
         "At cpu scale images have 64 pixels and the networks are residual ones of a quarter of the "
@@ -273,7 +273,7 @@ EXPERIMENTS = {
             ),
             SMILES,
         ),
-        (*lpips_rows(SMILES), JUDGED[0], Row("Coherence by chance", "joint/chance")),
+        (*lpips_rows(SMILES), JUDGED[0], TableRow("Coherence by chance", "joint/chance")),
         ("lpips", "coherence"),
         {"full": 50_000, "cpu": 500, "smoke": 20},
         FACE_NOTE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gantrain.experiments.table import Arm, Experiment, Row
+from gantrain.experiments.table import Arm, Experiment, TableRow
 
 NUM = {"full": 500, "cpu": 40, "smoke": 4}
 SMOKE = dict(
@@ -19,7 +19,7 @@ FULL = dict(gan_type="pix2pix", image_size=256)
 BACK = dict(direction="b2a")
 STAND_IN = {"full": ("facades",), "cpu": ("facades",), "smoke": ("plan2facade",)}
 FCN = tuple(
-    Row(f"{label}{who}", f"fcn/{ceiling}{key}")
+    TableRow(f"{label}{who}", f"fcn/{ceiling}{key}")
     for who, ceiling in (("", ""), (" (ground truth)", "ceiling_"))
     for label, key in (
         ("Per-pixel acc.", "pixel_accuracy"),
@@ -27,12 +27,16 @@ FCN = tuple(
         ("Class IoU", "class_iou"),
     )
 )
-PIXELS = (Row("L1", "pixels/l1"), Row("PSNR", "pixels/psnr"), Row("SSIM", "pixels/ssim"))
+PIXELS = (
+    TableRow("L1", "pixels/l1"),
+    TableRow("PSNR", "pixels/psnr"),
+    TableRow("SSIM", "pixels/ssim"),
+)
 CYCLE = (
-    Row("Cycle L1, domain 1", "pixels/cycle_l1/{0}"),
-    Row("Cycle L1, domain 2", "pixels/cycle_l1/{1}"),
+    TableRow("Cycle L1, domain 1", "pixels/cycle_l1/{0}"),
+    TableRow("Cycle L1, domain 2", "pixels/cycle_l1/{1}"),
     *(
-        Row(f"{score}, made of domain {n + 1}", f"pixels/{score.lower()}/from_{{{n}}}")
+        TableRow(f"{score}, made of domain {n + 1}", f"pixels/{score.lower()}/from_{{{n}}}")
         for score in ("L1", "SSIM")
         for n in range(2)
     ),

@@ -34,7 +34,7 @@ PIXELS = 2**19
 AHEAD = 2
 
 
-class Report(NamedTuple):
+class Outcome(NamedTuple):
     """What became of the files.
 
     Attributes:
@@ -89,7 +89,7 @@ def translate_files(
         progress: called as progress(number of files finished, number of files).
 
     Returns:
-        `Report`.
+        `Outcome`.
 
     Raises:
         UserError: there is nothing to translate, or no place to write to.
@@ -141,7 +141,7 @@ def translate_files(
         f"{source}: {left_out.pop(reason)} files {reason}, for a folder is read flat"
         for reason in inside
     ]
-    return Report(done, skipped, left_out)
+    return Outcome(done, skipped, left_out)
 
 
 def translate_images(translate, sources, *, multiple=1, tile=0, batch_size=0, pixels=PIXELS):
