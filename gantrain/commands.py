@@ -692,7 +692,7 @@ def list_(explicit) -> int:
     from gantrain.experiments import EXPERIMENTS
     from gantrain.measures import METRICS
     from gantrain.terms.augmentation import AUGMENTATIONS
-    from gantrain.terms.losses import ADVERSARIAL
+    from gantrain.terms.losses import LOSSES
     from gantrain.terms.penalties import DISCRIMINATOR_PENALTIES
     from gantrain.trainers.scogan import COUPLINGS
 
@@ -701,7 +701,7 @@ def list_(explicit) -> int:
         "datasets": DATASETS,
         "nets": nets.NETS,
         "classifiers": nets.CLASSIFIERS,
-        "losses": ADVERSARIAL,
+        "losses": LOSSES,
         "penalties": DISCRIMINATOR_PENALTIES,
         "couplings": COUPLINGS,
         "translators": nets.TRANSLATORS,

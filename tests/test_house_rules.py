@@ -16,7 +16,7 @@ from gantrain.data.datasets import DATASETS
 from gantrain.experiments import EXPERIMENTS
 from gantrain.measures import METRICS
 from gantrain.terms.augmentation import AUGMENTATIONS
-from gantrain.terms.losses import ADVERSARIAL
+from gantrain.terms.losses import LOSSES
 from gantrain.terms.penalties import DISCRIMINATOR_PENALTIES
 from gantrain.terms.semantic import SEMANTIC_FORMS
 from gantrain.trainers.scogan import COUPLINGS
@@ -30,7 +30,7 @@ REGISTRIES = {
     "datasets": DATASETS,
     "nets": nets.NETS,
     "classifiers": nets.CLASSIFIERS,
-    "losses": ADVERSARIAL,
+    "losses": LOSSES,
     "penalties": DISCRIMINATOR_PENALTIES,
     "couplings": COUPLINGS,
     "semantic forms": SEMANTIC_FORMS,

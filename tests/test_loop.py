@@ -20,7 +20,7 @@ from gantrain.runs.callbacks import Diverged
 from gantrain.runs.directory import RunDirectory
 from gantrain.runs.train import fit
 from gantrain.stages import prepare, train
-from gantrain.terms.losses import ADVERSARIAL, Loss
+from gantrain.terms.losses import LOSSES, Loss
 from gantrain.use.samples import noise
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -361,7 +361,7 @@ def exploding(monkeypatch):
             return tf.where(count > at, np.float32(np.nan), 1.0) * tf.reduce_mean(fake)
 
         monkeypatch.setitem(
-            ADVERSARIAL, "exploding", Loss("tests", ADVERSARIAL["hinge"].discriminator, generator)
+            LOSSES, "exploding", Loss("tests", LOSSES["hinge"].discriminator, generator)
         )
 
     return register

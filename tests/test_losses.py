@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gantrain.terms.losses import ADVERSARIAL
+from gantrain.terms.losses import LOSSES
 
 REAL = np.array([[2.0], [-0.5], [0.25]])
 FAKE = np.array([[-1.0], [0.5], [3.0]])
@@ -47,25 +47,25 @@ def tensors(*arrays, dtype=tf.float32):
 
 
 def test_every_loss_has_golden_values():
-    assert set(GOLDEN) == set(ADVERSARIAL)
+    assert set(GOLDEN) == set(LOSSES)
 
 
-@pytest.mark.parametrize("name", ADVERSARIAL)
+@pytest.mark.parametrize("name", LOSSES)
 def test_golden_values(name):
     discriminator, generator, on_both, on_fake = GOLDEN[name]
     assert discriminator(REAL, FAKE) == pytest.approx(on_both, rel=1e-6)
     assert generator(FAKE) == pytest.approx(on_fake, rel=1e-6)
     real, fake = tensors(REAL, FAKE)
-    loss = ADVERSARIAL[name]
+    loss = LOSSES[name]
     assert float(loss.discriminator(real, fake)) == pytest.approx(on_both, rel=1e-6)
     assert float(loss.generator(fake)) == pytest.approx(on_fake, rel=1e-6)
 
 
-@pytest.mark.parametrize("name", ADVERSARIAL)
+@pytest.mark.parametrize("name", LOSSES)
 def test_real_comes_before_fake(name):
     """Each side is asked for what it should do: real up, fake down, and the generator fake up."""
     real, fake = tensors(REAL, FAKE)
-    loss = ADVERSARIAL[name]
+    loss = LOSSES[name]
     up = [float(loss.discriminator(real + s, fake)) for s in (0.0, 0.1)]
     down = [float(loss.discriminator(real, fake - s)) for s in (0.0, 0.1)]
     # Least squares wants real logits at one, so start below.
@@ -78,10 +78,10 @@ def test_real_comes_before_fake(name):
 
 @pytest.mark.parametrize("dtype", [tf.float32, tf.float16, tf.bfloat16])
 @pytest.mark.parametrize("size", [1e4, -1e4])
-@pytest.mark.parametrize("name", ADVERSARIAL)
+@pytest.mark.parametrize("name", LOSSES)
 def test_extreme_logits_give_finite_losses_and_gradients(name, size, dtype):
     real, fake = tensors([[size]], [[-size]], dtype=dtype)
-    loss = ADVERSARIAL[name]
+    loss = LOSSES[name]
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([real, fake])
         values = loss.discriminator(real, fake), loss.generator(fake)
@@ -94,10 +94,10 @@ def test_extreme_logits_give_finite_losses_and_gradients(name, size, dtype):
 @pytest.mark.parametrize("name", ["minimax", "non_saturating"])
 def test_sure_logits_are_exact_in_the_limit(name):
     real, fake = tensors([[-30.0]], [[40.0]], dtype=tf.float16)
-    assert float(ADVERSARIAL[name].discriminator(real, fake)) == pytest.approx(70, rel=1e-3)
+    assert float(LOSSES[name].discriminator(real, fake)) == pytest.approx(70, rel=1e-3)
     sure = tf.constant([[-40.0]])
     expected = {"minimax": 0.0, "non_saturating": 40.0}[name]
-    assert float(ADVERSARIAL[name].generator(sure)) == pytest.approx(expected, abs=1e-6)
+    assert float(LOSSES[name].generator(sure)) == pytest.approx(expected, abs=1e-6)
 
 
 def test_minimax_saturates_where_non_saturating_does_not():
@@ -106,7 +106,7 @@ def test_minimax_saturates_where_non_saturating_does_not():
     for name in ("minimax", "non_saturating"):
         with tf.GradientTape() as tape:
             tape.watch(fake)
-            value = ADVERSARIAL[name].generator(fake)
+            value = LOSSES[name].generator(fake)
         gradients[name] = float(tape.gradient(value, fake)[0, 0])
     assert abs(gradients["minimax"]) < 1e-8
     assert gradients["non_saturating"] == pytest.approx(-1, abs=1e-6)
@@ -115,7 +115,7 @@ def test_minimax_saturates_where_non_saturating_does_not():
 @pytest.mark.parametrize("name", ["minimax", "non_saturating", "least_squares"])
 def test_label_smoothing_is_one_sided(name):
     real, fake = tensors(REAL, FAKE)
-    reference, loss = GOLDEN[name][0], ADVERSARIAL[name]
+    reference, loss = GOLDEN[name][0], LOSSES[name]
     smoothed = float(loss.discriminator(real, fake, 0.9))
     assert smoothed == pytest.approx(reference(REAL, FAKE, 0.9), rel=1e-6)
     assert smoothed != pytest.approx(reference(REAL, FAKE), rel=1e-3)
@@ -131,5 +131,5 @@ def test_label_smoothing_is_one_sided(name):
 @pytest.mark.parametrize("name", ["wasserstein", "hinge"])
 def test_losses_without_a_target_ignore_it(name):
     real, fake = tensors(REAL, FAKE)
-    loss = ADVERSARIAL[name].discriminator
+    loss = LOSSES[name].discriminator
     assert float(loss(real, fake, 0.9)) == float(loss(real, fake))

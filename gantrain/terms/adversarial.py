@@ -16,7 +16,7 @@ from gantrain.nets import DiscriminatorNets
 from gantrain.noise import Draw
 from gantrain.options import Options, option
 from gantrain.terms.augmentation import AUGMENTATIONS, augment
-from gantrain.terms.losses import ADVERSARIAL
+from gantrain.terms.losses import LOSSES
 from gantrain.terms.penalties import DISCRIMINATOR_PENALTIES
 
 
@@ -27,7 +27,7 @@ class AdversarialOptions(Options):
     section = "adversarial"
 
     loss: str = option(
-        None, "adversarial loss; default: the trainer's paper's", choices=lambda: ADVERSARIAL
+        None, "adversarial loss; default: the trainer's paper's", choices=lambda: LOSSES
     )
     d_penalty: str = option(
         None,
@@ -96,7 +96,7 @@ class Adversarial:
         judges: {name: discriminator}; a list entry of every `Play` belongs to each.
 
     Attributes:
-        loss, penalty: entries of ADVERSARIAL and DISCRIMINATOR_PENALTIES.
+        loss, penalty: entries of LOSSES and DISCRIMINATOR_PENALTIES.
         clip: bound of the discriminators' weights, or None.
     """
 
@@ -104,7 +104,7 @@ class Adversarial:
 
     def __init__(self, config: Config, judges: Mapping[str, keras.Model]):
         self.o, self.judges = config.of(AdversarialOptions), judges
-        self.loss = ADVERSARIAL[self.o.loss]
+        self.loss = LOSSES[self.o.loss]
         self.penalty = DISCRIMINATOR_PENALTIES[self.o.d_penalty]
         self.clip = self.o.penalty_weight if self.penalty.clips else None
 

@@ -84,7 +84,7 @@ def hinge_discriminator(real: tf.Tensor, fake: tf.Tensor, target: float = 1.0) -
     )
 
 
-ADVERSARIAL = {
+LOSSES = {
     "minimax": Loss(
         "log(1 - D(G(z))), saturates when D is sure", bce_discriminator, minimax_generator
     ),
