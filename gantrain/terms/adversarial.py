@@ -93,7 +93,7 @@ class Adversarial:
 
     Args:
         config: a resolved `gantrain.core.Config`.
-        judges: {name: discriminator}; a list entry of every `Play` belongs to each.
+        discriminators: {name: discriminator}; a list entry of every `Play` belongs to each.
 
     Attributes:
         loss, penalty: entries of LOSSES and DISCRIMINATOR_PENALTIES.
@@ -102,8 +102,8 @@ class Adversarial:
 
     options: ClassVar[type[Options]] = AdversarialOptions
 
-    def __init__(self, config: Config, judges: Mapping[str, keras.Model]):
-        self.o, self.judges = config.of(AdversarialOptions), judges
+    def __init__(self, config: Config, discriminators: Mapping[str, keras.Model]):
+        self.o, self.D = config.of(AdversarialOptions), discriminators
         self.loss = LOSSES[self.o.loss]
         self.penalty = DISCRIMINATOR_PENALTIES[self.o.d_penalty]
         self.clip = self.o.penalty_weight if self.penalty.clips else None
@@ -113,15 +113,15 @@ class Adversarial:
         terms = ["adv", "accuracy_real", "accuracy_fake"]
         terms += [self.o.d_penalty] if self.penalty.term else []
         return {
-            "discriminators": [f"{term}/{name}" for name in self.judges for term in terms],
-            "generators": [f"adv/{name}" for name in self.judges],
+            "discriminators": [f"{term}/{name}" for name in self.D for term in terms],
+            "generators": [f"adv/{name}" for name in self.D],
         }
 
     def of_discriminators(self, play: Play) -> Terms:
         """adv_D + penalty of every domain."""
         return {
             k: v
-            for (name, d), real, fake in zip(self.judges.items(), play.real, play.fake, strict=True)
+            for (name, d), real, fake in zip(self.D.items(), play.real, play.fake, strict=True)
             for k, v in self.discriminator_terms(
                 name, d, real, fake, play.draw, play.update
             ).items()
@@ -131,7 +131,7 @@ class Adversarial:
         """adv_G of every domain."""
         return {
             k: v
-            for (name, d), fake in zip(self.judges.items(), play.fake, strict=True)
+            for (name, d), fake in zip(self.D.items(), play.fake, strict=True)
             for k, v in self.generator_terms(name, d, fake, play.draw).items()
         }
 

@@ -21,7 +21,7 @@ from gantrain.options import Options, option
 from gantrain.terms.adversarial import Adversarial, AdversarialOptions
 from gantrain.terms.pool import ImagePool
 from gantrain.trainer import check_number
-from gantrain.trainers.from_images import JUDGED, FromImages
+from gantrain.trainers.from_images import WITH_DISCRIMINATORS, FromImages
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class CycleGAN(FromImages):
         "gantrain --gan_type cyclegan --dataset horse2zebra --image_size 128 --upsample resize",
         "gantrain --gan_type cyclegan --dataset folder:summer,winter --lambda_identity 0",
     )
-    options = (*FromImages.options, *JUDGED, CycleGANOptions)
+    options = (*FromImages.options, *WITH_DISCRIMINATORS, CycleGANOptions)
 
     @classmethod
     def paper(cls, flat: dict) -> dict:
@@ -90,13 +90,13 @@ class CycleGAN(FromImages):
         self.names = name_x, name_y
         self.aligned = all(d.rows is not None and d.rows.shape[1] == 1 for d in domains)
         self.G, self.F = self.translator(x, y), self.translator(y, x, 1)
-        # Per judged domain, by name, from the translator's side: Y first.
-        judged = {name_y: y} if self.o.discriminators == "one" else {name_y: y, name_x: x}
+        # Of domains that have a discriminator, by name, from the translator's side: Y first.
+        shapes = {name_y: y} if self.o.discriminators == "one" else {name_y: y, name_x: x}
         self.D = {
-            name: self.judge(shape[0], shape[-1], i)
-            for i, (name, shape) in enumerate(judged.items())
+            name: self.discriminator(shape[0], shape[-1], i)
+            for i, (name, shape) in enumerate(shapes.items())
         }
-        self.pool = {name: ImagePool(self.o.pool_size, shape) for name, shape in judged.items()}
+        self.pool = {name: ImagePool(self.o.pool_size, shape) for name, shape in shapes.items()}
         self.pools = list(self.pool.values())
         self.adversarial = Adversarial(config, self.D)
         self.players = sides(
@@ -146,7 +146,7 @@ class CycleGAN(FromImages):
     def discriminator_objective(
         self, x: tf.Tensor, y: tf.Tensor, fake: Mapping[str, tf.Tensor], draw: Draw, update: int
     ) -> Terms:
-        """Half of adv_D + penalty per judged domain."""
+        """Half of adv_D + penalty of every discriminator."""
         real, terms = dict(zip(self.names, (x, y), strict=True)), {}
         for name, d in self.D.items():
             terms |= self.adversarial.discriminator_terms(

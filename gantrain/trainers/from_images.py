@@ -24,8 +24,8 @@ from gantrain.options import Options
 from gantrain.terms.adversarial import AdversarialOptions
 from gantrain.trainer import Trainer, Translates
 
-# What is read where discriminators judge the images.
-JUDGED = (AdversarialOptions, DiscriminatorNets, PatchNets, DiscriminatorAdam)
+# What is read where there are discriminators.
+WITH_DISCRIMINATORS = (AdversarialOptions, DiscriminatorNets, PatchNets, DiscriminatorAdam)
 
 
 class FromImages(Trainer, Translates):
@@ -70,7 +70,7 @@ class FromImages(Trainer, Translates):
             number=number,
         )
 
-    def judge(self, side: int, channels: int, number: int = 0) -> keras.Model:
+    def discriminator(self, side: int, channels: int, number: int = 0) -> keras.Model:
         """A patch discriminator."""
         d = self.config.of(DiscriminatorNets)
         return nets.build_patch_discriminator(
@@ -85,12 +85,12 @@ class FromImages(Trainer, Translates):
             number=number,
         )
 
-    def described_by(self, generator: keras.Model, judged: bool = True) -> str:
+    def described_by(self, generator: keras.Model, adversarial: bool = True) -> str:
         """The networks in one line."""
         return nets.described(
             self.config.of(TranslatorNets).generator,
             generator,
-            self.config.of(PatchNets).patch if judged else None,
+            self.config.of(PatchNets).patch if adversarial else None,
             self.config.data.image_size,
         )
 

@@ -23,14 +23,14 @@ from gantrain.options import Options, option
 from gantrain.terms.adversarial import Adversarial, AdversarialOptions
 from gantrain.terms.augmentation import erase
 from gantrain.trainer import check_number
-from gantrain.trainers.from_images import JUDGED, FromImages
+from gantrain.trainers.from_images import WITH_DISCRIMINATORS, FromImages
 
 
 @dataclass(frozen=True)
-class JudgedOptions(Options):
+class ConditionalOptions(Options):
     """The game of Pix2Pix."""
 
-    section, switch = "judged", "adversarial_weight"
+    section, switch = "conditional", "adversarial_weight"
 
     adversarial_weight: float = option(
         1.0, "weight of the adversarial loss (0: none, and no discriminator)", low=0.0
@@ -38,11 +38,11 @@ class JudgedOptions(Options):
     conditional: bool = option(True, "the discriminator sees the input beside the output")
 
 
-class Judged(Adversarial):
+class ConditionalAdversarial(Adversarial):
     """The game as a term that may be absent, and D with it."""
 
-    options: ClassVar[type[Options]] = JudgedOptions
-    also = JUDGED
+    options: ClassVar[type[Options]] = ConditionalOptions
+    also = WITH_DISCRIMINATORS
 
     @classmethod
     def consults(cls, config: Config, domains: Sequence[Domain]) -> dict:
@@ -74,7 +74,7 @@ class Pix2PixOptions(Options):
     )
 
     def check(self, config: Config) -> None:
-        if not self.l1_loss and not config.on(JudgedOptions):
+        if not self.l1_loss and not config.on(ConditionalOptions):
             raise UserError(
                 "--l1_loss 0 and --adversarial_weight 0 leave nothing to learn from; "
                 "give one of them a weight"
@@ -108,7 +108,7 @@ class Pix2Pix(FromImages):
         "gantrain --gan_type pix2pix --dataset gray2color:photos --early_stopping 10",
     )
     options = (*FromImages.options, Pix2PixOptions)
-    terms = ({"adversarial_weight": Judged},)
+    terms = ({"adversarial_weight": ConditionalAdversarial},)
     paired = True
 
     @classmethod
@@ -126,17 +126,17 @@ class Pix2Pix(FromImages):
         super().__init__(config)
         check_number(config, domains, self.takes)
         require_pairs(domains, config.data.dataset)
-        self.o, self.game = config.of(Pix2PixOptions), config.of(JudgedOptions)
+        self.o, self.game = config.of(Pix2PixOptions), config.of(ConditionalOptions)
         self.patience = ("l1", min, self.o.early_stopping) if self.o.early_stopping else None
         source, target = (d.shape for d in domains)
         self.G, self.D = self.translator(source, target), None
-        judges, clip = [], None
+        discriminators, clip = [], None
         if self.game.on:
             self.per_step = config.of(AdversarialOptions).n_critic
-            self.D = self.judge(source[0], target[-1] + self.game.conditional * source[-1])
-            self.adversarial = Judged(config, {"D": self.D})
-            judges, clip = [self.D], self.adversarial.clip
-        self.players = sides(config, [self.G], judges, self.per_step, clip)
+            self.D = self.discriminator(source[0], target[-1] + self.game.conditional * source[-1])
+            self.adversarial = ConditionalAdversarial(config, {"D": self.D})
+            discriminators, clip = [self.D], self.adversarial.clip
+        self.players = sides(config, [self.G], discriminators, self.per_step, clip)
         self.averages = averages(config, [self.G])
 
     def train_step(self, batch: Sequence[Batch], draw: Draw) -> dict:
