@@ -76,8 +76,8 @@ def values(field, section) -> str:
         return f"{text}; several, comma separated" if m["several"] else text
     if kind is bool:
         return "on or off"
-    if m["pair"]:
-        return f"two numbers; bare flag {m['pair'][0]:g} {m['pair'][1]:g}"
+    if m["two"]:
+        return f"two numbers; bare flag {m['two'][0]:g} {m['two'][1]:g}"
     words = {int: "whole number", float: "number", str: "text"}[kind]
     bounds = [
         f"{word} {m[key]}"

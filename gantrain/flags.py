@@ -61,7 +61,7 @@ def _add(group, record, f, with_choices, names):
     common = dict(dest=f.name, default=argparse.SUPPRESS, help=text.replace("%", "%%"))
     if kind is bool:
         group.add_argument(*flags, action=argparse.BooleanOptionalAction, **common)
-    elif m["pair"]:
+    elif m["two"]:
         group.add_argument(*flags, nargs="*", type=_number(float), metavar="W", **common)
     else:
         kind = _number(kind) if kind in (int, float) else kind
@@ -138,8 +138,8 @@ def parse(
         hint = f"; did you mean {', '.join(filter(None, meant))}?" if any(meant) else ""
         subparsers.choices[command].error(f"unrecognized arguments: {' '.join(rest)}{hint}")
     for name, value in values.items():
-        if fields[name].metadata["pair"]:
-            values[name] = _pair(name, value, fields[name].metadata["pair"])
+        if fields[name].metadata["two"]:
+            values[name] = _two(name, value, fields[name].metadata["two"])
         validate_field(fields[name], values[name], names.get(name))
     return command, values
 
@@ -168,7 +168,7 @@ def _records(of, words):
     return records, "examples:\n" + "\n".join(f"  {line}" for line in examples)
 
 
-def _pair(name, numbers, bare):
+def _two(name, numbers, bare):
     if len(numbers) not in (0, 2):
         raise UserError(f"--{name}: takes no number or two, got {len(numbers)}")
     return tuple(numbers) or bare

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from gantrain import latent, nets
-from gantrain.nets import PairOptions
+from gantrain.nets import NoiseNets
 from gantrain.noise import Draw
 from gantrain.terms.gradients import value_and_gradient
 from gantrain.trainer import Generates
@@ -73,7 +73,7 @@ class Inverter:
 
     Args:
         generator: z [B, size of z] -> float32 [B, H, W, C] in [-1, 1], in inference mode.
-        prior: `gantrain.nets.PairOptions`, what z is made of.
+        prior: `gantrain.nets.NoiseNets`, what z is made of.
         compile: function -> compiled function, `gantrain.runtime.Runtime.function`.
         steps: of Adam on the paths that go on to the end.
         rate: of Adam, from which it falls to zero along a cosine.
@@ -86,7 +86,7 @@ class Inverter:
     def __init__(
         self,
         generator: Callable,
-        prior: PairOptions,
+        prior: NoiseNets,
         compile: Callable,
         *,
         steps: int = STEPS,
@@ -223,7 +223,7 @@ def squared_error(made: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
 def invert(
     generator: Callable,
     x: tf.Tensor,
-    prior: PairOptions,
+    prior: NoiseNets,
     compile: Callable,
     *,
     start: tf.Tensor | None = None,
@@ -245,7 +245,7 @@ def cross_domain(
     generators: Sequence[Callable],
     source: int,
     stream: Iterable,
-    prior: PairOptions,
+    prior: NoiseNets,
     compile: Callable,
     *,
     encoder: Callable | None = None,

@@ -5,23 +5,23 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from gantrain.nets import PairOptions
+from gantrain.nets import NoiseNets
 from gantrain.noise import Draw
 
 CATEGORY = 2.0  # length of the one-hot block, comparable with the noise beside it
 NORMAL_BOUND = 3.0  # 99.7 % of the draws of a standard normal lie within
 
 
-def size(options: PairOptions) -> int:
-    """Size of z. Args: `gantrain.nets.PairOptions`."""
+def size(options: NoiseNets) -> int:
+    """Size of z. Args: `gantrain.nets.NoiseNets`."""
     return options.noise_categories + options.noise_dim
 
 
-def prior(options: PairOptions, draw: Draw) -> tf.Tensor:
+def prior(options: NoiseNets, draw: Draw) -> tf.Tensor:
     """z ~ p_z: noise, behind a one-hot category if there are any (Chen et al. 2016, InfoGAN).
 
     Args:
-        options: `gantrain.nets.PairOptions`.
+        options: `gantrain.nets.NoiseNets`.
         draw: `gantrain.game.Draw`.
 
     Returns:
@@ -38,11 +38,11 @@ def prior(options: PairOptions, draw: Draw) -> tf.Tensor:
     return tf.concat([CATEGORY * tf.one_hot(category, options.noise_categories), noise], axis=1)
 
 
-def every_category(options: PairOptions, draw: Draw) -> tf.Tensor:
+def every_category(options: NoiseNets, draw: Draw) -> tf.Tensor:
     """Draws from the prior with all categories equally often, each with the same noise.
 
     Args:
-        options: `gantrain.nets.PairOptions`.
+        options: `gantrain.nets.NoiseNets`.
         draw: `gantrain.game.Draw` of B images.
 
     Returns:
@@ -60,12 +60,12 @@ def every_category(options: PairOptions, draw: Draw) -> tf.Tensor:
     )
 
 
-def split(options: PairOptions, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def split(options: NoiseNets, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """z [..., size of z] as (one-hot category [..., noise_categories], noise)."""
     return z[..., : options.noise_categories], z[..., options.noise_categories :]
 
 
-def inside(options: PairOptions, noise: tf.Tensor) -> tf.Tensor:
+def inside(options: NoiseNets, noise: tf.Tensor) -> tf.Tensor:
     """Noise moved into the support of its prior, coordinate by coordinate.
 
     A normal has no bounds, so coordinates are kept where nearly all draws lie: a generator was
@@ -75,11 +75,11 @@ def inside(options: PairOptions, noise: tf.Tensor) -> tf.Tensor:
     return tf.clip_by_value(noise, -bound, bound)
 
 
-def nearest(options: PairOptions, z: tf.Tensor) -> tf.Tensor:
+def nearest(options: NoiseNets, z: tf.Tensor) -> tf.Tensor:
     """The point of the prior's support next to any z: the largest category, and `inside`.
 
     Args:
-        options: `gantrain.nets.PairOptions`.
+        options: `gantrain.nets.NoiseNets`.
         z: float32 [B, noise_categories + noise_dim], such as an encoder gives.
     """
     category, noise = split(options, z)

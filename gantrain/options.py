@@ -32,7 +32,7 @@ def option(
     choices: Any = None,
     several: bool = False,
     const: float | None = None,
-    pair: tuple[float, float] | None = None,
+    two: tuple[float, float] | None = None,
     resumable: bool = False,
     short: str | None = None,
     alias: str | None = None,
@@ -48,7 +48,7 @@ def option(
         choices: the allowed strings, or a function that returns a container of them.
         several: True if allowed strings may be combined, comma separated.
         const: value of the bare flag, for options that are a switch and a weight in one.
-        pair: values of the bare flag, for options that take none or exactly two numbers.
+        two: values of the bare flag, for options that take none or exactly two numbers.
         resumable: True if a resumed run may have another value than the one it was started with.
         short: letters that stand in the name of a run with this term.
         alias: a second, shorter name of the flag.
@@ -66,7 +66,7 @@ def option(
             choices=choices,
             several=several,
             const=const,
-            pair=pair,
+            two=two,
             resumable=resumable,
             short=short,
             alias=alias,
@@ -254,14 +254,14 @@ def validate(config: Chosen) -> Chosen:
 def check_types(record: Options) -> None:
     """Raises ValueError for a value of another type than that of its option."""
     for f in dataclasses.fields(record):
-        value, pair = getattr(record, f.name), f.metadata["pair"]
-        kind = float if pair else option_type(type(record), f.name)
-        values = tuple(value) if pair else (value,)
+        value, two = getattr(record, f.name), f.metadata["two"]
+        kind = float if two else option_type(type(record), f.name)
+        values = tuple(value) if two else (value,)
         # JSON writes 1 for 1.0.
         allowed = (float, int) if kind is float else (kind,)
         if value is None and f.default is None:
             continue
-        if len(values) != (2 if pair else 1) or any(type(v) not in allowed for v in values):
+        if len(values) != (2 if two else 1) or any(type(v) not in allowed for v in values):
             raise ValueError(f"{f.name} is {value!r}")
 
 

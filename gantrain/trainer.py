@@ -23,7 +23,7 @@ from gantrain.core import Config
 from gantrain.data.domain import Domain
 from gantrain.errors import UserError
 from gantrain.game import Player
-from gantrain.nets import PairOptions
+from gantrain.nets import NoiseNets
 from gantrain.noise import Draw
 from gantrain.optimizers import Average
 from gantrain.options import Options
@@ -135,7 +135,7 @@ class Generates(abc.ABC):
         latent: what z is made of.
     """
 
-    latent: PairOptions
+    latent: NoiseNets
 
     @abc.abstractmethod
     def noise(self, draw: Draw) -> tf.Tensor:

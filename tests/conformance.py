@@ -21,7 +21,7 @@ def switched_on(*couplings):
     """Options that switch couplings on with the weight of their bare flag."""
     fields = every_option()
     return {
-        name: fields[name].metadata["pair"] or fields[name].metadata["const"] for name in couplings
+        name: fields[name].metadata["two"] or fields[name].metadata["const"] for name in couplings
     }
 
 

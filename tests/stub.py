@@ -25,7 +25,7 @@ from gantrain.data.datasets import Dataset
 from gantrain.data.domain import Domain
 from gantrain.data.pairs import paired
 from gantrain.data.palettes import Palette
-from gantrain.nets import PairTable, Row, TranslatorTable
+from gantrain.nets import GANTable, Row, TranslatorTable
 from gantrain.nets import inception as inception_module
 from gantrain.nets.blocks import CHANNELS
 from gantrain.runs.directory import RunDirectory
@@ -113,14 +113,14 @@ def _set_points(network):
     last.set_weights([weights, np.zeros(2)])
 
 
-PAIR = PairTable(
+PAIR = GANTable(
     summary="tests: one row, whose weights the stub sets",
     generator=(Row("dense", CHANNELS, 32, activation="tanh"),),
     discriminator=(Row("pool", kernel=16, stride=16), Row("flatten"), Row("dense", 1)),
     image_size=None,
     shared=(0, 0),
     noise_dim=6,
-    at=lambda side: PairTable(
+    at=lambda side: GANTable(
         "tests",
         (Row("dense", CHANNELS, side, activation="tanh"),),
         (Row("pool", kernel=side // 2, stride=side // 2), Row("flatten"), Row("dense", 1)),
@@ -128,7 +128,7 @@ PAIR = PairTable(
         (0, 0),
     ),
 )
-POINTS = PairTable(
+POINTS = GANTable(
     summary="tests: two rows, whose weights the stub sets",
     generator=(Row("dense", 4, activation="tanh"), Row("dense", CHANNELS)),
     discriminator=(Row("dense", 4, activation="tanh"), Row("dense", 1)),

@@ -101,7 +101,7 @@ def test_the_protocol_names_split_labels_and_selection():
 
 
 def build(name="plain", shared=0, alone=True):
-    _, judges = nets.build_pair(
+    _, judges = nets.build_gan(
         name,
         2,
         (32, 32, 3),

@@ -69,7 +69,7 @@ def words_for(name):
     if kind is bool:
         value = not (f.default or False)
         return [f"--{name}" if value else f"--no-{name}"], value
-    if m["pair"]:
+    if m["two"]:
         return [f"--{name}", "2", "0.5"], (2.0, 0.5)
     names = TrainOptions.choices().get(name) or choices_of(f)
     if names:
@@ -213,7 +213,7 @@ def test_bounds_hold_for_configs_too(name):
     ]
     wrong += ["no such name"] if m["choices"] else []
     for value in wrong:
-        value = (value, value) if m["pair"] else value
+        value = (value, value) if m["two"] else value
         refused(
             lambda value=value: validate(owner(name).with_options(**{name: value})), f"--{name}"
         )

@@ -14,7 +14,7 @@ from gantrain.experiments import EXPERIMENTS, table, write
 from gantrain.experiments.table import SCALES, Arm, Cell, Experiment, Reproduction, TableRow
 from gantrain.main import main
 from gantrain.measures.evaluate import measure
-from gantrain.nets import PairOptions, build_pair
+from gantrain.nets import NoiseNets, build_gan
 from gantrain.nets.options import Sharing
 from gantrain.runs.directory import RunDirectory
 from gantrain.stages import prepare
@@ -62,8 +62,8 @@ def test_every_pair_of_networks_can_be_built():
     wanted = set()
     for _, options in all_options():
         c = make(**options)
-        if c.has(PairOptions):
-            n = c.of(PairOptions)
+        if c.has(NoiseNets):
+            n = c.of(NoiseNets)
             s = c.of(Sharing) if c.has(Sharing) else Sharing(0, 0)
             wanted.add(
                 (
@@ -75,7 +75,7 @@ def test_every_pair_of_networks_can_be_built():
             )
     for net, size, shared, d_shared in wanted:
         shape = (size, size, 3) if size else (2,)
-        build_pair(
+        build_gan(
             net,
             2,
             shape,

@@ -15,15 +15,15 @@ from gantrain.commands import COMMANDS
 from gantrain.core import RuntimeOptions
 from gantrain.inversion import Inverter, cross_domain, encoder_of, generators_of, invert
 from gantrain.main import main
-from gantrain.nets import PairOptions
+from gantrain.nets import NoiseNets
 from gantrain.noise import Draw
 from gantrain.runtime import start
 from gantrain.stages import open_run, prepare
 from gantrain.use.directions import directions, translation
 from gantrain.use.samples import noise, samples
 
-NORMAL, UNIFORM = PairOptions(noise_dim=5, noise_type="normal"), PairOptions(noise_dim=5)
-CLASSES = PairOptions(noise_dim=4, noise_categories=3)
+NORMAL, UNIFORM = NoiseNets(noise_dim=5, noise_type="normal"), NoiseNets(noise_dim=5)
+CLASSES = NoiseNets(noise_dim=4, noise_categories=3)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ def test_a_category_stays_what_it_was(compiler):
 
 
 def test_paths_begin_at_the_nearest_candidates_of_all_categories(compiler):
-    a, x = matrix(CLASSES), draws(PairOptions(noise_dim=12), 4).reshape(-1, 2, 3, 2)
+    a, x = matrix(CLASSES), draws(NoiseNets(noise_dim=12), 4).reshape(-1, 2, 3, 2)
     inverter = Inverter(linear(a), CLASSES, compiler, candidates=300, restarts=3)
     assert inverter.candidates.shape == (3, 100, 7)
     starts = np.asarray(inverter._starts(tf.constant(x), None))
@@ -204,7 +204,7 @@ def test_no_path_ends_above_its_start(compiler):
 
 def test_the_first_step_is_that_of_adam(compiler):
     """rate * sign(gradient): both moments are corrected for their start from zero."""
-    a, x = matrix(UNIFORM), draws(PairOptions(noise_dim=12), 6).reshape(-1, 2, 3, 2)
+    a, x = matrix(UNIFORM), draws(NoiseNets(noise_dim=12), 6).reshape(-1, 2, 3, 2)
     start = 0.5 * draws(UNIFORM, 6, seed=8)
     gradient = (start @ a.T - x.reshape(6, -1)) @ a
     found = invert(linear(a), x, UNIFORM, compiler, start=start, steps=1, restarts=1, rate=0.02)

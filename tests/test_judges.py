@@ -38,7 +38,7 @@ def another(f):
         return not f.default
     if names := choices_of(f):
         return next(name for name in names if name != f.default)
-    if f.metadata["pair"]:
+    if f.metadata["two"]:
         return (0.5, 0.5)
     if isinstance(f.default, (int, float)):
         return f.default + 1

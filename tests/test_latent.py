@@ -5,12 +5,12 @@ import pytest
 import tensorflow as tf
 
 from gantrain import latent
-from gantrain.nets import PairOptions
+from gantrain.nets import NoiseNets
 from gantrain.noise import Draw
 
 
 def prior(count=4000, **options):
-    options = PairOptions(noise_dim=3, **options)
+    options = NoiseNets(noise_dim=3, **options)
     z = np.array(latent.prior(options, Draw(0, tf.constant(0, tf.int64), count)))
     assert z.shape == (count, latent.size(options)) and z.dtype == np.float32
     return z

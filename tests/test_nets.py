@@ -29,7 +29,7 @@ def policy(request):
 
 
 def pair(name="cogan32", domains=2, shape=None, noise_dim=8, width=NARROW, seed=0, **options):
-    return nets.build_pair(
+    return nets.build_gan(
         name, domains, shape or SHAPES[name], noise_dim=noise_dim, width=width, seed=seed, **options
     )
 

@@ -115,7 +115,7 @@ def test_a_frozen_layer_can_be_normalised():
 
 def test_every_kernel_of_a_discriminator_is_normalised():
     for name in ("cogan32", "residual"):
-        _, (d,) = nets.build_pair(
+        _, (d,) = nets.build_gan(
             name, 1, (32, 32, 3), noise_dim=8, width=1 / 16, spectral_norm=True, seed=0
         )
         x = draw(2, 32, 32, 3)
@@ -263,7 +263,7 @@ def test_batch_norm_keeps_its_statistics_in_float32(policy):
 
 def test_no_bias_in_front_of_batch_statistics():
     """They would subtract it again."""
-    generators, discriminators = nets.build_pair(
+    generators, discriminators = nets.build_gan(
         "cogan32", 1, (32, 32, 3), noise_dim=5, width=0.1, seed=0
     )
     biases = [v.path for v in generators[0].trainable_variables if v.name == "bias"]

@@ -12,7 +12,7 @@ from gantrain.data.domain import Domain, FileImages
 from gantrain.data.palettes import Palette
 from gantrain.errors import UserError
 from gantrain.measures.evaluate import evaluate
-from gantrain.nets import ClassifierTable, PairTable, Row, TranslatorTable
+from gantrain.nets import ClassifierTable, GANTable, Row, TranslatorTable
 from gantrain.nets.blocks import CHANNELS
 from gantrain.runs.loop import Stop
 from gantrain.stages import open_run, train
@@ -92,7 +92,7 @@ def maps(count=12, side=32, void=0):
 
 # No dropout and no statistics of a batch: what a network gives for an image depends on this image
 # alone, so that replicas, batches and devices can be compared.
-PLAIN = PairTable(
+PLAIN = GANTable(
     summary="tests: no batch statistics, no dropout",
     generator=(
         Row("dense", 8, 4, activation="leaky_relu_0.2"),

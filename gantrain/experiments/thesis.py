@@ -106,7 +106,7 @@ TINY = dict(
     sample_every=4,
     checkpoint_every=4,
 )
-# 64 pixels in the residual pair: minutes instead of days.
+# 64 pixels in the residual networks: minutes instead of days.
 ANIMALS = {
     "cpu": dict(
         net="residual",

@@ -1,6 +1,6 @@
 """Networks: tables of rows, and the one builder that makes k coupled networks from them.
 
-generators, discriminators = build_pair("cogan32", 2, (32, 32, 3), shared_layers=4, seed=0)
+generators, discriminators = build_gan("cogan32", 2, (32, 32, 3), shared_layers=4, seed=0)
 image, features = generate(generators[0], z, training=False)
 
 generator = build_translator("unet", 256, 3, 3, dropout=0.5, seed=0)
@@ -19,18 +19,18 @@ import tensorflow as tf
 from gantrain.errors import UserError
 from gantrain.nets.blocks import CHANNELS, OF_THE_BATCH, Row, Settings, build_rows
 from gantrain.nets.classifiers import CLASSIFIERS, ENCODER, ClassifierTable
+from gantrain.nets.gans import NETS, GANTable, gan_at
 from gantrain.nets.options import (
     Direction,
     DiscriminatorNets,
     ImageLayers,
-    PairOptions,
+    NoiseNets,
     PatchNets,
     Sharing,
     TranslatorNets,
     WeightInit,
     Width,
 )
-from gantrain.nets.pairs import NETS, PairTable, pair_at
 from gantrain.nets.patch import (
     PATCHES,
     Patch,
@@ -50,10 +50,10 @@ __all__ = [
     "ClassifierTable",
     "Direction",
     "DiscriminatorNets",
+    "GANTable",
     "Generated",
     "ImageLayers",
-    "PairOptions",
-    "PairTable",
+    "NoiseNets",
     "Patch",
     "PatchNets",
     "Row",
@@ -65,16 +65,16 @@ __all__ = [
     "applied",
     "build_classifier",
     "build_encoder",
+    "build_gan",
     "build_heads",
-    "build_pair",
     "build_patch_discriminator",
     "build_translator",
     "described",
+    "gan_at",
     "generate",
     "image_model",
     "largest_patch",
     "multiple",
-    "pair_at",
     "patch_at",
     "receptive_field",
 ]
@@ -99,7 +99,7 @@ def generate(generator: keras.Model, z: tf.Tensor, training: bool) -> Generated:
     """G(z) with the features that the feature regulariser compares (thesis equation 4.1).
 
     Args:
-        generator: from `build_pair`, or loaded from its file.
+        generator: from `build_gan`, or loaded from its file.
         z: [B, noise_dim] noise.
         training: whether batch normalisation uses the batch's own statistics.
     """
@@ -112,7 +112,7 @@ def image_model(generator: keras.Model) -> keras.Model:
     return keras.Model(generator.input, generator.output["image"], name=generator.name)
 
 
-def build_pair(
+def build_gan(
     name: str,
     domains: int,
     shape: tuple[int, ...],
@@ -127,10 +127,10 @@ def build_pair(
     alone: bool = False,
     seed: int,
 ) -> tuple[list[keras.Model], list[keras.Model]]:
-    """Makes one generator and one discriminator per domain from one pair of tables.
+    """Makes one generator and one discriminator per domain from two tables.
 
-    Sharing rows by identity is CoGAN's coupling (thesis section 3.1); no sharing is the pair that
-    the soft couplings of SCoGAN act on.
+    Sharing rows by identity is CoGAN's coupling (thesis section 3.1); no sharing is what the soft
+    couplings of SCoGAN act on.
 
     Args:
         name: a key of `NETS`.
@@ -155,13 +155,13 @@ def build_pair(
     Raises:
         UserError: if the network does not fit the data or the numbers of shared rows the network.
     """
-    pair = _pair_for(name, shape)
-    _check_shared("--shared_layers", shared_layers, pair.generator, name)
-    _check_shared("--d_shared_layers", d_shared_layers, pair.discriminator, name)
+    gan = _gan_for(name, shape)
+    _check_shared("--shared_layers", shared_layers, gan.generator, name)
+    _check_shared("--d_shared_layers", d_shared_layers, gan.discriminator, name)
 
     noise = [keras.Input((noise_dim,), name="noise") for _ in range(domains)]
     made = build_rows(
-        pair.generator,
+        gan.generator,
         noise,
         size=shape[-1],
         settings=Settings(weight_init, width=width),
@@ -175,7 +175,7 @@ def build_pair(
     ]
 
     images = [keras.Input(shape, name="image") for _ in range(domains)]
-    table = tuple(row for row in pair.discriminator if not (alone and row.kind in OF_THE_BATCH))
+    table = tuple(row for row in gan.discriminator if not (alone and row.kind in OF_THE_BATCH))
     rows = sum(row.weighted for row in table)
     judged = build_rows(
         table,
@@ -202,7 +202,7 @@ def build_heads(
     their other layers.
 
     Args:
-        discriminators: from `build_pair`.
+        discriminators: from `build_gan`.
         classes: number of classes.
         weight_init: "xavier" (normal) or "normal" (standard deviation 0.02).
         seed: decides the initial weights; not negative.
@@ -414,10 +414,10 @@ def _single(rows, shape, size, width, seed, name) -> keras.Model:
     return keras.Model(image, outputs[-1], name=name)
 
 
-def _pair_for(name: str, shape: tuple[int, ...]) -> PairTable:
+def _gan_for(name: str, shape: tuple[int, ...]) -> GANTable:
     if len(shape) == 3 and shape[0] != shape[1]:
         raise UserError(f"network {name!r} needs square images, not {shape[0]}x{shape[1]}")
-    return pair_at(name, shape[0] if len(shape) == 3 else 0)
+    return gan_at(name, shape[0] if len(shape) == 3 else 0)
 
 
 def _check_shared(flag: str, shared: int, rows: tuple[Row, ...], name: str) -> None:

@@ -13,7 +13,7 @@ from keras import layers, ops
 from gantrain.errors import UserError
 from gantrain.images import to_float
 from gantrain.nets.blocks import CHANNELS, OF_THE_BATCH, Row
-from gantrain.nets.pairs import COGAN32, compact_pair
+from gantrain.nets.gans import COGAN32, compact_gan
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,11 @@ COMPACT = ClassifierTable(
     ),
 )
 
-# Discriminators of `gantrain.nets.pairs` with a softmax head in the logit's place: what a label
+# Discriminators of `gantrain.nets.gans` with a softmax head in the logit's place: what a label
 # head on their trunk is compared with.
 COMPACT_TRUNK = ClassifierTable(
     summary="the trunk of compact's discriminator at 32 pixels, with a head of classes",
-    rows=trunk(compact_pair(32).discriminator),
+    rows=trunk(compact_gan(32).discriminator),
 )
 
 COGAN32_TRUNK = ClassifierTable(

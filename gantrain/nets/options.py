@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gantrain.nets.pairs import NETS, pair_at
+from gantrain.nets.gans import NETS, gan_at
 from gantrain.nets.patch import PATCHES, largest_patch
 from gantrain.nets.translation import TRANSLATORS, UPSAMPLES
 from gantrain.options import Options, option
@@ -56,10 +56,10 @@ class DiscriminatorNets(Options):
 
 
 @dataclass(frozen=True)
-class PairOptions(Options):
+class NoiseNets(Options):
     """Networks from noise."""
 
-    section = "pair"
+    section = "noise_nets"
 
     net: str = option(
         None, "generator and discriminator tables; default by image size", choices=lambda: NETS
@@ -81,11 +81,11 @@ class PairOptions(Options):
     @classmethod
     def defaults(cls, flat: dict) -> dict:
         size = flat["image_size"]
-        # The thesis's table for a size, or the residual pair, which has any; points have no size.
+        # The thesis's table for a size, or the residual nets, which have any; points have no size.
         net = flat["net"] or {None: "toy", 32: "cogan32", 128: "cogan128", 256: "cogan256"}.get(
             size, "residual"
         )
-        return {"net": net, "noise_dim": pair_at(net, size or 0).noise_dim}
+        return {"net": net, "noise_dim": gan_at(net, size or 0).noise_dim}
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ class LabelHeads(Term):
     Args:
         config: a resolved `gantrain.core.Config`.
         domains: list of `gantrain.data.domain.Domain`; only the source's classes are read.
-        consulted: {"discriminators": one per domain, from `gantrain.nets.build_pair`}.
+        consulted: {"discriminators": one per domain, from `gantrain.nets.build_gan`}.
 
     Attributes:
         source: number of the labelled domain.
@@ -145,7 +145,7 @@ class LabelHeads(Term):
                 f"--dataset {name} is pruned by the labels of all domains, and "
                 f"--label_loss uses one domain's; take {name.removesuffix('_prune')}"
             )
-        source, trunk = source_of(config, domains), f"{config.of(nets.PairOptions).net}_trunk"
+        source, trunk = source_of(config, domains), f"{config.of(nets.NoiseNets).net}_trunk"
         if trunk not in nets.CLASSIFIERS:
             return {}
         return {

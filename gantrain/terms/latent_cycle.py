@@ -46,7 +46,7 @@ class LatentCycle(Term):
         self.weight = config.of(LatentCycleOptions).cycle_loss
         self.encoder = nets.build_encoder(
             domains[0].shape,
-            latent.size(config.of(nets.PairOptions)),
+            latent.size(config.of(nets.NoiseNets)),
             width=config.of(nets.Width).width,
             seed=config.run.seed,
         )

@@ -30,7 +30,7 @@ class PerceptualOptions(Options):
         (0.0, 0.0),
         "PL, eq. 4.5: weights of content (between domains) and style (to real images)",
         low=0.0,
-        pair=(1.0, 1.0),
+        two=(1.0, 1.0),
         short="PL",
     )
     vgg_weights: str | None = option(

@@ -8,7 +8,7 @@ from typing import Any
 from gantrain.core import Config
 from gantrain.data.batches import Batch
 from gantrain.data.domain import Domain
-from gantrain.nets import pair_at
+from gantrain.nets import gan_at
 from gantrain.noise import Draw
 from gantrain.optimizers import sides
 from gantrain.terms import total, trained
@@ -45,7 +45,7 @@ class CoGAN(Coupled):
         """The tables' own shared layers."""
         if flat["net"] is None:
             return {}
-        shared, d_shared = pair_at(flat["net"], flat["image_size"] or 0).shared
+        shared, d_shared = gan_at(flat["net"], flat["image_size"] or 0).shared
         return {"shared_layers": shared, "d_shared_layers": d_shared}
 
     def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):

@@ -15,7 +15,7 @@ from gantrain.data.batches import Batch
 from gantrain.data.domain import Domain
 from gantrain.game import Play
 from gantrain.measures.adaptation import of_classifiers
-from gantrain.nets import DiscriminatorNets, PairOptions, Sharing, WeightInit, Width
+from gantrain.nets import DiscriminatorNets, NoiseNets, Sharing, WeightInit, Width
 from gantrain.noise import Draw
 from gantrain.optimizers import DiscriminatorAdam, GeneratorAdam, Regularisation, averages
 from gantrain.options import Options
@@ -41,20 +41,20 @@ class FromNoise(Trainer, Generates):
         WeightInit,
         AdversarialOptions,
         DiscriminatorNets,
-        PairOptions,
+        NoiseNets,
         GeneratorAdam,
         DiscriminatorAdam,
         Regularisation,
     )
 
     def __init__(
-        self, config: Config, domains: Sequence[Domain], same_init: bool = False, **of_the_pair
+        self, config: Config, domains: Sequence[Domain], same_init: bool = False, **of_the_nets
     ):
         check_number(config, domains, self.takes)
-        n, d = config.of(PairOptions), config.of(DiscriminatorNets)
+        n, d = config.of(NoiseNets), config.of(DiscriminatorNets)
         self.latent, self.names = n, [d.name for d in domains]
         self.per_step = config.of(AdversarialOptions).n_critic
-        self.G, self.D = nets.build_pair(
+        self.G, self.D = nets.build_gan(
             n.net,
             len(domains),
             domains[0].shape,
@@ -64,7 +64,7 @@ class FromNoise(Trainer, Generates):
             spectral_norm=d.spectral_norm,
             weight_init=config.of(WeightInit).weight_init,
             seed=config.run.seed,
-            **of_the_pair,
+            **of_the_nets,
         )
         if same_init:
             for other in self.G[1:]:

@@ -11,7 +11,7 @@ from gantrain.nets.blocks import CHANNELS, Row
 
 
 @dataclass(frozen=True)
-class PairTable:
+class GANTable:
     """The tables of a generator and of its discriminator.
 
     Args:
@@ -23,7 +23,7 @@ class PairTable:
         shared: weight rows that a CoGAN shares in the source: the generator's first, the
             discriminator's last.
         noise_dim: size of the latent vector in the source.
-        at: makes the pair for another image size, where `image_size` is None.
+        at: makes the two for another image size, where `image_size` is None.
     """
 
     summary: str
@@ -32,10 +32,10 @@ class PairTable:
     image_size: int | None
     shared: tuple[int, int]
     noise_dim: int = 100
-    at: Callable[[int], PairTable] | None = None
+    at: Callable[[int], GANTable] | None = None
 
 
-TOY = PairTable(
+TOY = GANTable(
     summary="points in the plane (thesis table 2.1)",
     generator=(
         Row("dense", 128, activation="tanh"),
@@ -55,7 +55,7 @@ TOY = PairTable(
 
 # Deviation: table 3.1 lists a 4x4 transposed convolution after the dense layer and ends in
 # normalised PReLU; listings 6.3 and 6.4 are the network, without the first and with tanh.
-COGAN32 = PairTable(
+COGAN32 = GANTable(
     summary="32 pixels, CoGAN's digit networks (thesis tables 3.1 and 3.2)",
     generator=(
         Row("dense", 1024, 4, norm="batch", activation="prelu"),
@@ -83,7 +83,7 @@ COGAN32 = PairTable(
 # is not normalised before its tanh (listing 6.4), and not before the discriminator either: real
 # and generated images are judged in separate batches, so that norm would hide their contrast, and
 # CoGAN's definition has none.
-COGAN128 = PairTable(
+COGAN128 = GANTable(
     summary="128 pixels, CoGAN's face networks (thesis tables A.1 and A.2)",
     generator=(
         Row("dense", 1024, 4, norm="batch", activation="prelu"),
@@ -114,7 +114,7 @@ COGAN128 = PairTable(
     shared=(5, 7),
 )
 
-COGAN256 = PairTable(
+COGAN256 = GANTable(
     summary="256 pixels, one up-sampling row more (thesis tables A.3 and A.4)",
     generator=(
         Row("dense", 2048, 4, norm="batch", activation="prelu"),
@@ -127,7 +127,7 @@ COGAN256 = PairTable(
 )
 
 
-def residual_pair(size: int) -> PairTable:
+def residual_gan(size: int) -> GANTable:
     """Residual networks with resize-convolutions for images of `size` pixels.
 
     The blocks and the generator's widths follow Miyato et al. 2018 (table 4, at 32 pixels); the
@@ -148,7 +148,7 @@ def residual_pair(size: int) -> PairTable:
         Row("res_down", 128 * 32 // max(side, 32), 3, 2, activation="leaky_relu_0.2")
         for side in reversed(sides)
     ]
-    return PairTable(
+    return GANTable(
         summary="any power of two, residual networks with resize-convolutions",
         generator=(
             Row("dense", 256, 4),
@@ -166,11 +166,11 @@ def residual_pair(size: int) -> PairTable:
         ),
         image_size=None,
         shared=(blocks, blocks),
-        at=residual_pair,
+        at=residual_gan,
     )
 
 
-def compact_pair(size: int) -> PairTable:
+def compact_gan(size: int) -> GANTable:
     """Small strided networks without dense hidden rows, for machines without an accelerator.
 
     DCGAN's shape (Radford et al. 2016) with kernels that the stride divides, which leave no
@@ -182,7 +182,7 @@ def compact_pair(size: int) -> PairTable:
     """
     halvings = int(math.log2(size)) - 2
     sizes = [max(128 >> i, 16) for i in range(halvings)]
-    return PairTable(
+    return GANTable(
         summary="any power of two, small strided networks for machines without a GPU",
         generator=(
             Row("dense", sizes[0], 4, norm="batch", activation="relu"),
@@ -198,21 +198,21 @@ def compact_pair(size: int) -> PairTable:
         ),
         image_size=None,
         shared=(halvings - 1, halvings),
-        at=compact_pair,
+        at=compact_gan,
     )
 
 
-NETS: dict[str, PairTable] = {
+NETS: dict[str, GANTable] = {
     "toy": TOY,
     "cogan32": COGAN32,
     "cogan128": COGAN128,
     "cogan256": COGAN256,
-    "residual": residual_pair(32),
-    "compact": compact_pair(32),
+    "residual": residual_gan(32),
+    "compact": compact_gan(32),
 }
 
 
-def pair_at(name: str, size: int) -> PairTable:
+def gan_at(name: str, size: int) -> GANTable:
     """The tables of an architecture for one image size.
 
     Args:
@@ -224,15 +224,15 @@ def pair_at(name: str, size: int) -> PairTable:
     """
     if name not in NETS:
         raise UserError(f"network {name!r} is unknown: choose one of {sorted(NETS)}")
-    pair = NETS[name]
+    gan = NETS[name]
     has = f"this data has {f'{size} pixels a side' if size else 'points'}"
-    if pair.image_size is None:
+    if gan.image_size is None:
         if size < 16 or size & (size - 1):
             raise UserError(
                 f"network {name!r} needs --image_size to be a power of two from 16 on; {has}"
             )
-        return pair.at(size)
-    if size != pair.image_size:
-        needed = f"--image_size {pair.image_size}" if pair.image_size else "points, not images"
+        return gan.at(size)
+    if size != gan.image_size:
+        needed = f"--image_size {gan.image_size}" if gan.image_size else "points, not images"
         raise UserError(f"network {name!r} needs {needed}; {has}")
-    return pair
+    return gan
