@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -70,8 +71,16 @@ class ImageSet:
         UserError: there is no such folder, or it holds no images.
     """
 
-    def __init__(self, path, image_size=None, like=None):
-        self.path, self.remarks, self._hash = Path(path), [], None
+    def __init__(
+        self,
+        path: str | PathLike,
+        image_size: int | None = None,
+        like: ImageSet | SavedFeatures | None = None,
+    ):
+        self.path, self.remarks = Path(path), []
+        self.names: list[str] | None = None
+        self.levels: pictures.Levels | None = None
+        self._hash: str | None = None
         if self.path.is_dir():
             paths = self._listed()
             self.names = [p.relative_to(self.path).with_suffix("").as_posix() for p in paths]
@@ -80,7 +89,6 @@ class ImageSet:
         elif not self.path.exists():
             raise UserError(f"{path}: there is no such folder; check the path")
         elif self.path.suffix == ".npz":
-            self.names = None
             pixels, _ = npz.read_npz(self.path, "train")
             self._hash = content_hash(pixels)
             deep = pixels.dtype == np.uint16
@@ -90,7 +98,7 @@ class ImageSet:
         else:
             raise UserError(f"{path}: is a file; give a folder of images, or an .npz archive")
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.images)
 
     def _listed(self):
@@ -119,7 +127,7 @@ class ImageSet:
             self.remarks.append(f"left out of {self.path}: {parts.described(left_out)}")
         return paths
 
-    def described(self):
+    def described(self) -> dict:
         """What is stored of it."""
         if isinstance(self.images, FileImages):
             with contextlib.suppress(UserError):  # of a file that is skipped
@@ -136,21 +144,21 @@ class SavedFeatures:
 
     names, remarks = None, ()
 
-    def __init__(self, path, arrays):
+    def __init__(self, path: str | PathLike, arrays: dict[str, np.ndarray]):
         self.path = Path(path)
         self.provenance = json.loads(str(arrays.pop(_SAVED)))
         self.arrays = arrays
         found = self.provenance["levels"]
         self.levels = pictures.Levels(*found) if found else None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return min(map(len, self.arrays.values()))
 
-    def described(self):
+    def described(self) -> dict:
         """What is stored of it: what was stored of the images, under its own path."""
         return self.provenance["reference"] | {"path": str(self.path), "images": len(self)}
 
-    def features(self, network, num, image_size):
+    def features(self, network: FeatureNetwork, num: int, image_size: int | None) -> np.ndarray:
         """Those of one network, float32 [N, D].
 
         Raises:
@@ -230,15 +238,15 @@ class Comparison:
 
     def __init__(
         self,
-        reference,
-        images,
-        num=0,
-        seed=MEASURED_SEED,
-        image_size=None,
-        weights=Weights(),
-        batch_size=BATCH,
-        offline=False,
-        progress=None,
+        reference: str | PathLike,
+        images: str | PathLike,
+        num: int = 0,
+        seed: int = MEASURED_SEED,
+        image_size: int | None = None,
+        weights: Weights = Weights(),
+        batch_size: int = BATCH,
+        offline: bool = False,
+        progress: Callable[[int, int], Any] | None = None,
     ):
         real = _reference(reference, image_size)
         self.sets = real, ImageSet(images, image_size, like=real)
@@ -246,11 +254,13 @@ class Comparison:
         self.weights, self.batch_size, self.offline = weights, batch_size, offline
         self.progress = progress
         self.runtime = start(RuntimeOptions(), seed)
-        self.networks, self.counts, self.features = {}, {}, {}
+        self.networks: dict[str, dict] = {}
+        self.counts: dict[str, int] = {}
+        self.features: dict[str, np.ndarray] = {}
         self.notes = [line for part in self.sets for line in part.remarks]
-        self.skipped = {}
+        self.skipped: dict[str, None] = {}
 
-    def note(self, line):
+    def note(self, line: str) -> None:
         """Keeps a line that has to be read with the values, once."""
         if line not in self.notes:
             self.notes.append(line)
@@ -258,11 +268,11 @@ class Comparison:
     # --- networks
 
     @cached_property
-    def lpips_net(self):
+    def lpips_net(self) -> frozen.FeatureNet:
         return frozen.lpips(self.weights.lpips)
 
     @cached_property
-    def lpips_features(self):
+    def lpips_features(self) -> FeatureNetwork:
         """The last layer that LPIPS looks at, without its linear weights: at hand offline."""
         net = self.lpips_net
         title = frozen.LPIPS_NETS[net.model.name].title
@@ -278,7 +288,7 @@ class Comparison:
         )
 
     @cached_property
-    def inception(self):
+    def inception(self) -> FeatureNetwork:
         """InceptionV3, resized by its own rule."""
         net = inception(self.weights.inception, self.offline)
 
@@ -290,8 +300,10 @@ class Comparison:
         return FeatureNetwork("inception", net.features, fit, net.description)
 
     @cached_property
-    def classifier(self):
+    def classifier(self) -> FeatureNetwork:
         """The features in front of the last layer of a classifier of the user's."""
+        if self.weights.classifier is None:
+            raise UserError(_classifier_lacks(self))
         path = model_path(self.weights.classifier)
         model = load_model(path)
         shape = model.input_shape
@@ -315,7 +327,7 @@ class Comparison:
 
     # --- streams
 
-    def order(self, count):
+    def order(self, count: int) -> np.ndarray:
         """The numbers of the images or pairs that are looked at, in a seeded order.
 
         Sets of equal size are looked at in the same one, so that a folder equals itself.
@@ -336,7 +348,7 @@ class Comparison:
         if not read_any:
             raise UserError(f"none of the images can be read ({next(iter(self.skipped))})")
 
-    def features_of(self, which, network):
+    def features_of(self, which: int, network: FeatureNetwork) -> np.ndarray:
         """Features of one of the sets, float32 [N, D]."""
         part = self.sets[which]
         if isinstance(part, SavedFeatures):
@@ -352,7 +364,7 @@ class Comparison:
         return frechet.collect(lambda batch: program(filled(batch, size))[: len(batch)], stream)
 
     @cached_property
-    def pairs(self):
+    def pairs(self) -> list[tuple[str, int, int]]:
         """(name, number in the reference, number in the images) of equal names, in their order.
 
         Names that end in _A and _B are equal where no others are.
@@ -371,7 +383,7 @@ class Comparison:
                 return found
         return []
 
-    def paired(self):
+    def paired(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Batches of pairs, (reference, images), float32 [b, H, W, 3] in [-1, 1].
 
         Raises:
@@ -443,8 +455,8 @@ class Measure:
     """
 
     summary: str
-    measure: Callable
-    lacks: Callable
+    measure: Callable[[Comparison], dict[str, float]]
+    lacks: Callable[[Comparison], str]
     network: str | None = None
 
 
@@ -546,7 +558,14 @@ COMPARISONS = {
 # --- a comparison --------------------------------------------------------------------------------
 
 
-def compare(reference, images, metrics=None, save_features=None, command=None, **options):
+def compare(
+    reference: str | PathLike,
+    images: str | PathLike,
+    metrics: Sequence[str] | None = None,
+    save_features: str | PathLike | None = None,
+    command: str | None = None,
+    **options: Any,
+) -> dict:
     """Measures two folders.
 
     Args:
