@@ -516,9 +516,7 @@ def stylize(explicit) -> int:
         }
         for flag in sorted(of_gatys & set(explicit)):
             raise UserError(f"--{flag} has no part in the network of --stylizer; drop one of them")
-        transfer.stylize(
-            o.content, o.style, o.output, stylizer=o.stylizer, size=o.size, alpha=o.alpha
-        )
+        transfer.by_network(o.content, o.style, o.output, o.stylizer, size=o.size, alpha=o.alpha)
     else:
         if o.vgg_weights and o.lpips_weights:
             raise UserError("--vgg_weights and --lpips_weights exclude each other; give one")
@@ -529,12 +527,12 @@ def stylize(explicit) -> int:
             else frozen.vgg19(o.vgg_weights, o.offline)
         )
         every = max(o.steps // 10, 1)
-        transfer.stylize(
+        transfer.by_descent(
             o.content,
             o.style,
             o.output,
-            extractor=extractor,
-            runtime=runtime,
+            extractor,
+            runtime,
             size=o.size,
             alpha=o.alpha,
             steps=o.steps,

@@ -7,7 +7,9 @@ network that takes both images and answers at once, which is read from a local S
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.optimize
@@ -15,6 +17,8 @@ import tensorflow as tf
 
 from gantrain import images
 from gantrain.errors import UserError
+from gantrain.nets.frozen import FeatureNet
+from gantrain.runtime import Runtime
 from gantrain.terms.gradients import value_and_gradient
 from gantrain.terms.perceptual import gram, relative_error
 from gantrain.use.files import translate_images
@@ -27,74 +31,91 @@ SMALLEST = 32  # both feature networks have an output of at least one pixel from
 ADAM_RATE = 0.02  # per step, in units of the pixel range [-1, 1]
 
 
-def stylize(
-    content,
-    style,
-    output,
+def by_descent(
+    content: str | os.PathLike,
+    style: str | os.PathLike,
+    output: str | os.PathLike,
+    extractor: FeatureNet,
+    runtime: Runtime,
     *,
-    stylizer=None,
-    extractor=None,
-    runtime=None,
-    size=0,
-    alpha="keep",
-    progress=None,
-    **options,
-):
-    """Write the picture of one file in the style of another.
+    size: int = 0,
+    alpha: str = "keep",
+    **options: Any,
+) -> list[float]:
+    """Write the picture of one file in the style of another, by `gatys`.
 
     Args:
         content: image file; its 16 bits are carried through.
-        style: image file of any size. Transparency of both is seen on white.
+        style: image file of any size, which is scaled to the longer side of the result.
+            Transparency of both is seen on white.
         output: image file to write.
-        stylizer: folder of the SavedModel of Ghiasi et al.; None follows Gatys et al.
-        extractor: `gantrain.nets.frozen.FeatureNet`, for Gatys et al.
-        runtime: `gantrain.runtime.Runtime`, for Gatys et al.
-        size: longer side of the result in pixels; 0 keeps that of the content. For Gatys et al.
-            the style is scaled to the same longer side.
+        extractor, runtime, options: those of `gatys`.
+        size: longer side of the result in pixels; 0 keeps that of the content.
         alpha: "keep" gives the result the alpha of the content, "drop" none.
-        progress: called as progress(step, loss) after every step of Gatys et al.
-        options: those of `gatys`.
 
     Returns:
-        List of losses, one per step; empty for Ghiasi et al.
+        List of losses, one per step.
 
     Raises:
-        UserError: a file cannot be read or written, is too small, or is no such network.
+        UserError: a file cannot be read or written, or is too small.
     """
-    picture = images.read_pixels(content, channels=3)
-    picture = picture if alpha == "keep" else picture._replace(alpha=None)
-    _writable(output, picture, content, style)
-    side = size or max(picture.colour.shape[:2])
-    picture = _fitted(picture, side)
-    if stylizer is not None:
-        colour = images.read_pixels(style, channels=3).colour
-        made, losses = ghiasi(picture.colour, colour, load_stylizer(stylizer)), []
-    else:
-        colour = _fitted(images.read_pixels(style, channels=3), side).colour
-        _large_enough("--content", content, picture.colour)
-        _large_enough("--style", style, colour)
-        made, losses = gatys(
-            picture.colour, colour, extractor, runtime, progress=progress, **options
-        )
+    picture = _content(content, style, output, size, alpha)
+    side = max(picture.colour.shape[:2])
+    colour = _fitted(images.read_pixels(style, channels=3), side).colour
+    _large_enough("--content", content, picture.colour)
+    _large_enough("--style", style, colour)
+    made, losses = gatys(picture.colour, colour, extractor, runtime, **options)
     images.write_pixels(output, picture._replace(colour=made))
     return losses
 
 
-def gatys(
-    content,
-    style,
-    extractor,
-    runtime,
+def by_network(
+    content: str | os.PathLike,
+    style: str | os.PathLike,
+    output: str | os.PathLike,
+    stylizer: str | os.PathLike,
     *,
-    content_weight=1.0,
-    style_weight=10.0,
-    smooth_weight=10.0,
-    steps=300,
-    optimizer="lbfgs",
-    start="content",
-    seed=0,
-    progress=None,
-):
+    size: int = 0,
+    alpha: str = "keep",
+) -> None:
+    """Write the picture of one file in the style of another, by `ghiasi`.
+
+    Args:
+        content, style, output, size, alpha: those of `by_descent`; the style keeps its size.
+        stylizer: folder of the SavedModel.
+
+    Raises:
+        UserError: a file cannot be read or written, or there is no such network.
+    """
+    picture = _content(content, style, output, size, alpha)
+    colour = images.read_pixels(style, channels=3).colour
+    made = ghiasi(picture.colour, colour, load_stylizer(stylizer))
+    images.write_pixels(output, picture._replace(colour=made))
+
+
+def _content(content, style, output, size, alpha):
+    """The `Pixels` that get another style, at the size of the result."""
+    picture = images.read_pixels(content, channels=3)
+    picture = picture if alpha == "keep" else picture._replace(alpha=None)
+    _writable(output, picture, content, style)
+    return _fitted(picture, size or max(picture.colour.shape[:2]))
+
+
+def gatys(
+    content: np.ndarray,
+    style: np.ndarray,
+    extractor: FeatureNet,
+    runtime: Runtime,
+    *,
+    content_weight: float = 1.0,
+    style_weight: float = 10.0,
+    smooth_weight: float = 10.0,
+    steps: int = 300,
+    optimizer: str = "lbfgs",
+    start: str = "content",
+    seed: int = 0,
+    progress: Callable[[int, float], Any] | None = None,
+) -> tuple[np.ndarray, list[float]]:
     """Style transfer by descent on the image (Gatys et al. 2015; 2016, equations 1 to 7).
 
         argmin_x  content_weight mean_j ||phi_j(x) - phi_j(c)||^2 / ||phi_j(c)||^2
@@ -158,7 +179,7 @@ def gatys(
     return x.reshape(content.shape).astype(np.float32), losses
 
 
-def roughness(image):
+def roughness(image: tf.Tensor) -> tf.Tensor:
     """Mean squared difference of neighbouring pixels, down plus across: total variation, squared.
 
     Args:
@@ -175,7 +196,9 @@ def _features(extractor, image):
     }
 
 
-def lbfgs(evaluate, x, steps, report):
+def lbfgs(
+    evaluate: Callable, x: np.ndarray, steps: int, report: Callable[[float], None]
+) -> np.ndarray:
     """Limited-memory BFGS with a line search; pixels stay in [-1, 1] by bounds (L-BFGS-B)."""
     # The gradient of one pixel is tiny beside the loss, so no tolerance on it can end the descent.
     options = {"maxiter": steps, "maxfun": 20 * steps, "maxcor": 10, "ftol": 0.0, "gtol": 0.0}
@@ -191,7 +214,9 @@ def lbfgs(evaluate, x, steps, report):
     return found.x
 
 
-def adam(evaluate, x, steps, report):
+def adam(
+    evaluate: Callable, x: np.ndarray, steps: int, report: Callable[[float], None]
+) -> np.ndarray:
     """Adam (Kingma and Ba 2015, algorithm 1); pixels are clipped to [-1, 1] after every step."""
     first, second = np.zeros_like(x), np.zeros_like(x)
     _, gradient = evaluate(x)
@@ -205,7 +230,9 @@ def adam(evaluate, x, steps, report):
     return x
 
 
-def ghiasi(content, style, network, *, pixels=STYLIZER_PIXELS):
+def ghiasi(
+    content: np.ndarray, style: np.ndarray, network: Callable, *, pixels: int = STYLIZER_PIXELS
+) -> np.ndarray:
     """Style transfer by a network that was trained on many styles (Ghiasi et al. 2017).
 
     A content with more than `pixels` pixels goes through the network in tiles.
@@ -232,7 +259,7 @@ def ghiasi(content, style, network, *, pixels=STYLIZER_PIXELS):
     return np.clip(made, -1.0, 1.0)
 
 
-def load_stylizer(path):
+def load_stylizer(path: str | os.PathLike) -> Callable:
     """The network of Ghiasi et al. from a local SavedModel.
 
     Args:
