@@ -16,15 +16,18 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
 from gantrain import images
 from gantrain.data import parts
+from gantrain.data.palettes import Palette
 from gantrain.errors import UserError
 
 # What a call of the network sees at most, over its whole batch. A full-width generator holds a few
@@ -32,6 +35,8 @@ from gantrain.errors import UserError
 PIXELS = 2**19
 # Images decoded ahead of the network, and images on their way to the disk.
 AHEAD = 2
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 class Outcome(NamedTuple):
@@ -49,20 +54,20 @@ class Outcome(NamedTuple):
 
 
 def translate_files(
-    translate,
-    source,
-    output,
+    translate: Callable,
+    source: str | PathLike,
+    output: str | PathLike,
     *,
-    channels,
-    multiple=1,
-    tile=0,
-    batch_size=0,
-    pixels=PIXELS,
-    palette=None,
-    levels=(None, None),
-    alpha="keep",
-    progress=None,
-):
+    channels: int,
+    multiple: int = 1,
+    tile: int = 0,
+    batch_size: int = 0,
+    pixels: int = PIXELS,
+    palette: Palette | None = None,
+    levels: tuple[images.Levels | None, images.Levels | None] = (None, None),
+    alpha: str = "keep",
+    progress: Callable[[int, int], Any] | None = None,
+) -> Outcome:
     """Translate one image file, or every image of a folder, to files of the same name and size.
 
     Sizes are padded by reflection to the network's multiple and cropped back. The network sees what
@@ -144,7 +149,15 @@ def translate_files(
     return Outcome(done, skipped, left_out)
 
 
-def translate_images(translate, sources, *, multiple=1, tile=0, batch_size=0, pixels=PIXELS):
+def translate_images(
+    translate: Callable,
+    sources: Iterable[np.ndarray],
+    *,
+    multiple: int = 1,
+    tile: int = 0,
+    batch_size: int = 0,
+    pixels: int = PIXELS,
+) -> Iterator[np.ndarray]:
     """Translate a stream of images of any sizes.
 
     Tiles and images that follow each other and have one size go through the network together.
@@ -186,8 +199,12 @@ class _Sheet:
 
     Tiles come back in the order in which they were cut, row by row. A row of tiles is blended into
     a strip, a strip into the image: a + t (b - a) with t rising over the overlap, so that equal
-    values stay equal to the bit.
+    values stay equal to the bit. Both are made with their first tile, which says how many channels
+    there are.
     """
+
+    strip: np.ndarray
+    canvas: np.ndarray
 
     def __init__(self, shape, multiple, tile, pixels):
         self.size = shape[:2]
@@ -204,7 +221,6 @@ class _Sheet:
             _starts(side, own, multiple) for side, own in zip(self.padded, self.tile, strict=True)
         ]
         self.number = 0
-        self.strip = self.canvas = None
 
     def cut(self, image):
         """Yields the tiles of the padded image."""
@@ -307,7 +323,9 @@ def _name(path, result, taken):
     return name if name not in taken else f"{path.name}{suffix}"
 
 
-def read_ahead(items, read, ahead=AHEAD):
+def read_ahead(
+    items: Iterable[Item], read: Callable[[Item], Made], ahead: int = AHEAD
+) -> Iterator[tuple[Item, Made | UserError]]:
     """Reads images in threads, a few ahead of who asks for them.
 
     Args:
