@@ -16,6 +16,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from gantrain import noise
+from gantrain.nets import convolutions
 
 CHANNELS = None
 """Size of a row whose width the data decides: the channels of an image, the latent size."""
@@ -201,8 +202,8 @@ class ResizeConv2D(layers.Conv2D):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         # A transposed convolution lays its kernel down mirrored, with its channels exchanged.
         kernel = ops.transpose(ops.convert_to_tensor(self.kernel), (0, 1, 3, 2))
-        outputs = ops.conv_transpose(inputs, _two_by_two(kernel, mirrored=True), 2, "same")
-        return outputs + ops.convert_to_tensor(self.bias) if self.use_bias else outputs
+        outputs = _spread(inputs, _two_by_two(kernel, mirrored=True))
+        return _biased(self, outputs)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (*_doubled(input_shape), self.filters)
@@ -217,8 +218,7 @@ class ConvPool2D(layers.Conv2D):
     """
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        kernel = _two_by_two(ops.convert_to_tensor(self.kernel)) / 4
-        return ops.conv(inputs, kernel, 2, "same") + ops.convert_to_tensor(self.bias)
+        return _biased(self, _convolve(inputs, _two_by_two(ops.convert_to_tensor(self.kernel)) / 4))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         batch, height, width, _ = input_shape
@@ -227,7 +227,7 @@ class ConvPool2D(layers.Conv2D):
 
 @keras.saving.register_keras_serializable(package="gantrain")
 class MaxPool2x2(layers.Layer):
-    """2x2 max pooling of stride 2 as a maximum over axes; an odd last row or column is left out.
+    """2x2 max pooling of stride 2 as two maxima of halves; an odd last row or column is left out.
 
     The same function as Keras's layer. XLA knows the second derivative of its pooling, which a
     gradient penalty needs, in float32 alone, and compares in bfloat16 there: a critic's gradient
@@ -235,10 +235,15 @@ class MaxPool2x2(layers.Layer):
     """
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        height, width, channels = ops.shape(inputs)[1:]
+        height, width, channels = inputs.shape[1:]
         rows, columns = height // 2, width // 2
-        even = inputs[:, : 2 * rows, : 2 * columns]
-        return ops.max(ops.reshape(even, (-1, rows, 2, columns, 2, channels)), axis=(2, 4))
+        if (height, width) != (2 * rows, 2 * columns):
+            inputs = inputs[:, : 2 * rows, : 2 * columns]
+        # Halves of long runs of memory: a maximum over two axes takes six times as long on a CPU.
+        lines = tf.reshape(inputs, (-1, rows, 2, 2 * columns * channels))
+        upper = tf.maximum(*tf.unstack(lines, axis=2))
+        pairs = tf.reshape(upper, (-1, rows, columns, 2 * channels))
+        return tf.maximum(*tf.split(pairs, 2, axis=-1))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         batch, height, width, channels = input_shape
@@ -289,20 +294,53 @@ class PReLU(layers.PReLU):
 
 
 @keras.saving.register_keras_serializable(package="gantrain")
+class Conv2D(layers.Conv2D):
+    """Keras's layer; `gantrain.nets.convolutions` computes it where that is quicker."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        if (self.strides, self.padding) != ((2, 2), "same"):
+            return super().call(inputs)
+        return _biased(self, _convolve(inputs, tf.identity(ops.convert_to_tensor(self.kernel))))
+
+
+@keras.saving.register_keras_serializable(package="gantrain")
 class ConvTranspose2D(layers.Conv2DTranspose):
     """A transposed convolution; one of stride 1 to few channels is computed by 2x2 blocks.
 
     The same function as Keras's layer. An image has so few channels that a convolution to it
     leaves most of a processor's lanes idle; four neighbouring pixels at once fill them.
+    `gantrain.nets.convolutions` computes one of stride 2 where that is quicker.
     """
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         height, width = inputs.shape[1:3]
+        # A custom gradient is of tensors: outside a compiled step this is still the variable.
+        kernel = tf.identity(ops.convert_to_tensor(self.kernel))
+        if self.strides == (2, 2) and self.padding == "same":
+            return _biased(self, _spread(inputs, kernel))
         if self.strides != (1, 1) or self.filters > 4 or not height or height % 2 or width % 2:
             return super().call(inputs)
-        # A custom gradient is of tensors: outside a compiled step this is still the variable.
-        outputs = _transposed_by_blocks(inputs, tf.identity(ops.convert_to_tensor(self.kernel)))
-        return outputs + ops.convert_to_tensor(self.bias) if self.use_bias else outputs
+        return _biased(self, _transposed_by_blocks(inputs, kernel))
+
+
+def _biased(layer, outputs):
+    return tf.nn.bias_add(outputs, ops.convert_to_tensor(layer.bias)) if layer.use_bias else outputs
+
+
+def _convolve(inputs, kernel):
+    """A convolution of stride 2, padding "same"."""
+    small = (*(side and -(-side // 2) for side in inputs.shape[1:3]), kernel.shape[3])
+    if convolutions.suits(tuple(inputs.shape[1:]), small):
+        return convolutions.convolve(inputs, kernel, "SAME")
+    return ops.conv(inputs, kernel, 2, "same")
+
+
+def _spread(inputs, kernel):
+    """A transposed convolution of stride 2, padding "same"."""
+    large = _doubled(inputs.shape)[1:]
+    if convolutions.suits((*large, kernel.shape[2]), tuple(inputs.shape[1:])):
+        return convolutions.spread(inputs, kernel, large)
+    return ops.conv_transpose(inputs, kernel, 2, "same")
 
 
 @tf.custom_gradient
@@ -480,7 +518,7 @@ class _Maker:
             return layer
         return SpectralNorm(layer, name=f"{self.name}_{part}_sn", dtype=self.dtype)
 
-    def conv(self, size: int, kernel: int, cls=layers.Conv2D, part: str = "weights", **kwargs):
+    def conv(self, size: int, kernel: int, cls=Conv2D, part: str = "weights", **kwargs):
         return self.weights(cls, size, kernel, padding="same", part=part, **kwargs)
 
     @property
@@ -492,7 +530,7 @@ class _Maker:
         """The row's convolution, its padding before it, without a bias that its norm subtracts."""
         padding, around = PADS[self.row.pad]
         conv = self.weights(
-            layers.Conv2D,
+            Conv2D,
             self.size,
             self.row.kernel,
             padding=padding,
