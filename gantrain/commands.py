@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from gantrain.core import MEASURED, MEASURED_SEED
+from gantrain.core import MEASURED, MEASURED_SEED, PRECISIONS
 from gantrain.errors import EXIT_SKIPPED, EXIT_USER, UserError
 from gantrain.options import option
 
@@ -269,18 +269,25 @@ class Bench:
     """Options of `gantrain bench`."""
 
     width: float = option(
-        1.0, "width of the networks that are compared with the peak", above=0.0, high=8.0
+        0.0, "width of the networks compared with the peak (0: the program's)", low=0.0, high=8.0
     )
     program: str = option(
-        "scogan", "what is measured", choices=lambda: _registry("bench", "PROGRAMS")
+        "scogan", "what is measured", choices=lambda: _registry("bench.programs", "PROGRAMS")
     )
-    batch_size: int = option(0, "images per update (0: 64, for translation 1)", low=0)
-    n_critic: int = option(
-        0, "discriminator updates per iteration (0: 5, for translation 1)", low=0
+    precision: str = option(
+        "float32",
+        "precisions that are measured in turns, comma separated",
+        choices=PRECISIONS,
+        several=True,
     )
+    batch_size: int = option(0, "images per update (0: the program's)", low=0)
+    n_critic: int = option(0, "discriminator updates per iteration (0: the program's)", low=0)
     iterations: int = option(5, "timed iterations of each program", low=3)
     steps: int = option(2_000, "steps of the memory and input-wait measurement (0: skip)", low=0)
     only: str | None = option(None, "one measurement", choices=("peak", "eager", "memory"))
+    profile: bool = option(False, "operations of an iteration by their share of its time")
+    output: str | None = option(None, "file for the figures of the peak, JSON")
+    compare: str | None = option(None, "file of an earlier --output, for ratios to its figures")
 
 
 class TrainOptions:
@@ -725,7 +732,7 @@ def _line(entry):
 
 def bench(explicit) -> int:
     """Speed of the compiled step against this machine's own peak."""
-    from gantrain import bench as measure
+    from gantrain.bench import measure
 
     for line in measure.report(Bench(**explicit)):
         print(line, flush=True)

@@ -78,6 +78,9 @@ def configure(explicit: dict, stored: Config | None = None, given: dict | None =
     """
     given = given or {}
     if stored is not None:
+        if explicit.get("precision") == "auto":
+            # What the first device of the run chose holds on every other.
+            explicit = {name: value for name, value in explicit.items() if name != "precision"}
         refuse_unheeded(explicit, stored.with_options(**_known(explicit, stored)))
         return validate(moved(stored, explicit))
     preset = {**given, **explicit}.get("preset")
@@ -202,6 +205,10 @@ def decided(config: Config) -> Config:
     config = config.filled(
         {"run_dir": run_name(config), "image_size": find(config.data.dataset).image_size}
     )
+    if config.runtime.precision == "auto":
+        from gantrain.runtime import best_precision  # loads TensorFlow
+
+        config = config.with_options(precision=best_precision())
     before = None
     while config != before:
         before = config

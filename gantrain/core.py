@@ -116,6 +116,9 @@ class LpipsWeights(Options):
     )
 
 
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+
+
 @dataclass(frozen=True)
 class RuntimeOptions(Options):
     """How the step runs."""
@@ -124,8 +127,12 @@ class RuntimeOptions(Options):
 
     precision: str = option(
         "float32",
-        "arithmetic of the layers; weights and heads stay float32",
-        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+        "arithmetic of the layers; weights and heads stay float32; auto: mixed_bfloat16 where the "
+        "device has instructions for it, else float32",
+        choices=(*PRECISIONS, "auto"),
+    )
+    tf32: bool = option(
+        True, "TensorFloat-32 in the float32 products of GPUs that have it", resumable=True
     )
     xla: bool | None = option(
         None, "compile the step with XLA; default: on a single GPU only", resumable=True

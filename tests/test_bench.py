@@ -5,13 +5,16 @@ import re
 import pytest
 import tensorflow as tf
 
-from gantrain import bench, commands
+from gantrain import commands
+from gantrain.bench import count as counting
+from gantrain.bench import measure, profile, programs
+from gantrain.errors import UserError
 
 
 def count(function, *shapes):
     """Operations of a function of float32 tensors of the given shapes."""
     specs = [tf.TensorSpec(shape, tf.float32) for shape in shapes]
-    return bench.flops(tf.function(function).get_concrete_function(*specs))
+    return counting.flops(tf.function(function).get_concrete_function(*specs))
 
 
 def convolution_gradients(images, kernel, strides):
@@ -74,26 +77,39 @@ def test_nested_functions_and_assignments_count():
     assert count(step, (3, 5)) == 2 * 3 * 5 * 7 + 2 * 5 * 3 * 7
 
 
-def test_the_report_names_every_measurement(monkeypatch, tmp_path):
+def tiny(monkeypatch):
+    """The report on settings that take seconds."""
     for name, value in dict(
-        NET="plain",
-        CLASSIFIER="plain",
-        NARROW=0.5,
-        IMAGES=250,
-        MATRIX=16,
-        CONVOLUTIONS=((1, 8, 4), (2, 8, 4)),
-        SLOT=1e-6,
+        NARROW=0.5, MATRIX=16, CONVOLUTIONS=((1, 8, 4), (2, 8, 4)), SLOT=1e-6
     ).items():
-        monkeypatch.setattr(bench, name, value)
+        monkeypatch.setattr(measure, name, value)
+    monkeypatch.setattr(programs, "IMAGES", 250)
+    own = {"net": "plain", "classifier_net": "plain"}
+    monkeypatch.setitem(programs.PROGRAMS, "scogan", programs._digits(programs.SLFR | own))
+
+
+def test_the_report_names_every_measurement(monkeypatch, tmp_path):
+    tiny(monkeypatch)
     monkeypatch.chdir(tmp_path)
-    options = commands.Bench(batch_size=2, n_critic=1, iterations=3, steps=20)
-    text = "\n".join(bench.report(options))
+    options = commands.Bench(
+        batch_size=2,
+        n_critic=1,
+        iterations=3,
+        steps=20,
+        precision="float32,mixed_bfloat16",
+        profile=True,
+    )
+    text = "\n".join(measure.report(options))
     for pattern in (
-        r"3x3 convolution, 1 x 8 x 8 x 4: \d+ GFLOP/s",
-        r"matrix product, 16 x 16: \d+ GFLOP/s",
-        r"step: scogan, plain at width 1, 32 pixels, batch 2, n_critic 1: .* s ",
+        r"float32: built in .* s, compiled .* best 3x3 convolution \d+, matrix product \d+ GFLOP/s",
+        r"mixed_bfloat16: memory on paper \d+ MB \(weights and moments \d+",
+        r"step: scogan, plain at width 1, 32 pixels, batch 2, n_critic 1: .* GFLOP",
+        r"mixed_bfloat16: .* s \(median of 3\), .* iterations and \d+ images per second",
         r"own convolutions and products, each run alone: .* % of the step",
         r"share of the convolution peak .* \d+ %",
+        r"mixed_bfloat16 takes \d+\.\d\d of the time of float32",
+        r"% +[\d.e+]+ ms +\d.* x \w*Conv2D",
+        r"% casts",
         r"step at width 0.5: \d+ ms compiled, \d+ ms eagerly, \d+\.\d times",
         r"input wait: \d+\.\d\d % of the time of 20 steps",
         r"MB per 1,000 steps",
@@ -102,18 +118,63 @@ def test_the_report_names_every_measurement(monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_figures_are_stored_and_compared(monkeypatch, tmp_path):
+    tiny(monkeypatch)
+    options = dict(batch_size=2, n_critic=1, iterations=3, only="peak")
+    first = str(tmp_path / "first.json")
+    list(measure.report(commands.Bench(**options, output=first)))
+    text = "\n".join(measure.report(commands.Bench(**options, compare=first)))
+    assert re.search(r"float32 against .*first.json: \d+\.\d\d times the images per second", text)
+    with pytest.raises(UserError, match="it measured scogan, not quick"):
+        list(measure.report(commands.Bench(program="quick", compare=first)))
+    (tmp_path / "other.json").write_text("[]")
+    for name, reason in (("other.json", "no file that bench"), ("none.json", "No such file")):
+        with pytest.raises(UserError, match=f"--compare .*{name}: {reason}"):
+            list(measure.report(commands.Bench(compare=str(tmp_path / name))))
+
+
+@pytest.mark.parametrize("name", sorted(programs.PROGRAMS))
+def test_every_program_is_built_as_asked(name, tmp_path):
+    options = commands.Bench(program=name, batch_size=3, n_critic=2)
+    opened = programs.program(options, "mixed_bfloat16", 0.0625, str(tmp_path))
+    flat = opened.config.flat()
+    assert flat["gan_type"] == {"quick": "scogan"}.get(name, name)
+    assert (flat["batch_size"], flat["width"], flat["precision"]) == (3, 0.0625, "mixed_bfloat16")
+    assert flat.get("n_critic", 2) == 2
+
+
+def test_memory_on_paper():
+    def step(a):
+        b = tf.matmul(a, a)  # 4 x 4 floats, held beside c until d is made
+        c = tf.exp(b)
+        d = tf.concat([b, c], 0)
+        return tf.reduce_sum(d)
+
+    graph = tf.function(step).get_concrete_function(tf.TensorSpec((4, 4))).graph
+    assert 4 * 64 <= counting.held(graph) <= 4 * 64 + 16
+
+
+def test_a_trace_is_summed_by_operation():
+    one = tf.random.stateless_normal((64, 64), (0, 1))
+    run = tf.function(lambda step: tf.reduce_sum(tf.matmul(one, tf.exp(one))))
+    run(0)
+    text = "\n".join(profile.lines(run, 3))
+    assert re.search(r"profile of 3 iterations, .* ms each", text)
+    assert "MatMul" in text
+
+
 def test_one_measurement_alone():
     options = commands.Bench(steps=0, only="memory")
-    assert list(bench.report(options)) == []
+    assert list(measure.report(options)) == []
 
 
 def test_resident_memory_sees_an_allocation():
-    before = bench.resident_megabytes()
+    before = measure.resident_megabytes()
     if not before:
         pytest.skip("no /proc")
     held = bytearray(64 << 20)
     held[::4096] = b"x" * len(held[::4096])
-    assert 50 < bench.resident_megabytes() - before < 100
+    assert 50 < measure.resident_megabytes() - before < 100
     del held
 
 
@@ -142,9 +203,9 @@ def test_every_counted_operation_can_be_run_alone():
             ran.append(float(run()))
             return tf.function(run)
 
-    seconds = bench.alone(Runtime, function)
+    seconds = counting.alone(Runtime, function)
     assert 0 < seconds < 5
-    assert len(ran) == len({bench._kind(op) for op in bench._multiplying(function)})
-    types = [op.type for op in bench._multiplying(function)]
-    assert set(bench._MULTIPLY_ADDS) - set(types) <= {"BatchMatMulV2", "BatchMatMulV3"}
+    assert len(ran) == len({counting._kind(op) for op in counting._multiplying(function.graph)})
+    types = [op.type for op in counting._multiplying(function.graph)]
+    assert set(counting._MULTIPLY_ADDS) - set(types) <= {"BatchMatMulV2", "BatchMatMulV3"}
     assert types.count("MatMul") == 2

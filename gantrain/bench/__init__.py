@@ -1,0 +1,1 @@
+"""`gantrain bench`: the speed of the compiled step, in shares of what this machine can do."""
