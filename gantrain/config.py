@@ -19,6 +19,7 @@ from gantrain.files import file_name
 from gantrain.measures.evaluate import Measuring
 from gantrain.options import Options, check_types, is_on, needed, replacing, unknown, validate
 from gantrain.presets import PRESETS
+from gantrain.runtime import best_precision
 from gantrain.trainer import Generates, Trainer, Translates
 from gantrain.trainers import TRAINERS
 
@@ -206,8 +207,6 @@ def decided(config: Config) -> Config:
         {"run_dir": run_name(config), "image_size": find(config.data.dataset).image_size}
     )
     if config.runtime.precision == "auto":
-        from gantrain.runtime import best_precision  # loads TensorFlow
-
         config = config.with_options(precision=best_precision())
     before = None
     while config != before:

@@ -13,10 +13,11 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 import tiny
 
 import gantrain
-from gantrain import runtime
+from gantrain import config, runtime
 from gantrain.runs.directory import RunDirectory
 
 PACKAGE = Path(gantrain.__file__).parent
@@ -137,3 +138,48 @@ def test_a_damaged_environment_is_one_line(tmp_path, text):
     (tmp_path / "environment.json").write_text(text)
     run = RunDirectory(tmp_path)
     tiny.refused(lambda: run.begin(tiny.config(tmp_path), {}, []), "environment.json", "remove it")
+
+
+@pytest.mark.parametrize(
+    ("flags", "precision"),
+    [
+        ("flags\t\t: fpu avx512f avx512_bf16 amx_tile", "mixed_bfloat16"),
+        ("flags\t\t: fpu amx_bf16", "mixed_bfloat16"),
+        ("flags\t\t: fpu avx2 avx512f", "float32"),
+        ("Features\t: asimd", "float32"),
+    ],
+)
+def test_auto_is_half_precision_where_the_cpu_has_instructions(
+    flags, precision, tmp_path, monkeypatch
+):
+    listed = tmp_path / "cpuinfo"
+    listed.write_text(f"processor\t: 0\n{flags}\nbugs\t\t:\n")
+    names = runtime._instructions(listed)
+    monkeypatch.setattr(runtime, "_instructions", lambda: names)
+    assert runtime.best_precision() == precision
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "precision"),
+    [([(8, 0)], "mixed_bfloat16"), ([(9, 0), (7, 5)], "float32"), ([None], "float32")],
+)
+def test_auto_is_half_precision_where_every_gpu_has_it(capabilities, precision, monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: capabilities)
+    details = {"get_device_details": lambda gpu: {"compute_capability": gpu} if gpu else {}}
+    for name, value in details.items():
+        monkeypatch.setattr(tf.config.experimental, name, value)
+    assert runtime.best_precision() == precision
+
+
+def test_a_cpu_without_a_list_of_instructions_computes_in_float32(tmp_path):
+    assert runtime._instructions(tmp_path / "none") == set()
+
+
+def test_the_chosen_precision_is_stored_and_a_resume_keeps_it(monkeypatch):
+    monkeypatch.setattr(config, "best_precision", lambda: "mixed_bfloat16")
+    first = config.resolve(config.configure({"dataset": "ring", "precision": "auto"}))
+    assert first.runtime.precision == "mixed_bfloat16"
+    monkeypatch.setattr(config, "best_precision", lambda: "float32")
+    again = config.resolve(config.configure({"precision": "auto"}, first))
+    assert again.runtime.precision == "mixed_bfloat16"
+    assert config.differences(first, again) == []

@@ -15,6 +15,8 @@ from gantrain.data.pairs import paired
 from gantrain.data.sources import DIGITS
 from gantrain.presets import PRESETS
 from gantrain.runs.build import OpenRun, build
+from gantrain.terms.semantic import SemanticOptions
+from gantrain.terms.view import ClassifierOptions
 
 IMAGES, PAIRS = 1_000, 16  # per domain, of digits and of noise
 # The published SCoGAN with semantic loss and feature regulariser, and what it shares with others.
@@ -51,8 +53,8 @@ def _digits(own: dict, sets: tuple[str, ...] = ("pen", "street")) -> Callable[[d
         chosen = {"dataset": "pen2street"} | ({"domains": sets[0]} if len(sets) == 1 else {})
         config = make(**{**chosen, **own, **asked})
         consulted = {}
-        if config.flat().get("semantic_loss"):
-            kind = config.flat()["classifier_net"]
+        if config.on(SemanticOptions):
+            kind = config.of(ClassifierOptions).classifier_net
             consulted["classifier"] = nets.build_classifier(
                 kind, domains[0].shape, len(DIGITS), seed=0
             )
