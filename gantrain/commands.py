@@ -767,7 +767,8 @@ def reproduce(explicit) -> int:
         command,
     )
     if experiment.computed and not o.arms:
-        said = write.write_computed(o.table, experiment, request, o.output, command)
+        series = experiment.computed()
+        said = write.write_computed(o.table, experiment, request, series, o.output, command)
     else:
         result = table.run(experiment, request, lambda line: print(line, flush=True))
         said = write.write(o.table, experiment, request, result, o.output, command)

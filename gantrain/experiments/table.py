@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import gc
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from gantrain.config import make, refuse_changes
-from gantrain.core import MEASURED_SEED
+from gantrain.core import MEASURED_SEED, Config
 from gantrain.data.datasets import fetch, find
 from gantrain.errors import UserError
 from gantrain.files import file_name
@@ -27,6 +28,9 @@ from gantrain.use.measured import streams
 
 SCALES = ("smoke", "cpu", "full")
 LOGGED = "log:"
+Flags = dict[str, Any]  # values by the names of flags
+Scales = dict[str, Flags]  # by scale
+Series = Mapping[str, tuple[Sequence[float], Sequence[float]]]  # {label: (x, y)}
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,8 @@ class Arm:
 
     name: str
     slug: str
-    options: dict
-    published: dict = field(default_factory=dict)
+    options: Mapping[str, Flags]
+    published: Mapping[str, float | str] = field(default_factory=dict)
     dataset: str | None = None
 
 
@@ -85,16 +89,16 @@ class Experiment:
     summary: str
     source: str
     dataset: str = ""
-    substitute: dict = field(default_factory=dict)
-    scales: dict = field(default_factory=dict)
-    arms: tuple = ()
-    rows: tuple = ()
-    metrics: tuple = ()
-    num: dict = field(default_factory=dict)
+    substitute: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    scales: Mapping[str, Flags] = field(default_factory=dict)
+    arms: tuple[Arm, ...] = ()
+    rows: tuple[TableRow, ...] = ()
+    metrics: tuple[str, ...] = ()
+    num: Mapping[str, int] = field(default_factory=dict)
     note: str = ""
     picture: str = "bars"
-    axes: tuple = ("step", "")
-    computed: Callable | None = None
+    axes: tuple[str, str] = ("step", "")
+    computed: Callable[[], Series] | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,7 @@ class Reproduction:
     fcn_weights: str | None = None
     runs: str = "runs/reproduce"
     offline: bool = False
-    arms: tuple = ()
+    arms: tuple[str, ...] = ()
     command: str | None = None
 
 
@@ -121,15 +125,15 @@ class Reproduction:
 class Cell:
     """What was measured: one value per seed, or why there is none."""
 
-    values: tuple = ()
+    values: tuple[float, ...] = ()
     missing: str = ""
 
     @property
-    def mean(self):
+    def mean(self) -> float | None:
         return statistics.fmean(self.values) if self.values else None
 
     @property
-    def spread(self):
+    def spread(self) -> float | None:
         """Sample standard deviation over seeds; None for fewer than two."""
         return statistics.stdev(self.values) if len(self.values) > 1 else None
 
@@ -145,13 +149,13 @@ class Result:
         networks: by arm, what its values were measured by: "name hash", each once.
     """
 
-    cells: dict
-    runs: dict
-    datasets: tuple
-    networks: dict = field(default_factory=dict)
+    cells: Mapping[tuple[str, str], Cell]
+    runs: Mapping[str, Sequence[str]]
+    datasets: tuple[str, ...]
+    networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def dataset_of(experiment, arm, request):
+def dataset_of(experiment: Experiment, arm: Arm, request: Reproduction) -> str:
     """The data set that an arm is trained on, or its stand-in under `--substitute`."""
     wanted = arm.dataset or experiment.dataset
     if not request.substitute or is_here(wanted, request.data_dir):
@@ -161,17 +165,17 @@ def dataset_of(experiment, arm, request):
     return here[0] if here else wanted
 
 
-def is_here(dataset, data_dir):
+def is_here(dataset: str, data_dir: str) -> bool:
     """Whether a data set can be trained on without the network."""
     return find(dataset).is_here(Path(data_dir).expanduser())
 
 
-def run_name(dataset, arm):
+def run_name(dataset: str, arm: Arm) -> str:
     """`<data set>-<arm>`, without what a path cannot hold."""
     return f"{file_name(dataset)}-{arm.slug}"
 
 
-def options(experiment, arm, request, seed):
+def options(experiment: Experiment, arm: Arm, request: Reproduction, seed: int) -> Flags:
     """All options of the run of one arm with one seed, as flags of `gantrain train`."""
     dataset = dataset_of(experiment, arm, request)
     path = Path(request.runs) / request.scale / f"{run_name(dataset, arm)}-seed{seed}"
@@ -216,7 +220,13 @@ def _evaluator(request):
     return evaluate
 
 
-def run(experiment, request, say=lambda line: None, train=_train, evaluate=None):
+def run(
+    experiment: Experiment,
+    request: Reproduction,
+    say: Callable[[str], Any] = lambda line: None,
+    train: Callable[[Config, Callable], str] = _train,
+    evaluate: Callable[..., dict[str, float]] | None = None,
+) -> Result:
     """Trains what is not there yet, measures it and merges the seeds.
 
     Args:
@@ -294,8 +304,8 @@ def _lacking(experiment, planned, request, say):
             stand_ins = {
                 dataset_of(experiment, arm, replace(request, substitute=True)) for arm, _ in planned
             }
-            stand_ins = ", ".join(sorted(stand_ins - set(wanted)))
-            more = f"; --substitute runs {stand_ins} instead" if stand_ins else ""
+            instead = ", ".join(sorted(stand_ins - set(wanted)))
+            more = f"; --substitute runs {instead} instead" if instead else ""
             # All that is lacking in one line.
             raise UserError(f"{error}{more}") from None
     for reason in reasons.values():
@@ -303,7 +313,7 @@ def _lacking(experiment, planned, request, say):
     return reasons
 
 
-def finished(config):
+def finished(config: Config) -> bool:
     """Whether the run of a config is there and at its last step.
 
     Raises:
@@ -331,7 +341,7 @@ def _measured(experiment, request, path, evaluate):
     names = [m for m in experiment.metrics if request.lpips_weights or not _reads_lpips(m)]
     if len(names) < len(experiment.metrics):
         reasons.append("needs --lpips_weights")
-    num = experiment.num.get(request.scale)
+    num = experiment.num[request.scale] if names else 0
     try:
         found = evaluate(path, tuple(names), num, MEASURED_SEED) if names else {}
     except UserError:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from gantrain.experiments.table import Arm, Experiment, TableRow
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from gantrain.experiments.table import Arm, Experiment, Flags, Scales, TableRow
 
 SOURCE = "thesis, "
 # Weights of the couplings: published, and for the non-saturating game, whose terms are of order 1.
-WEIGHTS = {
+WEIGHTS: dict[str, Scales] = {
     "full": dict(
         SL=dict(semantic_loss=10.0),
         FR=dict(feature_loss=100.0),
@@ -22,7 +25,7 @@ WEIGHTS = {
 }
 WEIGHTS["smoke"] = WEIGHTS["cpu"]
 # DCGAN's game (section 2.6), in which the thesis trains CoGAN.
-DCGAN = dict(
+DCGAN: Flags = dict(
     loss="non_saturating",
     d_penalty="none",
     n_critic=1,
@@ -40,11 +43,18 @@ NOTE = (
 FACE_NOTE = NOTE + " At cpu scale faces have 64 pixels in place of 128."
 
 
-def coupled(name, slug, terms="", published=None, dataset=None, **extra):
+def coupled(
+    name: str,
+    slug: str,
+    terms: str = "",
+    published: Mapping[str, float | str] | None = None,
+    dataset: str | None = None,
+    **extra: Any,
+) -> Arm:
     """An arm with the couplings of `terms` ("SL FR"); none of them is CoGAN."""
     options = {}
     for scale, weights in WEIGHTS.items():
-        chosen = {} if "SL" in terms.split() else {"semantic_loss": 0.0}
+        chosen: Flags = {} if "SL" in terms.split() else {"semantic_loss": 0.0}
         for term in terms.split():
             chosen |= weights[term]
         if not terms:
@@ -56,12 +66,12 @@ def coupled(name, slug, terms="", published=None, dataset=None, **extra):
     return Arm(name, slug, options, published or {}, dataset)
 
 
-def arms(entries, labels):
+def arms(entries: Iterable[tuple], labels: Sequence[str]) -> tuple[Arm, ...]:
     """Arms of a printed table: (name, slug, terms, numbers in the order of the labels)."""
     return tuple(coupled(n, s, t, dict(zip(labels, p, strict=True))) for n, s, t, p in entries)
 
 
-SMOKE = dict(
+SMOKE: Flags = dict(
     preset="quick",
     steps=4,
     width=0.125,
@@ -72,15 +82,15 @@ SMOKE = dict(
     sample_every=4,
     checkpoint_every=4,
 )
-QUICK = dict(preset="quick", classifier_steps=2_000)
-EDGE = {"full": dict(preset="mnist2edge"), "cpu": QUICK | dict(steps=1_500), "smoke": SMOKE}
-SVHN = {"full": dict(preset="mnist2svhn"), "cpu": QUICK | dict(steps=2_000), "smoke": SMOKE}
+QUICK: Flags = dict(preset="quick", classifier_steps=2_000)
+EDGE: Scales = {"full": dict(preset="mnist2edge"), "cpu": QUICK | dict(steps=1_500), "smoke": SMOKE}
+SVHN: Scales = {"full": dict(preset="mnist2svhn"), "cpu": QUICK | dict(steps=2_000), "smoke": SMOKE}
 # The compact networks have no four rows to share.
-SHARING = SVHN | {
+SHARING: Scales = SVHN | {
     scale: SVHN[scale] | dict(net="cogan32", d_norm="none", width=width)
     for scale, width in (("cpu", 0.25), ("smoke", 0.0625))
 }
-FACES = {
+FACES: Scales = {
     "full": dict(preset="celeb_smiling"),
     "cpu": dict(
         preset="quick",
@@ -96,7 +106,7 @@ FACES = {
     ),
     "smoke": SMOKE,
 }
-TINY = dict(
+TINY: Flags = dict(
     net="compact",
     image_size=64,
     width=0.125,
@@ -107,7 +117,7 @@ TINY = dict(
     checkpoint_every=4,
 )
 # 64 pixels in the residual networks: minutes instead of days.
-ANIMALS = {
+ANIMALS: Scales = {
     "cpu": dict(
         net="residual",
         image_size=64,
@@ -131,7 +141,7 @@ JUDGED = (
 )
 
 
-def lpips_rows(labels):
+def lpips_rows(labels: Iterable[str]) -> tuple[TableRow, ...]:
     """The thesis's three measurements and its baseline."""
     keys = (
         "lpips/generated_{0}~generated_{1}",
@@ -142,7 +152,7 @@ def lpips_rows(labels):
     return tuple(map(TableRow, labels, keys))
 
 
-def pair_labels(one, other, third=""):
+def pair_labels(one: str, other: str) -> tuple[str, str, str, str]:
     """Labels of the three measurements, and of the baseline."""
     return (
         f"Gen. {one} vs Gen. {other}",

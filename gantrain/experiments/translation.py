@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gantrain.experiments.table import Arm, Experiment, TableRow
+from typing import Any
+
+from gantrain.experiments.table import Arm, Experiment, Flags, TableRow
 
 NUM = {"full": 500, "cpu": 40, "smoke": 4}
 SMOKE = dict(
@@ -44,7 +46,7 @@ CYCLE = (
 TRUTH = (0.80, 0.26, 0.21)
 
 
-def same(**options):
+def same(**options: Any) -> dict[str, Flags]:
     """Options that are the same at every scale."""
     return dict.fromkeys(("smoke", "cpu", "full"), options)
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 
-from gantrain.experiments.table import LOGGED
+from gantrain.experiments.table import LOGGED, Cell, Experiment, Reproduction, Result, Series
 from gantrain.files import replacing, write_text
 from gantrain.runs.directory import RunDirectory
 
 
-def number(value):
+def number(value: float | str | None) -> str:
     """Four decimals, as the sources print; text as it is."""
     if value is None or isinstance(value, str):
         return value or ""
@@ -19,7 +21,7 @@ def number(value):
     return f"{round(value, 4) + 0.0:.4f}"
 
 
-def cell_text(cell):
+def cell_text(cell: Cell) -> str:
     """Mean, ± spread, and what is missing."""
     text = number(cell.mean)
     if cell.spread is not None:
@@ -27,7 +29,9 @@ def cell_text(cell):
     return "; ".join(part for part in (text, cell.missing) if part)
 
 
-def caption(name, experiment, request, result, command):
+def caption(
+    name: str, experiment: Experiment, request: Reproduction, result: Result, command: str
+) -> str:
     """What the numbers depend on, in sentences."""
     used = ", ".join(result.datasets)
     published = {arm.dataset or experiment.dataset for arm in experiment.arms}
@@ -49,7 +53,7 @@ def caption(name, experiment, request, result, command):
     return " ".join(part for part in parts if part)
 
 
-def measured_by(result):
+def measured_by(result: Result) -> str:
     """The networks behind the numbers; by arm where not all were measured by the same."""
     if len(set(result.networks.values())) < 2:
         found = next(iter(result.networks.values()), ())
@@ -63,7 +67,7 @@ def measured_by(result):
     )
 
 
-def lines(experiment, result):
+def lines(experiment: Experiment, result: Result) -> list[list[str]]:
     """Header and body: (row, ours and theirs of every arm)."""
     head = ["", *(f"{arm.name}{who}" for arm in experiment.arms for who in (" ours", " theirs"))]
     body = [
@@ -83,7 +87,7 @@ def lines(experiment, result):
     return [head, *body]
 
 
-def screen(table):
+def screen(table: list[list[str]]) -> list[str]:
     """Aligned text; the arms stand below each other, which any width of terminal holds."""
     head, *body = table
     out = []
@@ -95,13 +99,13 @@ def screen(table):
     return out
 
 
-def markdown(text, table):
+def markdown(text: str, table: list[list[str]]) -> str:
     """The caption, then a table."""
     rows = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in table]
     return "\n".join([text, "", rows[0], "|" + "---|" * len(table[0]), *rows[1:]]) + "\n"
 
 
-def csv_text(experiment, result):
+def csv_text(experiment: Experiment, result: Result) -> str:
     """One line per row and arm, at full precision."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -124,7 +128,7 @@ def csv_text(experiment, result):
     return out.getvalue()
 
 
-def series_csv(series):
+def series_csv(series: Series) -> str:
     """One line per point of a computed figure."""
     return "series,x,y\n" + "".join(
         f'"{name}",{x},{y}\n'
@@ -133,9 +137,9 @@ def series_csv(series):
     )
 
 
-def curves(experiment, result):
+def curves(experiment: Experiment, result: Result) -> Series:
     """{label: (steps, values)} of the logged rows of every run."""
-    found = {}
+    found: dict[str, tuple[Sequence[float], Sequence[float]]] = {}
     for arm in experiment.arms:
         for path in result.runs.get(arm.name, ()):
             run = RunDirectory(path)
@@ -145,20 +149,21 @@ def curves(experiment, result):
                 points = [(m["step"], m[key]) for m in run.metrics() if key in m]
                 if points:
                     label = f"{arm.name}: {row.label} ({Path(path).name})"
-                    found[label] = tuple(zip(*points, strict=True))
+                    found[label] = tuple(x for x, _ in points), tuple(y for _, y in points)
     return found
 
 
-def picture(experiment, result, path):
+def picture(experiment: Experiment, result: Result, path: str) -> None:
     """Bars of ours beside theirs, sample grids below each other, or curves, as PNG."""
     if experiment.picture == "curves":
-        return plot(curves(experiment, result), path, experiment)
-    if experiment.picture == "samples":
-        return _samples(experiment, result, path)
-    return _bars(experiment, result, path)
+        plot(curves(experiment, result), path, experiment)
+    elif experiment.picture == "samples":
+        _samples(experiment, result, path)
+    else:
+        _bars(experiment, result, path)
 
 
-def plot(series, path, experiment):
+def plot(series: Series, path: str, experiment: Experiment) -> None:
     """Curves of {label: (x, y)} under the experiment's title and labels."""
     figure, axes = _figure(1, 6, 4)
     for label, (x, y) in series.items():
@@ -228,7 +233,14 @@ def _save(figure, path):
         figure.savefig(temporary, dpi=100, format="png")
 
 
-def write(name, experiment, request, result, output, command):
+def write(
+    name: str,
+    experiment: Experiment,
+    request: Reproduction,
+    result: Result,
+    output: str | PathLike,
+    command: str,
+) -> list[str]:
     """Writes `<name>-<scale>.md`, `.csv` and `.png`; returns the lines for the screen."""
     base = Path(output) / f"{name}-{request.scale}"
     text, table = caption(name, experiment, request, result, command), lines(experiment, result)
@@ -238,9 +250,16 @@ def write(name, experiment, request, result, output, command):
     return [text, *screen(table), f"{base}.md, .csv and .png written"]
 
 
-def write_computed(name, experiment, request, output, command):
+def write_computed(
+    name: str,
+    experiment: Experiment,
+    request: Reproduction,
+    series: Series,
+    output: str | PathLike,
+    command: str,
+) -> list[str]:
     """Writes a figure that needs no run; returns the lines for the screen."""
-    base, series = Path(output) / f"{name}-{request.scale}", experiment.computed()
+    base = Path(output) / f"{name}-{request.scale}"
     text = (
         f"{name}: {experiment.summary} ({experiment.source}). Computed, no runs; the same at "
         f"every scale. Command: {command}"
