@@ -10,7 +10,8 @@ import tensorflow as tf
 from gantrain import nets
 from gantrain.errors import UserError
 from gantrain.nets import blocks, patch
-from gantrain.nets.blocks import InstanceNorm, Row, SpectralNorm
+from gantrain.nets.blocks import Row
+from gantrain.nets.layers import InstanceNorm, SpectralNorm
 
 NAMES = list(nets.PATCHES)
 NUMERIC = [name for name in NAMES if name.isdigit()]

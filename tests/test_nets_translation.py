@@ -8,7 +8,7 @@ import tensorflow as tf
 from gantrain import nets
 from gantrain.errors import UserError
 from gantrain.nets import blocks, translation
-from gantrain.nets.blocks import DepthToSpace, Icnr, InstanceNorm, ReflectionPad2D
+from gantrain.nets.layers import DepthToSpace, Icnr, InstanceNorm, ReflectionPad2D, ResizeConv2D
 
 NAMES = list(nets.TRANSLATORS)
 UNETS = [name for name in NAMES if nets.TRANSLATORS[name].halvings is None]
@@ -510,7 +510,7 @@ def test_joined_rows_arrive_in_the_order_they_are_named():
 @pytest.mark.parametrize("shape", [(2, 6, 6, 4), (1, 5, 3, 4)])
 def test_resize_convolution_of_unknown_size_and_without_bias(shape):
     x = keras.Input((None, None, 4))
-    fused = blocks.ResizeConv2D(7, 3, padding="same", use_bias=False)
+    fused = ResizeConv2D(7, 3, padding="same", use_bias=False)
     net = keras.Model(x, fused(x))
     values = draw(*shape)
     plain = keras.Sequential(

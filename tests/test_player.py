@@ -120,7 +120,7 @@ def test_weight_decay_is_a_term_over_the_kernels():
 
 
 def test_weight_decay_reaches_kernels_under_spectral_normalisation():
-    from gantrain.nets.blocks import SpectralNorm
+    from gantrain.nets.layers import SpectralNorm
 
     x = keras.Input((3,))
     player = Player(

@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 from gantrain import nets
-from gantrain.nets.blocks import (
+from gantrain.nets.layers import (
     BatchNorm,
     ConvPool2D,
     ConvTranspose2D,
@@ -204,11 +204,11 @@ def test_transposed_convolution_by_blocks_is_the_plain_one(side, kernel, filters
 def test_transposed_convolution_takes_the_blocks_where_they_are_quicker(monkeypatch):
     """To few channels, at stride 1, for even sides: any other is Keras's own."""
     taken = []
-    from gantrain.nets import blocks
+    from gantrain.nets import layers
 
-    plain = blocks._transposed_by_blocks
+    plain = layers._transposed_by_blocks
     monkeypatch.setattr(
-        blocks, "_transposed_by_blocks", lambda *a: taken.append(a[0].shape) or plain(*a)
+        layers, "_transposed_by_blocks", lambda *a: taken.append(a[0].shape) or plain(*a)
     )
     for side, filters, stride in [(8, 3, 1), (7, 3, 1), (8, 5, 1), (8, 3, 2)]:
         ConvTranspose2D(filters, 3, stride, padding="same")(draw(1, side, side, 2))
