@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gantrain.core import MEASURED, MEASURED_SEED, PRECISIONS
 from gantrain.errors import EXIT_SKIPPED, EXIT_USER, UserError
-from gantrain.options import option
+from gantrain.options import Options, option
+
+Explicit = dict[str, Any]  # the options that were written, by name
 
 
 def _registry(module, name):
@@ -294,7 +298,7 @@ class TrainOptions:
     """The records of `train`: all trainers' are understood, those of one are shown."""
 
     @staticmethod
-    def parsed():
+    def parsed() -> tuple[type[Options], ...]:
         """Every kind of record, so that an option of another trainer is refused by name."""
         from gantrain.config import records_of
         from gantrain.trainers import TRAINERS
@@ -302,7 +306,7 @@ class TrainOptions:
         return tuple(dict.fromkeys(record for kind in TRAINERS for record in records_of(kind)))
 
     @staticmethod
-    def choices():
+    def choices() -> dict[str, list[str]]:
         """The names that options of the core may have, which the core itself does not know."""
         from gantrain.presets import PRESETS
         from gantrain.trainers import TRAINERS
@@ -310,7 +314,7 @@ class TrainOptions:
         return {"gan_type": sorted(TRAINERS), "preset": sorted(PRESETS)}
 
     @staticmethod
-    def shown(words):
+    def shown(words: list[str]) -> tuple[tuple[type[Options], ...], Sequence[str]]:
         """(kinds of records, examples) that `--help` shows beside these words."""
         from gantrain.config import gan_type_of, records_of
         from gantrain.trainers import TRAINERS
@@ -319,7 +323,7 @@ class TrainOptions:
         return records_of(kind), TRAINERS[kind].examples
 
 
-def train(explicit) -> int:
+def train(explicit: Explicit) -> int:
     """Trains, or goes on with, one run."""
     from gantrain.config import configure, refuse_changes, resolve
     from gantrain.runs.directory import RunDirectory
@@ -429,7 +433,7 @@ def _write_picture(path, picture, scale):
     return 0
 
 
-def sample(explicit) -> int:
+def sample(explicit: Explicit) -> int:
     """A grid of samples: same latent vectors in every domain."""
     from gantrain.use.samples import noise, picture, samples
 
@@ -439,7 +443,7 @@ def sample(explicit) -> int:
     return _write_picture(o.output, picture(run, made, o.columns), o.scale)
 
 
-def interpolate(explicit) -> int:
+def interpolate(explicit: Explicit) -> int:
     """Paths between latent vectors on the sphere, all domains side by side."""
     from gantrain import latent
     from gantrain.use.samples import noise, picture, samples
@@ -451,7 +455,7 @@ def interpolate(explicit) -> int:
     return _write_picture(o.output, picture(run, samples(run, z), o.columns), o.scale)
 
 
-def translate(explicit) -> int:
+def translate(explicit: Explicit) -> int:
     """Translates image files by a trained run."""
     from gantrain.data import parts
     from gantrain.use.directions import translation
@@ -495,7 +499,7 @@ def translate(explicit) -> int:
     return EXIT_SKIPPED if report.skipped else 0
 
 
-def stylize(explicit) -> int:
+def stylize(explicit: Explicit) -> int:
     """Writes the picture of one image in the style of another."""
     from gantrain.core import RuntimeOptions
     from gantrain.nets import frozen
@@ -571,7 +575,7 @@ def _progress():
     return tell
 
 
-def evaluate(explicit) -> int:
+def evaluate(explicit: Explicit) -> int:
     """Metrics of a finished or running run, with what they depend on."""
     from gantrain.measures.evaluate import STORED
     from gantrain.measures.evaluate import evaluate as measure
@@ -607,7 +611,7 @@ def _print_values(result):
         print(f"by {name:37s} sha256 {digits}")
 
 
-def compare(explicit) -> int:
+def compare(explicit: Explicit) -> int:
     """Metrics of two folders of images, without a run."""
     from gantrain import compare as comparison
     from gantrain.files import to_json, write_text
@@ -664,7 +668,7 @@ def _command_line(command, explicit):
     return " ".join(["gantrain", command, shlex.join(words)]).strip()
 
 
-def check(explicit) -> int:
+def check(explicit: Explicit) -> int:
     """Says what is found of a data set, what is missing, and what the layout should be."""
     from gantrain.data.check import check as look
 
@@ -674,7 +678,7 @@ def check(explicit) -> int:
     return 0 if report.complete else EXIT_USER
 
 
-def prepare(explicit) -> int:
+def prepare(explicit: Explicit) -> int:
     """Downloads, verifies and converts a data set, so that a node without a network can train."""
     from gantrain.data.check import prepare as fetch
 
@@ -689,7 +693,7 @@ def _named(dataset):
     return dataset
 
 
-def list_(explicit) -> int:
+def list_(explicit: Explicit) -> int:
     """Names with one line each."""
     from gantrain import nets, presets, trainers
     from gantrain.compare import COMPARISONS
@@ -701,7 +705,7 @@ def list_(explicit) -> int:
     from gantrain.terms.penalties import DISCRIMINATOR_PENALTIES
     from gantrain.trainers.scogan import COUPLINGS
 
-    tables = {
+    tables: dict[str, dict[str, Any]] = {
         "trainers": trainers.TRAINERS,
         "datasets": DATASETS,
         "nets": nets.NETS,
@@ -730,7 +734,7 @@ def _line(entry):
     return text.strip().splitlines()[0]
 
 
-def bench(explicit) -> int:
+def bench(explicit: Explicit) -> int:
     """Speed of the compiled step against this machine's own peak."""
     from gantrain.bench import measure
 
@@ -739,7 +743,7 @@ def bench(explicit) -> int:
     return 0
 
 
-def reproduce(explicit) -> int:
+def reproduce(explicit: Explicit) -> int:
     """Runs a published table or figure and prints it, ours beside theirs."""
     import tensorflow as tf
 
@@ -778,7 +782,7 @@ def reproduce(explicit) -> int:
 
 
 # name: (help, dataclass of its options, function)
-COMMANDS = {
+COMMANDS: dict[str, tuple[str, Any, Callable[[Explicit], int]]] = {
     "train": ("train a model, or go on with a run", TrainOptions, train),
     "evaluate": ("metrics of a run", Evaluate, evaluate),
     "compare": ("metrics of two folders of images, without a run", Compare, compare),

@@ -11,6 +11,7 @@ import itertools
 import json
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from gantrain.core import Config, Data, LpipsWeights, Run, RuntimeOptions
 from gantrain.data.datasets import find
@@ -112,7 +113,7 @@ def moved(stored: Config, explicit: dict) -> Config:
     return stored.with_options(**explicit)
 
 
-def make(**options) -> Config:
+def make(**options: Any) -> Config:
     """The config of a program's own run: `given` of `configure`, and resolved."""
     return resolve(configure({}, given=options))
 

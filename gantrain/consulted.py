@@ -111,14 +111,14 @@ class Network(NamedTuple):
     scores: dict
 
 
-def classifier(domains: Sequence[Domain], options: Mapping, **also) -> Trained:
+def classifier(domains: Sequence[Domain], options: Mapping, **also: Any) -> Trained:
     """A classifier of the domains, by the options of its run."""
     names, net = [d.name for d in domains], options.get("classifier_net")
     options = {**options, "domains": ",".join(names)}
     return Trained("classifier", names, domains, options, net=net, **also)
 
 
-def own_classifier(config: Config, domains: Sequence[Domain], **options) -> Trained:
+def own_classifier(config: Config, domains: Sequence[Domain], **options: Any) -> Trained:
     """A classifier that a run trains for itself, on images and devices like its own.
 
     Args:

@@ -32,7 +32,7 @@ ELSEWHERE = {
 class Parser(argparse.ArgumentParser):
     """One line per error, and no abbreviations: `--wid` never silently means `--width`."""
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs | {"allow_abbrev": False})
 
     def error(self, message: str) -> NoReturn:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -227,7 +227,7 @@ def invert(
     compile: Callable,
     *,
     start: tf.Tensor | None = None,
-    **options,
+    **options: Any,
 ) -> Inverted:
     """z of one batch of images: `Inverter` for a single call.
 
@@ -249,7 +249,7 @@ def cross_domain(
     compile: Callable,
     *,
     encoder: Callable | None = None,
-    **options,
+    **options: Any,
 ) -> Iterator[Crossed]:
     """Images of one domain in all domains, batch by batch: G_1(z*) ... G_k(z*).
 

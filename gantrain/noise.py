@@ -120,11 +120,11 @@ class Draw:
         """float32 [global batch], uniform on [0, 1): the same numbers on every replica."""
         return uniform((self._global,), self._seed())
 
-    def uniform(self, *shape, low: float = 0.0, high: float = 1.0) -> tf.Tensor:
+    def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> tf.Tensor:
         """float32 [B, *shape], uniform on [low, high); B is this replica's part of the batch."""
         drawn = uniform((self._global, *shape), self._seed())
         return self.mine(low + (high - low) * drawn)
 
-    def normal(self, *shape) -> tf.Tensor:
+    def normal(self, *shape: int) -> tf.Tensor:
         """float32 [B, *shape], standard normal."""
         return self.mine(normal((self._global, *shape), self._seed()))

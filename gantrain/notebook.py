@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from gantrain.use.files import translate_images
 from gantrain.use.measured import streams
 
 
-def make_config(**options) -> Config:
+def make_config(**options: Any) -> Config:
     """The options of a run that was not started yet, all decided.
 
     Args:
@@ -38,7 +39,7 @@ def make_config(**options) -> Config:
     return resolve(configure(options))
 
 
-def train(*, domains: Sequence[Domain] | None = None, **options) -> OpenRun:
+def train(*, domains: Sequence[Domain] | None = None, **options: Any) -> OpenRun:
     """Trains a run to its last step, or goes on with the one in `run_dir`.
 
     What it consults is found or trained before, as a run of its own.
@@ -122,7 +123,7 @@ def translate(
     run: OpenRun | str | os.PathLike,
     pictures: Sequence[np.ndarray],
     direction: str | None = None,
-    **inversion,
+    **inversion: Any,
 ) -> list[np.ndarray]:
     """Images of one domain as images of another, each of its own size.
 

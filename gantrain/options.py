@@ -152,7 +152,7 @@ class Records:
         """The options of all records, in the order of writing."""
         return [f for record in self.records for f in dataclasses.fields(record)]
 
-    def with_options(self: Chosen, **changes) -> Chosen:
+    def with_options(self: Chosen, **changes: Any) -> Chosen:
         """A copy with some options changed, by flag name: `config.with_options(seed=3)`.
 
         Raises:
@@ -177,8 +177,6 @@ class Records:
 
     def __eq__(self, other) -> bool:
         return isinstance(other, Records) and self.records == other.records
-
-    __hash__ = None  # type: ignore[assignment]
 
 
 def is_on(value: Any) -> bool:

@@ -182,11 +182,11 @@ class Shows(abc.ABC):
     patience: tuple[str, Callable, int] | None = None
 
     @abc.abstractmethod
-    def gallery(self, *examples) -> list:
+    def gallery(self, *examples: tf.Tensor) -> list:
         """Rows of a sample grid, of one tensor per domain, float32 [n, H, W, C] in [-1, 1]."""
 
     @abc.abstractmethod
-    def measure(self, *examples) -> dict:
+    def measure(self, *examples: tf.Tensor) -> dict:
         """Scores of held-out examples, float32 scalars."""
 
 

@@ -126,7 +126,7 @@ def held_out(count: int, split: str, labels: np.ndarray | None = None) -> np.nda
     return np.flatnonzero(test if split == "test" else ~test)
 
 
-def content_hash(*parts) -> str:
+def content_hash(*parts: Any) -> str:
     """Hash of a set's content before it is scaled, 16 hexadecimal digits.
 
     Args:

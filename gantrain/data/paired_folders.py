@@ -172,7 +172,7 @@ def parted_files(
     split: str,
     test: np.ndarray | None = None,
     labels: np.ndarray | None = None,
-    **of,
+    **of: Any,
 ) -> list[Domain]:
     """`paired_files` of the train or test part of pairs.
 

@@ -73,7 +73,7 @@ def examples(domains: Sequence[Domain], numbers: Any) -> list[np.ndarray]:
     return chosen
 
 
-def paired(*domains) -> list[Domain]:
+def paired(*domains: Domain) -> list[Domain]:
     """Pair domains example by example: example i of all of them is pair i.
 
     Args:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -28,19 +29,19 @@ class Stream:
     them (NEP 19): uniform and normal numbers are made of the words here.
     """
 
-    def __init__(self, *key):
+    def __init__(self, *key: Any):
         """Args: key: integers >= 0, or one SeedSequence."""
         seed = key[0] if isinstance(key[0], np.random.SeedSequence) else np.random.SeedSequence(key)
         self._words = np.random.PCG64(seed).random_raw
 
-    def uniform(self, *shape) -> np.ndarray:
+    def uniform(self, *shape: int) -> np.ndarray:
         """Numbers in [0, 1), float64 of a shape; a float without one."""
         if not shape:
             return (self._words() >> 11) * 2.0**-53
         words = self._words(math.prod(shape)) >> np.uint64(11)
         return (words * 2.0**-53).reshape(shape)
 
-    def normal(self, *shape) -> np.ndarray:
+    def normal(self, *shape: int) -> np.ndarray:
         """Standard normal numbers by the inverse of their distribution function."""
         numbers = scipy.special.ndtri(self.uniform(*shape) + 2.0**-54)
         return numbers if shape else float(numbers)

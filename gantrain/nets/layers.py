@@ -349,7 +349,7 @@ class ReflectionPad2D(layers.Layer):
         pad: pixels added on every side; the map must be larger than that.
     """
 
-    def __init__(self, pad: int, **kwargs):
+    def __init__(self, pad: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.pad = pad
 

@@ -36,7 +36,6 @@ class Term(abc.ABC):
     options: ClassVar[type[Options]]
     also: ClassVar[tuple[type[Options], ...]] = ()
     trained: Sequence = ()
-    logs: Sequence[str]
 
     @classmethod
     def consults(cls, config: Config, domains: Sequence[Domain]) -> Mapping[str, Wanted]:
@@ -46,6 +45,10 @@ class Term(abc.ABC):
             UserError: the data have no labels for it, or options exclude it.
         """
         return {}
+
+    @property
+    @abc.abstractmethod
+    def logs(self) -> Sequence[str]: ...
 
     @abc.abstractmethod
     def __init__(self, config: Config, domains: Sequence, consulted: Mapping[str, Any]): ...

@@ -169,7 +169,7 @@ class LabelHeads(Term):
         )
 
     @property
-    def logs(self) -> list[str]:  # type: ignore[override]
+    def logs(self) -> list[str]:
         """The source's terms, and those of the other domains that the options switch on."""
         others = [name for i, name in enumerate(self.names) if i != self.source]
         chosen = ["label_transfer", "sure_fake"] if self.o.label_transfer else []

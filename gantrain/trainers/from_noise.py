@@ -48,7 +48,7 @@ class FromNoise(Trainer, Generates):
     )
 
     def __init__(
-        self, config: Config, domains: Sequence[Domain], same_init: bool = False, **of_the_nets
+        self, config: Config, domains: Sequence[Domain], same_init: bool = False, **of_the_nets: Any
     ):
         check_number(config, domains, self.takes)
         n, d = config.of(NoiseNets), config.of(DiscriminatorNets)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -47,7 +47,7 @@ class Translation(NamedTuple):
     levels: tuple = (None, None)
 
 
-def translation(run: OpenRun, direction: str | None = None, **inversion) -> Translation:
+def translation(run: OpenRun, direction: str | None = None, **inversion: Any) -> Translation:
     """The `Translation` of a direction, by default the run's own.
 
     Args:
