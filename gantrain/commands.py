@@ -613,14 +613,15 @@ def _print_values(result):
 
 def compare(explicit: Explicit) -> int:
     """Metrics of two folders of images, without a run."""
-    from gantrain import compare as comparison
+    from gantrain import compare as folders
     from gantrain.files import to_json, write_text
+    from gantrain.measures.streams import Weights
 
     o = Compare(**explicit)
     if not (o.reference and o.images):
         raise UserError("two folders are needed: gantrain compare REFERENCE IMAGES")
     tell = _progress()
-    result = comparison.compare(
+    result = folders.compare(
         o.reference,
         o.images,
         o.metrics.split(",") if o.metrics else None,
@@ -631,7 +632,7 @@ def compare(explicit: Explicit) -> int:
         image_size=o.image_size,
         batch_size=o.batch_size,
         offline=o.offline,
-        weights=comparison.Weights(o.lpips_weights, o.inception_weights, o.classifier),
+        weights=Weights(o.lpips_weights, o.inception_weights, classifier=o.classifier),
         progress=lambda done, total: total >= LONG and tell(done, total),
     )
     _print_values(result)

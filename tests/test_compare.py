@@ -9,10 +9,10 @@ import tensorflow as tf
 from PIL import Image
 from tiny import write_lpips
 
-from gantrain import compare
-from gantrain.compare import COMPARISONS, Comparison, Weights
+from gantrain.compare import COMPARISONS, Comparison, comparison
 from gantrain.main import main
 from gantrain.measures import frechet
+from gantrain.measures.streams import Weights
 from gantrain.nets.inception import Inception
 
 
@@ -89,7 +89,7 @@ def stub_inception(monkeypatch):
         return tf.reshape(tf.image.resize(images, (4, 4), antialias=True), (-1, 48))
 
     monkeypatch.setattr(
-        compare,
+        comparison,
         "inception",
         lambda path, offline: Inception(features, {"network": "stub", "sha256": str(path)}),
     )

@@ -26,11 +26,15 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Weights:
-    """Network files that metrics consult. Each is a path, or None for what the metric does then."""
+    """Network files that metrics consult. Each is a path, or None for what the metric does then.
+
+    A run's metrics read the first three, the comparison of two folders all but `fcn`.
+    """
 
     lpips: str | None = None
     inception: str | None = None
     fcn: str | None = None
+    classifier: str | None = None
 
 
 class Judges(NamedTuple):
