@@ -13,6 +13,7 @@ from conformance import CHECKS, Played, switched_on
 
 from gantrain import images, nets
 from gantrain.config import default_config, heeded
+from gantrain.core import PRECISIONS
 from gantrain.data.batches import Batch
 from gantrain.errors import UserError
 from gantrain.noise import Draw
@@ -246,6 +247,29 @@ def test_half_precision(build, trainer, precision):
     assert finite(session.trainer.variables())
     moved = [not np.array_equal(a, b) for a, b in zip(before, snapshot(session), strict=True)]
     assert np.mean(moved) > 0.8
+
+
+PENALISED = {"gan-every_option", "scogan-all", "pix2pix-gan", "cyclegan-one"}
+
+
+@pytest.mark.parametrize(
+    ("variant", "precision"),
+    [
+        pytest.param(
+            variant,
+            precision,
+            marks=() if variant in PENALISED and "bfloat" in precision else pytest.mark.slow,
+        )
+        for variant in sorted(PENALISED | set(FULLEST.values()))
+        for precision in PRECISIONS
+    ],
+)
+def test_every_trainer_lowers_under_xla(build, variant, precision):
+    """XLA lacks kernels of some second derivatives in half precision, which eager steps have."""
+    session = build(variant, precision=precision)
+    step, host = tf.constant(0, tf.int64), next(session.batches.host(0))
+    iteration = tf.function(session._iteration, jit_compile=True, autograph=False)
+    assert "HloModule" in iteration.experimental_get_compiler_ir(step, host)(stage="hlo")
 
 
 # --------------------------------------------------------------------------------------- resuming
