@@ -12,6 +12,7 @@ from typing import Any
 from gantrain.core import MEASURED, MEASURED_SEED, PRECISIONS
 from gantrain.errors import EXIT_SKIPPED, EXIT_USER, UserError
 from gantrain.options import Options, option
+from gantrain.progress import phase, say
 
 Explicit = dict[str, Any]  # the options that were written, by name
 
@@ -369,51 +370,36 @@ def _refuse_other_data(run, config):
 
 
 def _fit(config) -> int:
+    from gantrain.runs import told
     from gantrain.runs.loop import Stop
     from gantrain.runs.train import fit
     from gantrain.stages import prepare
 
     stop = Stop(config.run.time_limit * 60)
-    run = prepare(config, stop=stop)
-    _describe(run)
-    summary = fit(run, stop)
-    print(
-        f"done: step {summary['steps']}, models, samples, losses.png and summary.json in "
-        f"{run.directory.path}"
-    )
+    run = prepare(config, stop=stop, tell=say)
+    _describe_networks(run)
+    for line in told.after(run, fit(run, stop)):
+        say(line)
     return 0
 
 
 def _rehearse(config) -> int:
     from gantrain.stages import rehearse
 
-    plan, run = rehearse(config)
-    _describe(run)
-    print("plan:")
-    for need in plan.needs.values():
-        print(f"  {need}")
-    print(f"  train  {config.run.gan_type}: {run.directory.path}, {config.run.steps} steps")
-    logs = run.iterate(0)
-    print(
+    run = rehearse(config, tell=say)
+    _describe_networks(run)
+    with phase("compile", "compiling the step"):
+        logs = {name: float(value) for name, value in run.iterate(0).items()}
+    say(
         "dry run: one step, nothing trained, nothing written  "
-        + "  ".join(f"{k} {float(v):.3g}" for k, v in logs.items())
+        + "  ".join(f"{k} {v:.3g}" for k, v in logs.items())
     )
     return 0
 
 
-def _describe(run):
-    from gantrain.data import parts
-
-    print(
-        f"{run.config.run.gan_type} on {run.config.data.dataset} "
-        f"({', '.join(f'{d.name} {d.size}' for d in run.domains)}), "
-        f"{run.runtime.device}, in {run.directory.path}",
-        flush=True,
-    )
-    for line in parts.remarks(run.domains):
-        print(line, flush=True)
+def _describe_networks(run):
     if run.trainer.described():
-        print(run.trainer.described(), flush=True)
+        say(run.trainer.described())
 
 
 def _open(run_dir, **options):
@@ -674,7 +660,8 @@ def check(explicit: Explicit) -> int:
     from gantrain.data.check import check as look
 
     o = Prepare(**explicit)
-    report = look(_named(o.dataset), o.data_dir)
+    with phase("data", f"reading {_named(o.dataset)}"):
+        report = look(o.dataset, o.data_dir)
     print(report)
     return 0 if report.complete else EXIT_USER
 
@@ -684,7 +671,9 @@ def prepare(explicit: Explicit) -> int:
     from gantrain.data.check import prepare as fetch
 
     o = Prepare(**explicit)
-    print(fetch(_named(o.dataset), o.data_dir))
+    with phase("data", f"reading {_named(o.dataset)}"):
+        report = fetch(o.dataset, o.data_dir)
+    print(report)
     return 0
 
 

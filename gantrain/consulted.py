@@ -90,7 +90,7 @@ class FromFile:
     read: Callable[[], Any]
 
     def __str__(self):
-        """A line for the plan of a dry run."""
+        """A line of the plan."""
         return f"read   {self.title}: {self.file or 'the Keras cache, or its download'}"
 
 

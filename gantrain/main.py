@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from gantrain import flags
 from gantrain.commands import COMMANDS
 from gantrain.errors import EXIT_USER, UserError
+from gantrain.progress import phase, restart
 
 EXIT_DIVERGED, EXIT_INTERRUPTED = 4, 75
 
@@ -32,9 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     program = os.path.basename(sys.argv[0]) or "gantrain"
     program = f"python {program}" if program.endswith(".py") else program
+    restart()
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        with quiet_start():
+        with phase("start", "loading TensorFlow"), quiet_start():
             name, options = flags.parse(
                 program,
                 {k: v[:2] for k, v in COMMANDS.items()},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import partial
 
 from keras import ops
@@ -11,13 +12,15 @@ from gantrain.config import moved
 from gantrain.core import Config
 from gantrain.data.domain import Domain, prune
 from gantrain.errors import UserError
+from gantrain.progress import phase
+from gantrain.runs import told
 from gantrain.runs.build import OpenRun, build
 from gantrain.runs.consult import consult, stand_in
 from gantrain.runs.directory import RunDirectory
 from gantrain.runs.loop import Stop
-from gantrain.runs.plan import OwnRun, Plan, plan
+from gantrain.runs.plan import OwnRun, plan
 from gantrain.runs.train import fit
-from gantrain.runtime import limit_memory
+from gantrain.runtime import limit_memory, start
 from gantrain.use.measured import asked
 from gantrain.use.watch import watch
 
@@ -43,26 +46,46 @@ def train(config: Config, domains: list[Domain] | None = None, stop: Stop | None
 
 
 def prepare(
-    config: Config, domains: list[Domain] | None = None, stop: Stop | None = None
+    config: Config,
+    domains: list[Domain] | None = None,
+    stop: Stop | None = None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> OpenRun:
-    """Executes the plan of a run and builds it, ready for `fit`. Args as `train`."""
-    limit_memory(config.runtime.gpu_mem_mb)
-    chosen = plan(config, domains, asked)
+    """Executes the plan of a run and builds it, ready for `fit`.
+
+    Args:
+        config, domains, stop: as `train`.
+        tell: is told the plan, line by line, before anything is trained.
+    """
+    chosen = _planned(config, domains, tell)
     networks = {
         name: consult(need, partial(train, stop=stop)) for name, need in chosen.needs.items()
     }
     return _built(config, _pruned(chosen, networks), networks)
 
 
-def rehearse(config: Config, domains: list[Domain] | None = None) -> tuple[Plan, OpenRun]:
-    """The plan of a run, and the run on untrained stand-ins for what the plan would train."""
-    limit_memory(config.runtime.gpu_mem_mb)
-    chosen = plan(config, domains, asked)
+def rehearse(
+    config: Config,
+    domains: list[Domain] | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> OpenRun:
+    """A run on untrained stand-ins for what its plan would train. Args as `prepare`."""
+    chosen = _planned(config, domains, tell)
     networks = {
         name: stand_in(need) if isinstance(need, OwnRun) and not need.there else consult(need)
         for name, need in chosen.needs.items()
     }
-    return chosen, _built(config, chosen.domains, networks)
+    return _built(config, chosen.domains, networks)
+
+
+def _planned(config, domains, tell):
+    """The plan of a run, in a process that is set up for it, so that it says which device."""
+    limit_memory(config.runtime.gpu_mem_mb)
+    chosen = plan(config, domains, asked)
+    device = start(config.runtime, config.run.seed).device
+    for line in told.before(config, chosen, device):
+        tell(line)
+    return chosen
 
 
 def open_run(run_dir: str | os.PathLike, with_data: bool = False, **places: str | None) -> OpenRun:
@@ -108,7 +131,8 @@ def _pruned(chosen, networks):
     def confidence(images):
         return ops.max(ops.softmax(model(images, training=False)), axis=-1)
 
-    return [prune(d, confidence) if d.name == chosen.unsure else d for d in chosen.domains]
+    with phase("data", f"leaving out images of {chosen.unsure} that a classifier is unsure of"):
+        return [prune(d, confidence) if d.name == chosen.unsure else d for d in chosen.domains]
 
 
 def _training_part(config) -> list:

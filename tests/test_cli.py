@@ -96,8 +96,8 @@ def test_training_says_what_it_does(coupled):
     assert sum("training a classifier of a, b" in line for line in lines) == 1
     assert sum("on the test part" in line for line in lines) == 3
     assert any(line.startswith("scogan on tiny (a 24, b 27), 1 x CPU") for line in lines)
-    assert any(line.startswith("step 4/4") and "semantic" in line for line in lines)
-    assert lines[-1].startswith("done: step 4") and str(path) in lines[-1]
+    last = said[said.index("step 4/4") :]
+    assert "semantic" in last and "done: step 4\n" in last and f"{path}/report.html" in last
 
 
 def test_evaluations_join_the_log(coupled):

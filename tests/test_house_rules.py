@@ -88,12 +88,7 @@ def test_only_flags_adds_arguments():
 
 
 def test_only_the_console_prints():
-    assert files_where(calls("print")) <= {
-        "main.py",
-        "commands.py",
-        "runs/callbacks.py",
-        "runs/consult.py",
-    }
+    assert files_where(calls("print")) <= {"main.py", "commands.py", "progress.py"}
 
 
 def test_only_the_optimizer_factory_makes_optimizers():

@@ -461,7 +461,9 @@ def test_an_undefined_score_ends_no_run_and_is_left_out(tmp_path, monkeypatch, u
 
 
 def test_progress_is_one_line_with_means_over_domains(capsys):
-    callbacks.Progress(100, 0)(
+    progress = callbacks.Progress(100, 0)
+    progress.pace(0.1)
+    progress(
         50,
         {
             "generators/adv/a": 1.0,
@@ -473,7 +475,7 @@ def test_progress_is_one_line_with_means_over_domains(capsys):
     )
     line = capsys.readouterr().out
     assert line.count("\n") == 1
-    assert line.startswith("step 50/100  123 img/s  0:00:0")
+    assert line.startswith("step 50/100  123 img/s  0:00:05 left  ")
     assert "generators adv 1.5" in line and "loss" not in line
 
 

@@ -22,6 +22,7 @@ from gantrain.data.sources import CYCLEGAN_LICENCES, DIGITS, PIX2PIX_LICENCES, S
 from gantrain.data.transforms import TRANSFORMS, contours, luma
 from gantrain.errors import UserError
 from gantrain.options import unknown
+from gantrain.progress import phase
 
 # The attributes that at least 50,000 faces have (thesis section 5.3).
 ATTRIBUTES = (
@@ -467,7 +468,8 @@ def _generated(request, name, number, counts, module, generate):
     path = request.data_dir / "generated" / f"{name}-{count}-{request.side}-{seed}-{code}.npz"
     if path.is_file():
         return npz.read_npz(path, request.split)
-    images, labels = generate(count, seed, request.side)
+    with phase("data", f"drawing {name}, kept in {path.parent} for the next run"):
+        images, labels = generate(count, seed, request.side)
     npz.write_npz(path, images, labels)
     return images, labels
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gantrain import progress
 from gantrain.data import raster
 
 CHUNK = 50  # images per random stream; a multiple of ten, to hold each class equally often
@@ -172,6 +173,7 @@ def _chunks(domain, seed, count):
     always whole: whatever the count, the same numbers meet the same arithmetic.
     """
     for first in range(0, count, CHUNK):
+        progress.at(first, count)
         seeds = np.random.SeedSequence([domain, seed, first // CHUNK]).spawn(2)
         uniform, normal = raster.Stream(seeds[0]).uniform, raster.Stream(seeds[1]).normal
         # A permutation of the ten classes per ten images: balanced in every prefix.

@@ -18,6 +18,7 @@ from gantrain.data import levels
 from gantrain.data.palettes import Palette
 from gantrain.errors import UserError
 from gantrain.images import Levels
+from gantrain.progress import track
 
 # Above this a set is read from its files while training; below it is decoded once.
 IN_MEMORY_BYTES = 4 << 30
@@ -330,7 +331,7 @@ class FileImages:
         # Images are decoded outside Python's lock, so threads are enough.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             try:
-                return list(pool.map(function, range(len(self))))
+                return list(track(pool.map(function, range(len(self))), len(self)))
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise

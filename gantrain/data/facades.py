@@ -19,6 +19,7 @@ from scipy import ndimage
 
 from gantrain.data import raster
 from gantrain.errors import UserError
+from gantrain.progress import track
 
 # What a plan tells apart, with its colour: the classes of the CMP facade base (Tylecek and Sara,
 # 2013) but for its mouldings, and awnings, roof, sky, plants and street, which it calls background.
@@ -1638,7 +1639,7 @@ def facade_pairs(count: int, seed: int, size: int = 128) -> tuple[np.ndarray, np
         )
     plans = np.empty((count, size, size, 3), np.uint8)
     pictures = np.empty((count, size, size, 3), np.uint8)
-    for index in range(count):
+    for index in track(range(count), count):
         canvas = _scene(_Dice(3, seed, index, 0), size)
         middle = canvas.fold // 2
         plans[index] = PALETTE[canvas.classes[middle :: canvas.fold, middle :: canvas.fold]]

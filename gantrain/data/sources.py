@@ -21,6 +21,7 @@ from gantrain.data import (
 from gantrain.data.domain import Domain, of_array
 from gantrain.errors import UserError
 from gantrain.network import unreachable
+from gantrain.progress import phase
 
 DIGITS = tuple("0123456789")
 FASHION = (
@@ -120,7 +121,8 @@ def fetch(names: Iterable[str], data_dir: Path, offline: bool = False) -> None:
         )
         raise UserError(f"{data_dir} lacks {needs}; {'; '.join(reasons)}")
     for source in absent:
-        tfds.download(source.tfds, data_dir)
+        with phase("data", f"downloading {source.name} from {source.host}"):
+            tfds.download(source.tfds, data_dir)
 
 
 def _labelled(name, read, classes):

@@ -18,6 +18,7 @@ from gantrain.files import finite
 from gantrain.measures import METRICS
 from gantrain.measures.streams import Streams
 from gantrain.options import Options, option
+from gantrain.progress import phase
 from gantrain.runtime import Runtime, environment
 from gantrain.terms.perceptual import PerceptualOptions
 
@@ -132,7 +133,8 @@ def measure(e: Streams, names: Sequence[str]) -> dict[str, float]:
     require(e, names)
     values = {}
     for name in names:
-        values |= METRICS[name].measure(e)
+        with phase("measuring", f"measuring {name}"):
+            values |= METRICS[name].measure(e)
     return finite(values)
 
 

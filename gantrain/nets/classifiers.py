@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
+from gantrain import progress
 from gantrain.errors import UserError
 from gantrain.images import to_float
 from gantrain.nets.blocks import CHANNELS, OF_THE_BATCH, Row
@@ -150,6 +151,7 @@ def logits_of(classifier: keras.Model, images: np.ndarray, batch_size: int = 250
     """Logits of many images, float32 [N, C]; images are integers or [-1, 1], in memory."""
     made = []
     for start in range(0, len(images), batch_size):
+        progress.at(start, len(images))
         part = images[start : start + batch_size]
         part = to_float(part) if part.dtype.kind == "u" else part
         made.append(classifier(part, training=False).numpy())

@@ -13,6 +13,7 @@ from gantrain.core import Config
 from gantrain.data.batches import Batches
 from gantrain.data.domain import Domain
 from gantrain.noise import Draw
+from gantrain.progress import phase
 from gantrain.runs.callbacks import Kept
 from gantrain.runs.directory import RunDirectory
 from gantrain.runs.domains import chosen_domains
@@ -111,7 +112,7 @@ def build(config: Config, domains: list[Domain], networks: dict | None = None) -
     runtime = start(config.runtime, config.run.seed)
     kind, networks = TRAINERS[config.run.gan_type], networks or {}
     consulted = {name: n.model if isinstance(n, Network) else n for name, n in networks.items()}
-    with runtime.strategy.scope():
+    with phase("compile", "building the networks"), runtime.strategy.scope():
         trainer = kind(config, domains, consulted)
         batches = Batches(
             domains,

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import sys
+import textwrap
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, TextIO
 
 import numpy as np
@@ -18,8 +19,12 @@ import numpy as np
 from gantrain import images
 from gantrain.errors import UserError
 from gantrain.files import finite, to_json
+from gantrain.progress import LIVE, clock, live, phase, say
 from gantrain.runs.directory import RunDirectory
 from gantrain.runs.loop import Callback, Logs, Stop
+
+LINE = 100  # characters
+UNBROKEN = "\xa0"  # stands for the blank at which no line is broken
 
 
 class Diverged(Exception):
@@ -83,19 +88,82 @@ class TensorBoard(Callback):
         self.writer.close()
 
 
-class Progress(Callback):
-    """One line per log interval: terms by player, speed and the time left."""
+class Recurring(Callback):
+    """What is done every so many steps and takes time of its own.
 
-    def __init__(self, steps: int, start: int, stream: TextIO | None = None):
-        self.steps, self.start, self.began = steps, start, time.monotonic()
-        self.stream = stream or sys.stdout
+    Attributes:
+        every: steps between two times.
+        took: seconds of the last time; 0 for the first, whose programs are compiled then.
+    """
+
+    every: int
+    took, known = 0.0, False
+
+    @contextmanager
+    def timed(self, kind: str, text: str) -> Iterator[None]:
+        """Counts a block as this kind of phase, and how long it took."""
+        with phase(kind, text) as own:
+            yield
+        self.took, self.known = own.seconds if self.known else 0.0, True
+
+
+class Progress(Callback):
+    """Terms by player, speed and the time left at every log step; between them how far it is.
+
+    What is left is counted from the pace of the steps, without compilation, and from what recurs.
+
+    Args:
+        steps: of the whole run.
+        start: that it begins at.
+        recurring: what takes time between the steps.
+        expected: seconds of all steps -> what is said of it once it is known.
+        stream: where it speaks, if not on the standard output.
+    """
+
+    # Lines between two log steps come after a tenth of the time so far, within these seconds.
+    LEAST, MOST = 10.0, 300.0
+
+    def __init__(
+        self,
+        steps: int,
+        start: int,
+        recurring: Sequence[Recurring] = (),
+        expected: Callable[[float], list[str]] = lambda seconds: [],
+        stream: TextIO | None = None,
+    ):
+        self.steps, self.start, self.recurring = steps, start, recurring
+        self.expected, self.stream = expected, stream
+        self.seconds: float | None = None
+        self.began = self.spoke = self.drawn = time.monotonic()
+
+    def pace(self, seconds: float) -> None:
+        if self.seconds is None:
+            for line in self.expected(seconds * (self.steps - self.start)):
+                say(line, self.stream)
+        self.seconds = seconds
 
     def __call__(self, step: int, logs: Logs | None) -> None:
-        if not logs:
-            return
-        left = (time.monotonic() - self.began) / max(step - self.start, 1) * (self.steps - step)
-        speed = f"{logs['images_per_second']:.0f} img/s  {_clock(left)} left"
-        print(f"step {step}/{self.steps}  {speed}  {_terms(logs)}", file=self.stream, flush=True)
+        now = time.monotonic()
+        if step == self.start + 1:
+            self.spoke = now
+        far = f"step {step}/{self.steps}"
+        left = f"{clock(self.left(step))} left" if self.seconds is not None else ""
+        if logs:
+            speed = f"{logs['images_per_second']:.0f} img/s"
+            said = "  ".join(filter(None, (far, speed, left, _terms(logs))))
+            for line in textwrap.wrap(said, LINE, subsequent_indent="    ", break_on_hyphens=False):
+                say(line.replace(UNBROKEN, " "), self.stream)
+            self.spoke = now
+        elif now - self.drawn > LIVE / 2 and live(f"{far}  {left}", self.stream):
+            self.drawn = self.spoke = now
+        elif now - self.spoke > min(max(0.1 * (now - self.began), self.LEAST), self.MOST):
+            say(f"{far}  {left}", self.stream)
+            self.spoke = now
+
+    def left(self, step: int) -> float:
+        """Seconds to the last step, what recurs until then included."""
+        more = sum(c.took * (self.steps // c.every - step // c.every) for c in self.recurring)
+        return (self.seconds or 0.0) * (self.steps - step) + more
 
 
 def _terms(logs):
@@ -106,17 +174,13 @@ def _terms(logs):
         if len(parts) > 1 and parts[1] not in ("loss", "grad_norm"):
             players.setdefault(parts[0], {}).setdefault(parts[1], []).append(value)
     return " | ".join(
-        player + "".join(f" {term} {np.mean(values):.3g}" for term, values in terms.items())
+        player
+        + "".join(f" {term}{UNBROKEN}{np.mean(values):.3g}" for term, values in terms.items())
         for player, terms in players.items()
     )
 
 
-def _clock(seconds):
-    minutes, seconds = divmod(int(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
-
-
-class Samples(Callback):
+class Samples(Recurring):
     """A grid from fixed noise: rows of domain 1 above rows of domain 2, same z in a column."""
 
     def __init__(self, run: RunDirectory, every: int, picture: Callable[[], Any]):
@@ -127,16 +191,17 @@ class Samples(Callback):
             self.write(step)
 
     def write(self, step: int) -> None:
-        picture = self.picture()
-        if picture is not None:
-            images.write_png(self.run.sample_path(step), picture)
+        with self.timed("saving", "drawing samples"):
+            picture = self.picture()
+            if picture is not None:
+                images.write_png(self.run.sample_path(step), picture)
 
     def close(self, step: int) -> None:
         if not self.run.sample_path(step).exists():
             self.write(step)
 
 
-class Checkpoints(Callback):
+class Checkpoints(Recurring):
     """Complete states, every so often and at the end. Never one that holds a NaN."""
 
     def __init__(
@@ -158,17 +223,18 @@ class Checkpoints(Callback):
     def write(self, step: int) -> None:
         if self.saved == step:
             return
-        if not self.finite():
-            # The update after the last finite loss can be the one that breaks the weights.
-            raise _diverged(self.run, "a weight is not finite", step, "weights of the terms")
-        self.run.save(step, self.state, self.keep)
+        with self.timed("saving", "writing a checkpoint"):
+            if not self.finite():
+                # The update after the last finite loss can be the one that breaks the weights.
+                raise _diverged(self.run, "a weight is not finite", step, "weights of the terms")
+            self.run.save(step, self.state, self.keep)
         self.saved = step
 
     def close(self, step: int) -> None:
         self.write(step)
 
 
-class Measurement(Callback):
+class Measurement(Recurring):
     """Adds measured values to the logs of every K-th step; stands before what writes them.
 
     A score that is not finite is undefined and left out: it says nothing of the training.
@@ -179,7 +245,8 @@ class Measurement(Callback):
 
     def __call__(self, step: int, logs: Logs | None) -> None:
         if logs is not None and step % self.every == 0:
-            logs |= finite(self.measure())
+            with self.timed("measuring", "measuring held-out examples"):
+                logs |= finite(self.measure())
 
 
 class Kept(NamedTuple):

@@ -7,6 +7,7 @@ from typing import Any
 
 from gantrain.consulted import FromFile, Network, network
 from gantrain.errors import UserError
+from gantrain.progress import phase, say
 from gantrain.runs.plan import Need, OwnRun
 from gantrain.trainers import TRAINERS
 
@@ -32,13 +33,11 @@ def consult(need: Need, train: Callable | None = None) -> Any:
             raise UserError(
                 f"{directory.path}: holds no {what.title} yet; `gantrain evaluate` trains it"
             )
-        print(f"training a {what.title} in {directory.path}", flush=True)
-        train(need.config, need.domains)
-    summary = directory.summary() or {}
-    scores = {name: v for name, v in summary.items() if isinstance(v, float)}
-    said = ", ".join(f"{name.removeprefix('accuracy/')} {v:.3f}" for name, v in scores.items())
-    print(f"{what.kind} {directory.path}: {said} on the test part", flush=True)
-    return network(directory.path, what.kind, directory.path.name, scores)
+        say(f"training a {what.title} in {directory.path}")
+        with phase("classifiers", whole=True):
+            train(need.config, need.domains)
+        say(f"{what.kind} {directory.path}: {need.scored()}")
+    return network(directory.path, what.kind, directory.path.name, need.scores)
 
 
 def stand_in(need: OwnRun) -> Network:

@@ -7,6 +7,7 @@ from gantrain.data.datasets import find, load
 from gantrain.data.domain import Domain
 from gantrain.errors import UserError
 from gantrain.nets import Direction
+from gantrain.progress import phase
 from gantrain.runs.directory import RunDirectory
 from gantrain.trainers import TRAINERS
 
@@ -27,18 +28,19 @@ def chosen_domains(
     d = config.data
     # Generated sets are drawn once: runs that differ in their seed train on the same data.
     kind = TRAINERS[config.run.gan_type]
-    domains = load(
-        d.dataset,
-        place=d.place,
-        data_dir=d.data_dir,
-        offline=d.offline,
-        image_size=d.image_size,
-        load_size=d.load_size,
-        fit=d.fit,
-        same_channels=kind.same_channels,
-        split=split,
-        decoded=decoded,
-    )
+    with phase("data", f"reading {d.dataset}, {split} part"):
+        domains = load(
+            d.dataset,
+            place=d.place,
+            data_dir=d.data_dir,
+            offline=d.offline,
+            image_size=d.image_size,
+            load_size=d.load_size,
+            fit=d.fit,
+            same_channels=kind.same_channels,
+            split=split,
+            decoded=decoded,
+        )
     number = find(d.dataset).prune_domain
     unsure = None if number is None else domains[number].name
     if d.domains:

@@ -6,11 +6,16 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import Any
 
 import tensorflow as tf
+
+from gantrain.progress import phase
+
+# The speed is known once so many steps were made, or so many seconds have passed.
+EARLY_STEPS, EARLY_SECONDS = 20, 2.0
 
 
 class Interrupted(Exception):
@@ -29,6 +34,9 @@ class Callback:
 
     def __call__(self, step: int, logs: Logs | None) -> None:
         pass
+
+    def pace(self, seconds: float) -> None:
+        """How long a step takes, without the compiling first one; early on, and at log steps."""
 
     def close(self, step: int) -> None:
         """Ends it, at the last step."""
@@ -73,6 +81,11 @@ def listening(stop: Stop) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def wait_for(logs: dict) -> None:
+    """Returns once the device has made the step of these logs."""
+    float(next(iter(logs.values())))
+
+
 def fit(
     iterate: Callable[..., dict],
     host: Iterator[tuple],
@@ -87,6 +100,8 @@ def fit(
     stop: Stop,
 ) -> int:
     """Runs steps `start` ... `steps`; nothing waits for the device between two log steps.
+
+    But twice at the beginning: for the end of the compiling, and to know the speed.
 
     Args:
         iterate: compiled (step, host input) -> {name: scalar tensor}.
@@ -106,15 +121,19 @@ def fit(
             exception passes through and saves nothing: the state may be that of half a step.
     """
     step, since, waited = start, None, 0.0
-    counted = 0
+    counted, paced, spent = 0, False, 0.0
     while step < steps and not stop.wanted:
-        asked = time.perf_counter()
-        inputs = next(host)
-        waited += time.perf_counter() - asked
-        logs = iterate(tf.constant(step, tf.int64), inputs)
+        first, asked = step == start, time.perf_counter()
+        with phase("compile", "compiling the step") if first else nullcontext():
+            inputs = next(host)
+            waited += time.perf_counter() - asked
+            logs = iterate(tf.constant(step, tf.int64), inputs)
+            if first:
+                wait_for(logs | report())
         step += 1
         counted += 1
-        values = None
+        done, values = step - start - 1, None
+        early = not paced and (done >= EARLY_STEPS or spent > EARLY_SECONDS)
         if step % log_every == 0 or step == steps or also_log(step):
             values = {name: float(v) for name, v in (logs | report()).items()}
             now = time.perf_counter()
@@ -124,13 +143,17 @@ def fit(
                 "images_per_second": counted * batch_images / elapsed,
                 "input_wait": waited / elapsed,
             }
-        elif since is None:
-            # Waits once, for the end of the compiling step, so that speeds leave it out.
-            float(next(iter(logs.values())))
-            since, waited, counted = time.perf_counter(), 0.0, 0
+        elif early:
+            wait_for(logs)
+        if done:
+            spent += time.perf_counter() - asked
+        if done and (early or values):
+            paced = True
+            for callback in callbacks:
+                callback.pace(spent / done)
         for callback in callbacks:
             callback(step, values)
-        if values is not None:
+        if first or values:
             since, waited, counted = time.perf_counter(), 0.0, 0
     for callback in callbacks:
         callback.close(step)

@@ -43,11 +43,22 @@ class OwnRun(NamedTuple):
         return self.directory.summary() is not None
 
     def __str__(self):
-        """A line for the plan of a dry run."""
-        run, done = self.config.run, self.there
-        return f"{'found ' if done else 'train '} {self.wanted.title}: {run.run_dir}" + (
-            "" if done else f", {run.steps} steps"
-        )
+        """A line of the plan."""
+        run = self.config.run
+        if not self.there:
+            return f"train  {self.wanted.title}: {run.run_dir}, {run.steps:,} steps"
+        return f"found  {self.wanted.title}: {run.run_dir}, {self.scored()}"
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """What its trainer measured on the test part, by name."""
+        summary = self.directory.summary() or {}
+        return {name: v for name, v in summary.items() if isinstance(v, float)}
+
+    def scored(self) -> str:
+        """The scores in words."""
+        each = (f"{name.removeprefix('accuracy/')} {v:.3f}" for name, v in self.scores.items())
+        return f"{', '.join(each)} on the test part"
 
 
 Need = FromFile | OwnRun

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import closing
+from functools import partial
 
 import tensorflow as tf
 
 from gantrain import plots
 from gantrain.errors import UserError
 from gantrain.files import replacing, write_text
-from gantrain.runs import callbacks, loop, report
+from gantrain.progress import phase
+from gantrain.runs import callbacks, loop, report, told
 from gantrain.runs.build import OpenRun
 from gantrain.runs.loop import Callback, Stop, listening
 from gantrain.runtime import environment
@@ -41,36 +43,38 @@ def fit(run: OpenRun, stop: Stop | None = None) -> dict:
     directory.begin(config, environment(run.runtime.device), run.domains)
     directory.rewind_metrics(start)
     with listening(stop), closing(run.batches.host(start)) as host:
-        run.step = loop.fit(
-            run.iteration,
-            host,
-            run.compiled(run.trainer.report),
-            _callbacks(run, start, stop),
-            start=start,
-            steps=options.steps,
-            log_every=options.log_every,
-            also_log=lambda step: any(step % every == 0 for every, _ in run.watch.measurements),
-            batch_images=config.data.batch_size * len(run.domains) * run.trainer.per_step,
-            stop=stop,
-        )
+        with phase("steps"):
+            run.step = loop.fit(
+                run.iteration,
+                host,
+                run.compiled(run.trainer.report),
+                _callbacks(run, start, stop),
+                start=start,
+                steps=options.steps,
+                log_every=options.log_every,
+                also_log=lambda step: any(step % every == 0 for every, _ in run.watch.measurements),
+                batch_images=config.data.batch_size * len(run.domains) * run.trainer.per_step,
+                stop=stop,
+            )
         return _finish(run, stop)
 
 
 def _callbacks(run, start, stop):
     directory, watch, options = run.directory, run.watch, run.config.run
     state = run.trainer.state()
-    chosen: list[Callback] = [callbacks.Guard(directory)]
-    chosen += [callbacks.Measurement(*entry) for entry in watch.measurements]
-    chosen.append(callbacks.Scalars(directory))
-    if options.tensorboard:
-        chosen.append(callbacks.TensorBoard(directory))
-    chosen += [
-        callbacks.Progress(options.steps, start),
+    measured = [callbacks.Measurement(*entry) for entry in watch.measurements]
+    kept = [
         callbacks.Samples(directory, options.sample_every, watch.picture),
         callbacks.Checkpoints(
             directory, options.checkpoint_every, options.keep, state, lambda: finite(state.values())
         ),
     ]
+    chosen: list[Callback] = [callbacks.Guard(directory), *measured, callbacks.Scalars(directory)]
+    if options.tensorboard:
+        chosen.append(callbacks.TensorBoard(directory))
+    expected = partial(told.expected, run.config, run.runtime.device)
+    chosen.append(callbacks.Progress(options.steps, start, [*measured, *kept], expected))
+    chosen += kept
     if watch.best:
         chosen.append(callbacks.Best(directory, watch.best, state, stop))
     return chosen
@@ -81,14 +85,16 @@ def _finish(run, stop):
     directory = run.directory
     if directory.best.exists():
         directory.restore(run.trainer.state(), directory.best)
-    for name, model in run.trainer.models().items():
-        with replacing(directory.path / "models" / f"{name}.keras") as temporary:
-            model.save(temporary)
-    metrics = directory.metrics()
-    if metrics:
-        plots.losses(metrics, directory.path / "losses.png")
+    with phase("saving", "writing models and curves"):
+        for name, model in run.trainer.models().items():
+            with replacing(directory.path / "models" / f"{name}.keras") as temporary:
+                model.save(temporary)
+        metrics = directory.metrics()
+        if metrics:
+            plots.losses(metrics, directory.path / "losses.png")
     # What a trainer itself measures on the test part: a classifier's accuracy.
-    scores = run.trainer.score(run.test_domains) if isinstance(run.trainer, Scores) else {}
+    with phase("measuring", "measuring on the test part"):
+        scores = run.trainer.score(run.test_domains) if isinstance(run.trainer, Scores) else {}
     summary = {"steps": run.step, "last": metrics[-1] if metrics else None, **scores}
     if stop.finished:
         summary["stopped_early"] = stop.reason

@@ -1,0 +1,90 @@
+"""What a run tells a person: before it begins, once its speed is known, and at its end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from gantrain.core import Config
+from gantrain.data import parts
+from gantrain.data.domain import Domain
+from gantrain.nets import Width
+from gantrain.progress import clock, went
+from gantrain.runs.build import OpenRun
+from gantrain.runs.plan import Plan
+from gantrain.trainer import Generates, Translates
+
+# Presets of minutes for trainers other than the coupled ones.
+QUICK = {"pix2pix": "quick_pix2pix", "cyclegan": "quick_cyclegan"}
+# Seconds: below them a length is not worth a line; above them, on a CPU, a shorter run is.
+BRIEF, LONG = 20.0, 3_600.0
+
+
+def before(config: Config, plan: Plan, device: str) -> list[str]:
+    """The data that were found, and what is read, found or trained, in this order."""
+    run = config.run
+    sizes = ", ".join(f"{d.name} {d.size:,}" for d in plan.domains)
+    own = f"  train  {run.gan_type}: {run.run_dir}, {run.steps:,} steps"
+    return [
+        f"{run.gan_type} on {config.data.dataset} ({sizes}), {device}",
+        *parts.remarks(plan.domains),
+        "plan:",
+        *(f"  {need}" for need in plan.needs.values()),
+        own,
+    ]
+
+
+def expected(config: Config, device: str, seconds: float) -> list[str]:
+    """How long the steps will take, and on a CPU how a long run becomes a short one."""
+    if seconds < BRIEF:
+        return []
+    lines = [f"about {clock(seconds)} for the steps on {device}"]
+    if seconds > LONG and "CPU" in device:
+        quick = QUICK.get(config.run.gan_type, "quick")
+        ways = [f"--preset {quick} (minutes)"] if config.run.preset != quick else []
+        if config.has(Width) and config.of(Width).width > 0.25:
+            ways.append("--width 0.25")
+        hour = int(config.run.steps * LONG / seconds)
+        ways.append(f"--steps {max(hour, 1)} (an hour)")
+        lines.append(f"shorter: Ctrl-C, then --no-resume and {' or '.join(ways)}")
+    return lines
+
+
+def after(run: OpenRun, summary: dict) -> list[str]:
+    """Where the time went, what was reached, where it lies and what can be done with it."""
+    directory = run.directory.path
+    if isinstance(run.trainer, Translates):
+        use = ["evaluate --run_dir {}", "translate --run_dir {} --input PHOTOS --output FOLDER"]
+    elif isinstance(run.trainer, Generates):
+        use = ["evaluate --run_dir {}", "sample --run_dir {} --output samples.png"]
+    else:
+        use = []
+    said = [f"done: step {summary['steps']}", f"time: {went()}"]
+    said += results(summary, run.domains)
+    said.append(f"report: {directory}/report.html; models, samples and summary.json beside it")
+    return said + [f"next: {program()} {line.format(directory)}" for line in use]
+
+
+def results(summary: dict, domains: Sequence[Domain]) -> list[str]:
+    """The measured values that stand for a run, in lines."""
+    values = {**(summary.get("last") or {}), **summary}
+    lines = []
+    if "joint/coherence" in values:
+        low, high = values["joint/coherence_low"], values["joint/coherence_high"]
+        lines.append(
+            f"coherence {values['joint/coherence']:.3f} (95 % interval {low:.3f} to {high:.3f}, "
+            f"chance {values['joint/chance']:.3f}); entropy of classes "
+            + ", ".join(f"{d.name} {values[f'joint/entropy/{d.name}']:.2f}" for d in domains)
+        )
+    for prefix, title in (("held_out/", "held-out"), ("accuracy/", "accuracy on the test part")):
+        found = {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix)}
+        if found:
+            lines.append(f"{title}: " + ", ".join(f"{k} {v:.3g}" for k, v in found.items()))
+    return lines
+
+
+def program() -> str:
+    """How this program is called."""
+    name = os.path.basename(sys.argv[0])
+    return f"python {name}" if name.endswith(".py") else "gantrain"
