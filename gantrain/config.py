@@ -18,7 +18,7 @@ from gantrain.data.datasets import find
 from gantrain.errors import UserError
 from gantrain.files import file_name
 from gantrain.measures.evaluate import Measuring
-from gantrain.options import Options, check_types, is_on, needed, replacing, unknown, validate
+from gantrain.options import Options, check_types, is_on, needed, substitutes, unknown, validate
 from gantrain.presets import PRESETS
 from gantrain.runtime import best_precision
 from gantrain.trainer import Generates, Trainer, Translates
@@ -143,7 +143,7 @@ def heeded(config: Config) -> set[str]:
 
 def _is_read(field: dataclasses.Field, flat: dict) -> bool:
     needs = needed(field)
-    return (not needs or any(is_on(flat[name]) for name in needs)) and not replacing(field, flat)
+    return (not needs or any(is_on(flat[name]) for name in needs)) and not substitutes(field, flat)
 
 
 def refuse_unheeded(explicit: dict, config: Config) -> None:
@@ -167,7 +167,7 @@ def refuse_unheeded(explicit: dict, config: Config) -> None:
             )
         (own,) = (record for record in config.records if name in record.__dataclass_fields__)
         field = own.__dataclass_fields__[name]
-        instead = replacing(field, flat)
+        instead = substitutes(field, flat)
         if instead:
             raise UserError(f"--{name} is not read beside --{instead[0]}; drop one of them")
         switches = [

@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 
 from gantrain.noise import Draw
-from gantrain.variables import assign, moments, named, put, unique
+from gantrain.variables import assign, named, optimizer_moments, put, unique
 
 Terms = dict[str, tuple[Any, Any]]  # {name: (weight, scalar value)}
 
@@ -46,7 +46,7 @@ class Play:
         return [made.image for made in self.generated]
 
 
-def watch(value: tf.Tensor) -> tuple[float, tf.Tensor]:
+def watched(value: tf.Tensor) -> tuple[float, tf.Tensor]:
     """A term of weight zero: logged and plotted with the loss, without a part in it."""
     return 0.0, tf.stop_gradient(value)
 
@@ -142,7 +142,7 @@ class Player:
         found = named(self.networks)
         names = {id(v): name for name, v in found.items()}
         own = [v for v in unique(self.optimizer.variables) if id(v) not in names]
-        of_weights = moments(own, self.weights)
+        of_weights = optimizer_moments(own, self.weights)
         for variable in own:
             weight, moment = of_weights.get(id(variable), (None, variable.name))
             owner = "" if weight is None else f"/{names[id(weight)]}"

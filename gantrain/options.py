@@ -190,7 +190,7 @@ def needed(field: dataclasses.Field) -> list[str]:
     return list(needs() if callable(needs) else needs)
 
 
-def replacing(field: dataclasses.Field, flat: dict) -> list[str]:
+def substitutes(field: dataclasses.Field, flat: dict) -> list[str]:
     """Names of the options that are on and take the place of an option."""
     return [name for name in field.metadata["unless"] if is_on(flat.get(name))]
 

@@ -71,7 +71,7 @@ def put(found: dict, name: str, variable: keras.Variable) -> None:
     found[free] = variable
 
 
-def moments(variables: Iterable, weights: Sequence) -> dict:
+def optimizer_moments(variables: Iterable, weights: Sequence) -> dict:
     """{id of an optimizer's variable: (the weight that it belongs to, "momentum" or the like)}.
 
     Keras names them by the path of the weight, which several networks may have alike; of every kind

@@ -227,8 +227,8 @@ MUTATIONS = (
     Mutation(
         "judges of the domains in another order",
         "gantrain/use/measured.py",
-        "lambda: evaluation_classifiers(domains, network)",
-        "lambda: evaluation_classifiers(domains[::-1], network)",
+        "lambda: judging_classifiers(domains, network)",
+        "lambda: judging_classifiers(domains[::-1], network)",
         _metric("coherence"),
     ),
     Mutation(

@@ -18,7 +18,7 @@ from gantrain.data.batches import Batch
 from gantrain.errors import UserError
 from gantrain.noise import Draw
 from gantrain.runs.loop import Interrupted
-from gantrain.runs.train import finite, fit
+from gantrain.runs.train import all_finite, fit
 from gantrain.stages import open_run, prepare
 from gantrain.terms.adversarial import Adversarial, boundary
 from gantrain.terms.pool import ImagePool
@@ -244,7 +244,7 @@ def test_half_precision(build, trainer, precision):
             assert np.isfinite(value), name
     for player in session.trainer.players.values():
         assert all(w.dtype == "float32" for w in player.weights)
-    assert finite(session.trainer.variables())
+    assert all_finite(session.trainer.variables())
     moved = [not np.array_equal(a, b) for a, b in zip(before, snapshot(session), strict=True)]
     assert np.mean(moved) > 0.8
 

@@ -253,6 +253,16 @@ def test_no_module_without_a_subject():
     assert not {n for n in SOURCES if Path(n).stem in ("utils", "util", "helpers", "misc")}
 
 
+def test_a_class_has_a_name_of_its_own():
+    """One word per thing, capitals apart."""
+    homes: dict[str, list[str]] = {}
+    for name, path in SOURCES.items():
+        for node in nodes(path):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name.lower(), []).append(f"{name}: {node.name}")
+    assert not [found for found in homes.values() if len(found) > 1]
+
+
 def test_nothing_is_left_for_later():
     pattern = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|NotImplementedError")
     assert not [n for n, path in SOURCES.items() if pattern.search(path.read_text())]

@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 from gantrain.config import make
-from gantrain.game import Player, watch
+from gantrain.game import Player, watched
 from gantrain.noise import Draw
 from gantrain.optimizers import Average, LinearDecay, adam
 from gantrain.variables import unique
@@ -42,7 +42,7 @@ def test_one_step_of_gradient_descent():
         lambda: {
             "square": (2.0, tf.reduce_mean(net(x) ** 2)),
             "sum": (3.0, tf.reduce_sum(net.trainable_variables[0])),
-            "seen": watch(tf.reduce_sum(net(x))),
+            "seen": watched(tf.reduce_sum(net(x))),
         }
     )
     y = x @ w
@@ -62,7 +62,7 @@ def test_a_watched_value_has_no_part_in_the_loss_even_if_it_is_not_finite():
     net = line()
     player = Player("p", [net], sgd())
     logs = player.descend(
-        lambda: {"a": (1.0, tf.reduce_sum(net(normal(2, 3)))), "b": watch(tf.constant(np.nan))}
+        lambda: {"a": (1.0, tf.reduce_sum(net(normal(2, 3)))), "b": watched(tf.constant(np.nan))}
     )
     assert np.isfinite(logs["p/loss"]) and np.isnan(logs["p/b"])
     assert np.all(np.isfinite(player.weights[0]))

@@ -20,7 +20,6 @@ from gantrain.runs.plan import need, own_run
 from gantrain.stages import open_run, prepare, train
 from gantrain.trainers.segmenter import mean_where
 from gantrain.use.directions import translation
-from gantrain.use.measured import segmenter
 from gantrain.use.samples import noise
 
 NAMES = ("pixel_accuracy", "class_accuracy", "class_iou")
@@ -467,7 +466,7 @@ def judge(tmp_path, monkeypatch):
 
     def make(name="run", **options):
         config = run_config(tmp_path / name, **options)
-        return lambda domains, direction, given=None: segmenter(
+        return lambda domains, direction, given=None: judging_segmenter(
             config,
             domains,
             direction,

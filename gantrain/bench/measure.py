@@ -26,7 +26,7 @@ from gantrain.bench.count import alone, flops, held
 from gantrain.bench.programs import program
 from gantrain.errors import UserError
 from gantrain.runs import callbacks, loop
-from gantrain.runs.train import finite
+from gantrain.runs.train import all_finite
 from gantrain.use.watch import watch
 
 NARROW = 0.125  # width at which dispatch, not arithmetic, would limit an eager step
@@ -299,7 +299,7 @@ def _over_time(options, program):
             callbacks.Progress(steps, 0, stream=io.StringIO()),
             callbacks.Samples(run, max(steps // 8, 1), watch(program).picture),
             callbacks.Checkpoints(
-                run, max(steps // 8, 1), 2, state, lambda: finite(state.values())
+                run, max(steps // 8, 1), 2, state, lambda: all_finite(state.values())
             ),
             resident,
         ],

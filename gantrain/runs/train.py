@@ -66,7 +66,11 @@ def _callbacks(run, start, stop):
     kept = [
         callbacks.Samples(directory, options.sample_every, watch.picture),
         callbacks.Checkpoints(
-            directory, options.checkpoint_every, options.keep, state, lambda: finite(state.values())
+            directory,
+            options.checkpoint_every,
+            options.keep,
+            state,
+            lambda: all_finite(state.values()),
         ),
     ]
     chosen: list[Callback] = [callbacks.Guard(directory), *measured, callbacks.Scalars(directory)]
@@ -104,7 +108,7 @@ def _finish(run, stop):
     return summary
 
 
-def finite(variables: Iterable) -> bool:
+def all_finite(variables: Iterable) -> bool:
     """Whether every weight is finite: what a checkpoint must be."""
     return all(
         bool(tf.reduce_all(tf.math.is_finite(v)))

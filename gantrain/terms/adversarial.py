@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from gantrain.core import Config
 from gantrain.errors import UserError
-from gantrain.game import Play, Terms, watch
+from gantrain.game import Play, Terms, watched
 from gantrain.nets import DiscriminatorNets
 from gantrain.noise import Draw
 from gantrain.options import Options, option
@@ -170,8 +170,8 @@ class Adversarial:
                 self.lazily(d, real, fake, draw, update),
             )
         middle = boundary(on_real, on_fake)
-        terms[f"accuracy_real/{name}"] = watch(_share(on_real > middle))
-        terms[f"accuracy_fake/{name}"] = watch(_share(on_fake < middle))
+        terms[f"accuracy_real/{name}"] = watched(_share(on_real > middle))
+        terms[f"accuracy_fake/{name}"] = watched(_share(on_fake < middle))
         return terms
 
     def lazily(

@@ -20,7 +20,7 @@ from gantrain.core import Config
 from gantrain.data.datasets import find
 from gantrain.data.domain import Domain
 from gantrain.errors import UserError
-from gantrain.game import Play, Terms, watch
+from gantrain.game import Play, Terms, watched
 from gantrain.noise import Draw
 from gantrain.options import Options, option
 from gantrain.terms import Term
@@ -192,7 +192,7 @@ class LabelHeads(Term):
         right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), labels)
         terms = {
             f"label/{name}": (o.label_loss, tf.reduce_mean(_cross_entropy(labels, logits))),
-            f"label_accuracy/{name}": watch(tf.reduce_mean(tf.cast(right, tf.float32))),
+            f"label_accuracy/{name}": watched(tf.reduce_mean(tf.cast(right, tf.float32))),
         }
         for i, name in enumerate(self.names):
             if i == self.source:
@@ -201,7 +201,7 @@ class LabelHeads(Term):
                 value, sure = self.taught(fake[self.source], self.source, fake[i], i, draw)
                 terms |= {
                     f"label_transfer/{name}": (o.label_transfer, value),
-                    f"sure_fake/{name}": watch(sure),
+                    f"sure_fake/{name}": watched(sure),
                 }
             if o.label_self:
                 logits = self.classifiers[i](view, training=True)
@@ -209,7 +209,7 @@ class LabelHeads(Term):
                 terms |= {
                     f"label/{name}": (o.label_self, tf.reduce_mean(_cross_entropy(labels, logits))),
                     f"label_self/{name}": (o.label_self, value),
-                    f"sure_real/{name}": watch(sure),
+                    f"sure_real/{name}": watched(sure),
                 }
         return terms
 

@@ -14,7 +14,7 @@ from gantrain.core import Config
 from gantrain.data.batches import Batch
 from gantrain.data.domain import Domain
 from gantrain.errors import UserError
-from gantrain.game import Terms, watch
+from gantrain.game import Terms, watched
 from gantrain.nets import Width
 from gantrain.nets.classifiers import logits_of
 from gantrain.noise import Draw
@@ -73,7 +73,7 @@ class Classifier(Trainer, Scores):
                 1.0 / len(batch),
                 tf.reduce_mean(cross_entropy(domain.labels[0], logits, self.multi_label)),
             )
-            terms[f"accuracy/{name}"] = watch(
+            terms[f"accuracy/{name}"] = watched(
                 tf.reduce_mean(
                     tf.cast(correct(domain.labels[0], logits, self.multi_label), tf.float32)
                 )

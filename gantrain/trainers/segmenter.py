@@ -14,7 +14,7 @@ from gantrain.data.domain import Domain
 from gantrain.data.pairs import examples, pair_count
 from gantrain.data.palettes import label_palette
 from gantrain.errors import UserError
-from gantrain.game import Terms, watch
+from gantrain.game import Terms, watched
 from gantrain.images import to_float
 from gantrain.measures.fcn import fcn_score
 from gantrain.nets import Direction, ImageLayers, Width
@@ -95,7 +95,7 @@ class Segmenter(Trainer, Shows, Scores):
         right = tf.cast(tf.equal(tf.argmax(logits, -1, tf.int32), truth), tf.float32)
         return {
             "cross_entropy": (1.0, mean_where(entropy, scored)),
-            "pixel_accuracy": watch(mean_where(right, scored)),
+            "pixel_accuracy": watched(mean_where(right, scored)),
         }
 
     def logs(self) -> dict[str, list[str]]:

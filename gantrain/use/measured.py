@@ -79,8 +79,10 @@ def streams(
         )
 
     judges = Judges(
-        lambda: evaluation_classifiers(domains, network),
-        lambda given: segmenter(config, domains, able(run.trainer, Translates).way, given, network),
+        lambda: judging_classifiers(domains, network),
+        lambda given: judging_segmenter(
+            config, domains, able(run.trainer, Translates).way, given, network
+        ),
         source_only,
     )
     return Streams(
@@ -96,7 +98,7 @@ def streams(
     )
 
 
-def evaluation_classifiers(domains: Sequence[Domain], network: Callable) -> tuple[list, dict]:
+def judging_classifiers(domains: Sequence[Domain], network: Callable) -> tuple[list, dict]:
     """A model per domain, and what is stored with them, by domain.
 
     Args:
@@ -115,7 +117,7 @@ def evaluation_classifiers(domains: Sequence[Domain], network: Callable) -> tupl
     return [n.model for n in found.values()], described
 
 
-def segmenter(
+def judging_segmenter(
     config: Config, domains: Sequence[Domain], direction: str, given: str | None, network: Callable
 ) -> tuple:
     """The judge of the FCN score, and what is stored with its numbers.
