@@ -90,14 +90,9 @@ def decode(
     return pixels if size is None else resize(pixels, size)
 
 
-def read_image(
-    path: str | Path,
-    channels: int | None = None,
-    size: int | None = None,
-    levels: Levels | None = None,
-) -> np.ndarray:
+def read_image(path: str | Path, channels: int | None = None) -> np.ndarray:
     """Read one image file; the arguments, the result and the errors are those of `decode`."""
-    return decode(path, str(path), channels, size, levels)
+    return decode(path, str(path), channels)
 
 
 def read_pixels(

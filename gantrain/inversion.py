@@ -60,7 +60,7 @@ class Crossed(NamedTuple):
 class Inverter:
     """Inverts one generator; what is compiled for the first batch serves all that follow.
 
-        z* = argmin_z  ||G(z) - x||_2^2 / (H W C)  [+ lpips(G(z), x)]
+        z* = argmin_z  ||G(z) - x||_2^2 / (H W C)
 
     (Liu and Tuzel 2016, section 5, "cross-domain image transformation"). Latent vectors of the
     prior are compared with the image first. From the nearest of them, and from `start` where there
@@ -80,7 +80,6 @@ class Inverter:
         restarts: paths that begin per image.
         candidates: latent vectors that are compared with every image.
         seed: of the candidates.
-        lpips: (images, images) -> float32 [B], a second term of the loss with its weight, or None.
     """
 
     def __init__(
@@ -94,9 +93,8 @@ class Inverter:
         restarts: int = RESTARTS,
         candidates: int = CANDIDATES,
         seed: int = 0,
-        lpips: Callable | None = None,
     ):
-        self.generator, self.prior, self.lpips = generator, prior, lpips
+        self.generator, self.prior = generator, prior
         self.steps, self.rate, self.restarts = steps, rate, restarts
         groups = max(prior.noise_categories, 1)
         each = max(-(-candidates // groups), -(-restarts // groups))
@@ -185,9 +183,7 @@ class Inverter:
         targets = tf.repeat(x, paths, axis=0)
 
         def losses(noise):
-            made = self.generator(tf.concat([category, noise], axis=1))
-            loss = squared_error(made, targets)
-            return loss if self.lpips is None else loss + self.lpips(made, targets)
+            return squared_error(self.generator(tf.concat([category, noise], axis=1)), targets)
 
         def step(t, noise, first, second, best, lowest):
             # Every z has a loss of its own, so the gradient of their sum holds each one's.
@@ -218,27 +214,6 @@ class Inverter:
 def squared_error(made: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """Mean squared difference of images over their pixels, [B]."""
     return tf.reduce_mean(tf.square(made - x), axis=list(range(1, x.shape.rank)))
-
-
-def invert(
-    generator: Callable,
-    x: tf.Tensor,
-    prior: NoiseNets,
-    compile: Callable,
-    *,
-    start: tf.Tensor | None = None,
-    **options: Any,
-) -> Inverted:
-    """z of one batch of images: `Inverter` for a single call.
-
-    Args:
-        generator, prior, compile, options: those of `Inverter`.
-        x, start: those of its call.
-
-    Returns:
-        `Inverted`.
-    """
-    return Inverter(generator, prior, compile, **options)(x, start)
 
 
 def cross_domain(

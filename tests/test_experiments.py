@@ -11,7 +11,7 @@ from gantrain.data.datasets import find
 from gantrain.data.facades import LARGEST, SMALLEST
 from gantrain.errors import UserError
 from gantrain.experiments import EXPERIMENTS, table, write
-from gantrain.experiments.table import SCALES, Arm, Cell, Experiment, Reproduction, TableRow
+from gantrain.experiments.table import Arm, Cell, Experiment, Reproduction, TableRow
 from gantrain.main import main
 from gantrain.measures.evaluate import measure
 from gantrain.nets import NoiseNets, build_gan
@@ -20,7 +20,7 @@ from gantrain.runs.directory import RunDirectory
 from gantrain.stages import prepare
 from gantrain.use.measured import streams as streams_of
 
-RUNS = [(n, s) for n, e in EXPERIMENTS.items() if not e.computed for s in SCALES]
+RUNS = [(n, s) for n, e in EXPERIMENTS.items() if not e.computed for s in e.scales]
 
 
 def all_options():
@@ -194,7 +194,7 @@ def test_a_table_runs_reuses_and_resumes(tmp_path):
         ring(),
         request,
         evaluate=measured,
-        train=lambda config, say: trained.append(config.run.run_dir) or "",
+        train=lambda config: trained.append(config.run.run_dir) or "",
     )
     assert trained == [str(path)]
     changed = ring().__class__(
@@ -222,7 +222,7 @@ def test_columns_can_be_trained_apart(tmp_path):
         two,
         some,
         evaluate=lambda *asked: {"score/ring": 1.0},
-        train=lambda config, say: "diverged" if config.run.seed == 0 else table._train(config, say),
+        train=lambda config: "diverged" if config.run.seed == 0 else table._train(config),
     )
     result = table.run(
         two,

@@ -20,6 +20,7 @@ from gantrain.runs.plan import need, own_run
 from gantrain.stages import open_run, prepare, train
 from gantrain.trainers.segmenter import mean_where
 from gantrain.use.directions import translation
+from gantrain.use.measured import judging_segmenter
 from gantrain.use.samples import noise
 
 NAMES = ("pixel_accuracy", "class_accuracy", "class_iou")

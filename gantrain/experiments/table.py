@@ -26,7 +26,6 @@ from gantrain.runs.train import fit
 from gantrain.stages import open_run, prepare, train
 from gantrain.use.measured import streams
 
-SCALES = ("smoke", "cpu", "full")
 LOGGED = "log:"
 Flags = dict[str, Any]  # values by the names of flags
 Scales = dict[str, Flags]  # by scale
@@ -196,7 +195,7 @@ def options(experiment: Experiment, arm: Arm, request: Reproduction, seed: int) 
     return chosen
 
 
-def _train(config, say):
+def _train(config):
     """Trains one run. Returns why it cannot be had here, or ""."""
     try:
         prepared = prepare(config)
@@ -224,7 +223,7 @@ def run(
     experiment: Experiment,
     request: Reproduction,
     say: Callable[[str], Any] = lambda line: None,
-    train: Callable[[Config, Callable], str] = _train,
+    train: Callable[[Config], str] = _train,
     evaluate: Callable[..., dict[str, float]] | None = None,
 ) -> Result:
     """Trains what is not there yet, measures it and merges the seeds.
@@ -262,7 +261,7 @@ def run(
             say(f"{arm.name}, seed {seed}: {path}")
             reason = "" if finished(wanted) else f"seed {seed} not trained"
             if reason and (not request.arms or arm.name in request.arms):
-                reason = lacking.get(wanted.data.dataset) or train(wanted, say)
+                reason = lacking.get(wanted.data.dataset) or train(wanted)
             if reason:
                 reasons.append(reason)
                 continue

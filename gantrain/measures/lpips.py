@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -99,36 +98,9 @@ def _coloured(images):
     return tf.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else images
 
 
-class Pair(NamedTuple):
-    """Two images and their distance; `number` is their place in the streams."""
-
-    distance: float
-    number: int
-    left: np.ndarray
-    right: np.ndarray
-
-
-class Distances(NamedTuple):
-    """What `pair_distances` gives.
-
-    Attributes:
-        values: float32 [N], in the order of the streams.
-        nearest: list of `Pair`, nearest first.
-        furthest: list of `Pair`, furthest first.
-    """
-
-    values: np.ndarray
-    nearest: list[Pair]
-    furthest: list[Pair]
-
-
 def pair_distances(
-    lpips: LPIPS,
-    left: Iterable[np.ndarray],
-    right: Iterable[np.ndarray],
-    program: Callable,
-    keep: int = 0,
-) -> Distances:
+    lpips: LPIPS, left: Iterable[np.ndarray], right: Iterable[np.ndarray], program: Callable
+) -> np.ndarray:
     """LPIPS of every pair of two streams, in flat memory.
 
     Args:
@@ -136,16 +108,15 @@ def pair_distances(
         left, right: iterables of float32 [b, H, W, 1 or 3] in [-1, 1], of equal batches; b may
             differ from batch to batch.
         program: `lpips.distance`, compiled once for all streams that it is asked of.
-        keep: how many of the nearest and of the furthest pairs keep their images.
 
     Returns:
-        `Distances`.
+        float32 [N], in the order of the streams.
 
     Raises:
         UserError: the images are smaller than the network can take.
         ValueError: the streams are empty, or do not fit together.
     """
-    size, values, nearest, furthest, done = None, [], [], [], 0
+    size, values = None, []
     for one, other in zip(left, right, strict=True):
         one, other = np.asarray(one, np.float32), np.asarray(other, np.float32)
         if one.shape[:3] != other.shape[:3]:
@@ -161,17 +132,9 @@ def pair_distances(
             ]
         )
         values.append(made)
-        if keep:
-            kept = [
-                Pair(float(made[i]), done + int(i), one[i].copy(), other[i].copy())
-                for i in sorted({*np.argsort(made)[:keep], *np.argsort(-made)[:keep]})
-            ]
-            nearest = sorted(nearest + kept, key=lambda p: p.distance)[:keep]
-            furthest = sorted(furthest + kept, key=lambda p: -p.distance)[:keep]
-        done += len(made)
     if not values:
         raise ValueError("streams without images have no distance")
-    return Distances(np.concatenate(values), nearest, furthest)
+    return np.concatenate(values)
 
 
 def filled(images: np.ndarray, size: int) -> np.ndarray:
@@ -187,7 +150,7 @@ def mean_distance(
     Returns:
         {"mean", "std", "count"}, floats; std is that of the pairs, not of the mean.
     """
-    return statistics(pair_distances(lpips, left, right, program).values)
+    return statistics(pair_distances(lpips, left, right, program))
 
 
 def statistics(values: np.ndarray) -> dict[str, float]:

@@ -96,12 +96,12 @@ def scaled(size: int, width: float) -> int:
 
 
 class _Maker:
-    """Makes the layers of one row: named, seeded, in the row's precision."""
+    """Makes the layers of one row, on inputs of `shape`: named, seeded, in the row's precision."""
 
-    def __init__(self, row: Row, settings: Settings, name: str, seed: list[int], head: bool):
-        self.row = row
-        self.name = name
-        self.settings = settings
+    def __init__(
+        self, row: Row, settings: Settings, name: str, seed: list[int], head: bool, shape: tuple
+    ):
+        self.row, self.settings, self.name, self.shape = row, settings, name, shape
         # A loss in half precision loses its small differences: heads are float32.
         self.dtype = "float32" if head else None
         # A weighted row counts channels; the rate of a dropout row is not read from here.
@@ -184,7 +184,7 @@ def _chain(made: list[layers.Layer]) -> Block:
     return block
 
 
-def _dense(make: _Maker, shape) -> Block:
+def _dense(make: _Maker) -> Block:
     side = make.row.kernel
     if side == 0:
         dense = make.weights(layers.Dense, make.size, use_bias=make.bias)
@@ -198,11 +198,11 @@ def _dense(make: _Maker, shape) -> Block:
     )
 
 
-def _conv(make: _Maker, shape) -> Block:
+def _conv(make: _Maker) -> Block:
     return _chain([*make.padded_conv(strides=make.row.stride), *make.norm_and_activation()])
 
 
-def _convt(make: _Maker, shape) -> Block:
+def _convt(make: _Maker) -> Block:
     convt = make.weights(
         ConvTranspose2D,
         make.size,
@@ -214,18 +214,18 @@ def _convt(make: _Maker, shape) -> Block:
     return _chain([convt, *make.norm_and_activation()])
 
 
-def _up(make: _Maker, shape) -> Block:
+def _up(make: _Maker) -> Block:
     conv = make.conv(make.size, make.row.kernel, ResizeConv2D, use_bias=make.bias)
     return _chain([conv, *make.norm_and_activation()])
 
 
-def _subpixel(make: _Maker, shape) -> Block:
+def _subpixel(make: _Maker) -> Block:
     conv = make.conv(4 * make.size, make.row.kernel, icnr=True, use_bias=make.bias)
     space = make.plain(DepthToSpace, part="space")
     return _chain([conv, space, *make.norm_and_activation()])
 
 
-def _res(make: _Maker, shape) -> Block:
+def _res(make: _Maker) -> Block:
     """Residual block that ends in its sum, without an activation (Gross and Wilber 2016)."""
     first, second = make.padded_conv(part="first"), make.padded_conv(part="second")
     residual = _chain(
@@ -254,7 +254,7 @@ def _residual(make: _Maker, first: layers.Layer, second: layers.Layer, skip: Blo
     return lambda x: add([residual(x), skip(x)])
 
 
-def _res_up(make: _Maker, shape) -> Block:
+def _res_up(make: _Maker) -> Block:
     kernel = make.row.kernel
     first = make.conv(make.size, kernel, ResizeConv2D, part="first")
     second = make.conv(make.size, kernel, part="second")
@@ -263,35 +263,35 @@ def _res_up(make: _Maker, shape) -> Block:
     return _residual(make, first, second, _chain([make.conv(make.size, 1, part="skip"), resize]))
 
 
-def _res_down(make: _Maker, shape) -> Block:
+def _res_down(make: _Maker) -> Block:
     kernel = make.row.kernel
-    first = make.conv(shape[-1], kernel, part="first")
+    first = make.conv(make.shape[-1], kernel, part="first")
     second = make.conv(make.size, kernel, ConvPool2D, part="second")
     # A 1x1 convolution and an average commute: pooling first is a quarter the work.
     pool = make.plain(layers.AveragePooling2D, 2, part="skip_pool")
     return _residual(make, first, second, _chain([pool, make.conv(make.size, 1, part="skip")]))
 
 
-def _norm(make: _Maker, shape) -> Block:
-    return _chain(make.norm_and_activation(flat=len(shape) == 2))
+def _norm(make: _Maker) -> Block:
+    return _chain(make.norm_and_activation(flat=len(make.shape) == 2))
 
 
-def _pool(make: _Maker, shape) -> Block:
+def _pool(make: _Maker) -> Block:
     size, stride = make.row.kernel, make.row.stride
     if (size, stride) == (2, 2):
         return make.plain(MaxPool2x2, part="pool")
     return make.plain(layers.MaxPooling2D, size, stride, part="pool")
 
 
-def _dropout(make: _Maker, shape) -> Block:
+def _dropout(make: _Maker) -> Block:
     return make.plain(Dropout, make.size, seed=make.seed(), part="dropout")
 
 
-def _minibatch_std(make: _Maker, shape) -> Block:
+def _minibatch_std(make: _Maker) -> Block:
     return make.plain(MinibatchStd, part="minibatch_std")
 
 
-def _flatten(make: _Maker, shape) -> Block:
+def _flatten(make: _Maker) -> Block:
     return make.plain(layers.Flatten, part="flatten")
 
 
@@ -342,8 +342,8 @@ def build_rows(
             if not (common and i in blocks):
                 row = replace(row, size=size) if row.size is CHANNELS else row
                 name = f"{names}{'' if common else network + 1}_row{i}"
-                make = _Maker(row, settings, name, [*seed, network, i], head=i >= last)
-                blocks[i] = KINDS[row.kind](make, x.shape)
+                make = _Maker(row, settings, name, [*seed, network, i], i >= last, x.shape)
+                blocks[i] = KINDS[row.kind](make)
             x = named[row.name] = blocks[i](x)
             if row.weighted:
                 out.append(x)
@@ -351,7 +351,7 @@ def build_rows(
     return outputs
 
 
-KINDS: dict[str, Callable[[_Maker, tuple], Block]] = {
+KINDS: dict[str, Callable[[_Maker], Block]] = {
     "dense": _dense,
     "conv": _conv,
     "convt": _convt,

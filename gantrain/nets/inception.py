@@ -13,7 +13,6 @@ from gantrain.files import sha256
 from gantrain.nets.applications import Application, load
 
 SIDE = 299
-FEATURES = 2048
 
 INCEPTION = Application(
     "InceptionV3",
