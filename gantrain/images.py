@@ -349,7 +349,7 @@ def _composited(source, name, levels):
     return colour, alpha, 16 if floats else bits
 
 
-def in_levels(colour: np.ndarray, name: str, levels: Levels | None) -> np.ndarray:
+def in_levels(colour: np.ndarray, name: str, levels: Levels) -> np.ndarray:
     """Codes of values between the levels: uint16 [H, W, C]."""
     if not np.isfinite(colour).all():
         raise UserError(f"{name}: holds values that are no numbers (NaN) or infinite; replace them")

@@ -314,7 +314,7 @@ def _duplicates(both, facts):
 def _pairs(domains):
     """The pairs of a set in a few words; empty for an unpaired set."""
     pairs = pair_count(domains)
-    targets = max(domain.rows.shape[1] for domain in domains) if pairs else 1
+    targets = max(domain.targets for domain in domains) if pairs else 1
     each = f" with {targets} targets each" if targets > 1 else ""
     return f"; {pairs} pairs{each}" if pairs else ""
 

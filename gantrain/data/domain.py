@@ -388,6 +388,11 @@ class Domain:
         """Number of examples."""
         return len(self.images)
 
+    @property
+    def targets(self) -> int:
+        """Examples of this domain that belong to one pair; 0 where it is in none."""
+        return 0 if self.rows is None else self.rows.shape[1]
+
     def truth(self) -> np.ndarray:
         """The labels, where something is compared with them. Raises UserError if there are none."""
         if self.labels is None:

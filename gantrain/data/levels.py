@@ -82,7 +82,7 @@ def evenly(sources: Sequence[Path | bytes], count: int) -> Sequence[Path | bytes
     return sources[:: max(1, len(sources) // count)]
 
 
-def described(levels: Levels | None) -> str:
+def described(levels: Levels) -> str:
     """A value range in words."""
     low, high, kind = levels
     return f"{low:g} to {high:g}" + (" (floating point)" if kind == "float32" else "")

@@ -20,7 +20,7 @@ def entry(domain: Domain) -> dict:
     return {
         "name": domain.name, "shape": domain.shape, "size": domain.size, "classes": domain.classes,
         "multi_label": domain.multi_label,
-        "targets": 0 if domain.rows is None else domain.rows.shape[1],
+        "targets": domain.targets,
         "palette": domain.palette and domain.palette.to_json(),
         "levels": domain.levels, "fingerprint": domain.fingerprint, "left_out": domain.left_out,
     }  # fmt: skip

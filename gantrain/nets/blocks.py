@@ -7,7 +7,7 @@ block in two networks is what sharing a row means, so shared weights are one var
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -99,15 +99,20 @@ class _Maker:
     """Makes the layers of one row, on inputs of `shape`: named, seeded, in the row's precision."""
 
     def __init__(
-        self, row: Row, settings: Settings, name: str, seed: list[int], head: bool, shape: tuple
+        self,
+        row: Row,
+        size: Any,
+        settings: Settings,
+        name: str,
+        seed: list[int],
+        head: bool,
+        shape: tuple,
     ):
         self.row, self.settings, self.name, self.shape = row, settings, name, shape
         # A loss in half precision loses its small differences: heads are float32.
         self.dtype = "float32" if head else None
         # A weighted row counts channels; the rate of a dropout row is not read from here.
-        self.size: Any = (
-            row.size if head or not row.weighted else scaled(int(row.size), settings.width)
-        )
+        self.size = scaled(size, settings.width) if row.weighted and not head else size
         self.norm = row.norm
         if settings.norm is not None and row.norm != "none":
             self.norm = settings.norm
@@ -340,9 +345,9 @@ def build_rows(
                 join = layers.Concatenate(name=f"{names}{network + 1}_row{i}_join")
                 x = sources[0] if len(sources) == 1 else join(sources)
             if not (common and i in blocks):
-                row = replace(row, size=size) if row.size is CHANNELS else row
+                own = size if row.size is CHANNELS else row.size
                 name = f"{names}{'' if common else network + 1}_row{i}"
-                make = _Maker(row, settings, name, [*seed, network, i], i >= last, x.shape)
+                make = _Maker(row, own, settings, name, [*seed, network, i], i >= last, x.shape)
                 blocks[i] = KINDS[row.kind](make)
             x = named[row.name] = blocks[i](x)
             if row.weighted:

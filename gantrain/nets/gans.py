@@ -144,10 +144,8 @@ def residual_gan(size: int) -> GANTable:
     blocks = int(math.log2(size)) - 2
     sides = [8 * 2**i for i in range(blocks)]
     ups = [Row("res_up", 256 * 32 // max(side, 32), 3, 2, "batch", "relu") for side in sides]
-    downs = [
-        Row("res_down", 128 * 32 // max(side, 32), 3, 2, activation="leaky_relu_0.2")
-        for side in reversed(sides)
-    ]
+    widths = [128 * 32 // max(side, 32) for side in reversed(sides)]
+    downs = [Row("res_down", width, 3, 2, activation="leaky_relu_0.2") for width in widths]
     return GANTable(
         summary="any power of two, residual networks with resize-convolutions",
         generator=(
@@ -157,7 +155,7 @@ def residual_gan(size: int) -> GANTable:
             Row("conv", CHANNELS, 3, activation="tanh"),
         ),
         discriminator=(
-            Row("conv", downs[0].size // 2, 3),
+            Row("conv", widths[0] // 2, 3),
             *downs,
             Row("norm", activation="leaky_relu_0.2"),
             Row("minibatch_std"),
@@ -226,7 +224,7 @@ def gan_at(name: str, size: int) -> GANTable:
         raise UserError(f"network {name!r} is unknown: choose one of {sorted(NETS)}")
     gan = NETS[name]
     has = f"this data has {f'{size} pixels a side' if size else 'points'}"
-    if gan.image_size is None:
+    if gan.at is not None:
         if size < 16 or size & (size - 1):
             raise UserError(
                 f"network {name!r} needs --image_size to be a power of two from 16 on; {has}"

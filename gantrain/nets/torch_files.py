@@ -162,7 +162,7 @@ def _unpickle(file):
     start = file.tell()
     for opcode, argument, position in pickletools.genops(file):
         # The memo is a table as long as its highest index, which costs four bytes to write.
-        if "PUT" in opcode.name and argument > (position or 0):
+        if "PUT" in opcode.name and (argument or 0) > (position or 0):
             raise pickle.UnpicklingError("an index of its memo is too high")
     end = file.tell()
     file.seek(start)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -164,10 +164,11 @@ class Adversarial:
                 self.loss.discriminator(on_real, on_fake, 1.0 - o.label_smoothing),
             )
         }
-        if self.penalty.term:
+        penalty = self.penalty.term
+        if penalty:
             terms[f"{o.d_penalty}/{name}"] = (
                 o.penalty_weight * o.penalty_every,
-                self.lazily(d, real, fake, draw, update),
+                self.lazily(penalty, d, real, fake, draw, update),
             )
         middle = boundary(on_real, on_fake)
         terms[f"accuracy_real/{name}"] = watched(_share(on_real > middle))
@@ -175,18 +176,22 @@ class Adversarial:
         return terms
 
     def lazily(
-        self, d: keras.Model, real: tf.Tensor, fake: tf.Tensor, draw: Draw, update: int
+        self,
+        penalty: Callable,
+        d: keras.Model,
+        real: tf.Tensor,
+        fake: tf.Tensor,
+        draw: Draw,
+        update: int,
     ) -> tf.Tensor:
-        """The penalty on every K-th discriminator update, zero on the others (StyleGAN2, B)."""
+        """A penalty on every K-th discriminator update, zero on the others (StyleGAN2, B)."""
         every = self.o.penalty_every
         if every == 1:
-            return self.penalty.term(d, real, fake, draw)
+            return penalty(d, real, fake, draw)
         own = draw.aside()
         count = draw.step * self.o.n_critic + update + 1
         return tf.cond(
-            count % every == 0,
-            lambda: self.penalty.term(d, real, fake, own),
-            lambda: tf.constant(0.0),
+            count % every == 0, lambda: penalty(d, real, fake, own), lambda: tf.constant(0.0)
         )
 
     def generator_terms(

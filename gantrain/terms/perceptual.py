@@ -74,7 +74,7 @@ class PerceptualLoss(Term):
 
     def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         self.weights = config.of(PerceptualOptions).perceptual_loss
-        self.extractor = consulted.get("extractor")
+        self.extractor: Any = consulted.get("extractor")  # None in a run that is only looked at
 
     def __call__(self, play: Play) -> Terms:
         fake = [self._features(x) for x in play.fake]

@@ -78,7 +78,7 @@ class CycleGAN(FromImages):
         }
 
     def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
-        super().__init__(config)
+        super().__init__(config, domains)
         check_number(config, domains, self.takes)
         self.o, self.per_step = config.of(CycleGANOptions), config.of(AdversarialOptions).n_critic
         (name_x, name_y), (x, y) = [d.name for d in domains], [d.shape for d in domains]
@@ -88,7 +88,7 @@ class CycleGAN(FromImages):
                 f"and {y[-1]} channels; set it to 0"
             )
         self.names = name_x, name_y
-        self.aligned = all(d.rows is not None and d.rows.shape[1] == 1 for d in domains)
+        self.aligned = all(d.targets == 1 for d in domains)
         self.G, self.F = self.translator(x, y), self.translator(y, x, 1)
         # Of domains that have a discriminator, by name, from the translator's side: Y first.
         shapes = {name_y: y} if self.o.discriminators == "one" else {name_y: y, name_x: x}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import keras
@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from gantrain import nets
 from gantrain.core import Config
+from gantrain.data.domain import Domain
 from gantrain.nets import (
     Direction,
     DiscriminatorNets,
@@ -47,9 +48,10 @@ class FromImages(Trainer, Translates):
         """Isola et al. 2017, section 6.1; Zhu et al. 2017, section 7.2."""
         return {"batch_size": 1, "weight_init": "normal"} | pictures(flat)
 
-    def __init__(self, config: Config):
+    def __init__(self, config: Config, domains: Sequence[Domain]):
         # `way` is the direction from the first domain to the second.
         self.config, self.way = config, config.of(Direction).direction
+        self.side = domains[0].shape[0]
 
     def translator(
         self, source: tuple[int, ...], target: tuple[int, ...], number: int = 0
@@ -91,7 +93,7 @@ class FromImages(Trainer, Translates):
             self.config.of(TranslatorNets).generator,
             generator,
             self.config.of(PatchNets).patch if adversarial else None,
-            self.config.data.image_size,
+            self.side,
         )
 
     def applied(self, network: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:

@@ -123,7 +123,7 @@ class Pix2Pix(FromImages):
         }
 
     def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
-        super().__init__(config)
+        super().__init__(config, domains)
         check_number(config, domains, self.takes)
         require_pairs(domains, config.data.dataset)
         self.o, self.game = config.of(Pix2PixOptions), config.of(ConditionalOptions)

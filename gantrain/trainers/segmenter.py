@@ -58,7 +58,7 @@ class Segmenter(Trainer, Shows, Scores):
     def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         check_number(config, domains, self.takes)
         data, layers = config.data, config.of(ImageLayers)
-        if not pair_count(domains) or any(d.rows.shape[1] > 1 for d in domains):
+        if not pair_count(domains) or any(d.targets > 1 for d in domains):
             raise UserError(
                 f"--gan_type segmenter needs one label map for every photograph, and "
                 f"--dataset {data.dataset} has none; use a paired set: plan2facade, "
