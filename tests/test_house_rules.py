@@ -88,7 +88,8 @@ def test_only_flags_adds_arguments():
 
 
 def test_only_the_console_prints():
-    assert files_where(calls("print")) <= {"main.py", "commands.py", "progress.py"}
+    prints = files_where(calls("print"))
+    assert {n for n in prints if not n.startswith("commands/")} <= {"main.py", "progress.py"}
 
 
 def test_only_the_optimizer_factory_makes_optimizers():
@@ -179,7 +180,7 @@ def test_quick_modules_do_not_import_tensorflow():
         "presets.py",
         "errors.py",
         "main.py",
-        "commands.py",
+        *(n for n in SOURCES if n.startswith("commands/")),
     ):
         source = ast.parse(SOURCES[name].read_text())
         imported = [
@@ -223,9 +224,8 @@ def test_no_circle_of_imports_and_no_late_import_that_hides_one():
         for node in ast.walk(tree)
         if node not in tree.body and imported(node, modules)
     }
-    assert late <= {
+    assert {name for name in late if not name.startswith("gantrain.commands.")} <= {
         "gantrain",
-        "gantrain.commands",
         "gantrain.main",
         "gantrain.experiments.figures",
         "gantrain.experiments.write",
@@ -281,19 +281,7 @@ def test_every_module_and_public_name_has_a_docstring():
                 and not ast.get_docstring(node)
             ):
                 missing.append(f"{name}: {node.name}")
-    allowed = {
-        "commands.py: Sample",
-        "commands.py: Interpolate",
-        "commands.py: Evaluate",
-        "commands.py: Prepare",
-        "commands.py: List",
-        "commands.py: Bench",
-        "commands.py: Translate",
-        "commands.py: Stylize",
-        "commands.py: Reproduce",
-        "game.py: is_zero",
-    }
-    assert set(missing) <= allowed
+    assert set(missing) <= {"game.py: is_zero"}
 
 
 @pytest.mark.parametrize("registry", REGISTRIES)

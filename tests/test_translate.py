@@ -341,7 +341,7 @@ def test_a_compiled_network_is_traced_a_few_times_for_any_number_of_sizes():
 # --------------------------------------------------------------------------------------- folders
 
 
-def test_a_folder_is_translated_and_what_cannot_be_read_is_said(tmp_path):
+def test_a_folder_is_translated_and_what_cannot_be_read_is_said(tmp_path, monkeypatch):
     source, output = tmp_path / "in", tmp_path / "out" / "deep"
     source.mkdir()
     pixels = {
@@ -357,14 +357,8 @@ def test_a_folder_is_translated_and_what_cannot_be_read_is_said(tmp_path):
     (source / ".hidden.png").write_text("not an image")
     (source / "notes.txt").write_text("not an image")
     progress = []
-    report = translate_files(
-        lambda x: -x,
-        source,
-        output,
-        channels=3,
-        multiple=4,
-        progress=lambda *state: progress.append(state),
-    )
+    monkeypatch.setattr(translate, "at", lambda *state: progress.append(state))
+    report = translate_files(lambda x: -x, source, output, channels=3, multiple=4)
     assert report.done == 4 and len(report.skipped) == 2
     assert "d.png: not a readable image" in report.skipped[0] and "f.jpg" in report.skipped[1]
     assert progress == [(n, 6) for n in range(1, 7)]

@@ -40,7 +40,7 @@ def report(options: Any) -> Iterator[str]:
     """Measures this machine and the step on it.
 
     Args:
-        options: `gantrain.commands.Bench`.
+        options: `gantrain.commands.tables.Bench`.
 
     Yields:
         One line of text per finding.

@@ -28,7 +28,7 @@ def program(options: Any, precision: str, width: float | None, directory: str) -
     """One of `PROGRAMS`, ready to run.
 
     Args:
-        options: `gantrain.commands.Bench`.
+        options: `gantrain.commands.tables.Bench`.
         precision: of the layers.
         width: of the networks; None leaves the program's own.
         directory: of its run.

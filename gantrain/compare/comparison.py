@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from os import PathLike
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -23,6 +22,7 @@ from gantrain.measures.streams import Weights
 from gantrain.nets import frozen
 from gantrain.nets.classifiers import penultimate
 from gantrain.nets.inception import inception, resized
+from gantrain.progress import track
 from gantrain.runtime import start
 from gantrain.use.files import read_ahead
 
@@ -41,7 +41,6 @@ class Comparison:
         weights: `Weights`; None is none.
         batch_size: images per call of a network.
         offline: never touch the network.
-        progress: called as progress(images or pairs read, of how many) during each metric.
 
     Attributes:
         networks, counts: as of `gantrain.measures.streams.Streams`.
@@ -60,13 +59,11 @@ class Comparison:
         weights: Weights | None = None,
         batch_size: int = BATCH,
         offline: bool = False,
-        progress: Callable[[int, int], Any] | None = None,
     ):
         real = reference_set(reference, image_size)
         self.sets = real, ImageSet(images, image_size, like=real)
         self.num, self.seed, self.image_size = num, seed, image_size
         self.weights, self.batch_size, self.offline = weights or Weights(), batch_size, offline
-        self.progress = progress
         self.runtime = start(RuntimeOptions(), seed)
         self.networks: dict[str, dict] = {}
         self.counts: dict[str, int] = {}
@@ -149,9 +146,7 @@ class Comparison:
     def _read(self, order, read):
         """Yields what `read` gives of every number, damaged files apart, some read ahead."""
         read_any = False
-        for done, (_, image) in enumerate(read_ahead(order, read, self.batch_size), 1):
-            if self.progress:
-                self.progress(done, len(order))
+        for _, image in track(read_ahead(order, read, self.batch_size), len(order)):
             if isinstance(image, UserError):
                 self.skipped[str(image)] = None
                 continue

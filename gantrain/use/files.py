@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -29,6 +29,7 @@ from gantrain import images
 from gantrain.data import parts
 from gantrain.data.palettes import Palette
 from gantrain.errors import UserError
+from gantrain.progress import at
 
 # What a call of the network sees at most, over its whole batch. A full-width generator holds a few
 # layers of 64 float32 channels at full size at once: about half a gigabyte.
@@ -66,7 +67,6 @@ def translate_files(
     palette: Palette | None = None,
     levels: tuple[images.Levels | None, images.Levels | None] = (None, None),
     alpha: str = "keep",
-    progress: Callable[[int, int], Any] | None = None,
 ) -> Outcome:
     """Translate one image file, or every image of a folder, to files of the same name and size.
 
@@ -91,7 +91,6 @@ def translate_files(
         levels: `gantrain.images.Levels` of what is read and of what is written; None is 8 bits, of
             both as many bits as the file has.
         alpha: "keep" gives a result the alpha of its source, "drop" none.
-        progress: called as progress(number of files finished, number of files).
 
     Returns:
         `Outcome`.
@@ -122,7 +121,7 @@ def translate_files(
         for path, result in read_ahead(paths, read):
             if isinstance(result, UserError):
                 skipped.append(str(result))
-                _tell(progress, done + len(skipped), len(paths))
+                at(done + len(skipped), len(paths))
             else:
                 accepted.append((path, result._replace(colour=None)))
                 yield result.colour
@@ -138,7 +137,7 @@ def translate_files(
             if len(writing) > AHEAD:
                 writing.popleft().result()
             done += 1
-            _tell(progress, done + len(skipped), len(paths))
+            at(done + len(skipped), len(paths))
         for written in writing:
             written.result()
     inside = [reason for reason in left_out if reason.startswith("in ")]
@@ -352,8 +351,3 @@ def _attempt(read, item):
         return read(item)
     except UserError as error:
         return error
-
-
-def _tell(progress, finished, total):
-    if progress is not None:
-        progress(finished, total)

@@ -1,0 +1,118 @@
+"""Commands about what there is: data sets and their files, the names of everything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gantrain.commands.command import Explicit
+from gantrain.errors import EXIT_USER, UserError
+from gantrain.options import option
+from gantrain.progress import phase
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """Options of `gantrain check` and `gantrain prepare`."""
+
+    positional = ("dataset",)
+
+    dataset: str = option("", "name of a data set, or folder:PATH")
+    data_dir: str = option("data", "folder that holds <name>/ with the original files")
+
+
+@dataclass(frozen=True)
+class List:
+    """Options of `gantrain list`."""
+
+    positional = ("what",)
+
+    what: str | None = option(
+        None,
+        "only this table",
+        choices=(
+            "datasets",
+            "nets",
+            "classifiers",
+            "losses",
+            "penalties",
+            "couplings",
+            "presets",
+            "trainers",
+            "augmentations",
+            "translators",
+            "patches",
+            "metrics",
+            "comparisons",
+            "tables",
+        ),
+    )
+
+
+def check(explicit: Explicit) -> int:
+    """Says what is found of a data set, what is missing, and what the layout should be."""
+    from gantrain.data.check import check as look
+
+    o = Prepare(**explicit)
+    with phase("data", f"reading {_named(o.dataset)}"):
+        report = look(o.dataset, o.data_dir)
+    print(report)
+    return 0 if report.complete else EXIT_USER
+
+
+def prepare(explicit: Explicit) -> int:
+    """Downloads, verifies and converts a data set, so that a node without a network can train."""
+    from gantrain.data.check import prepare as fetch
+
+    o = Prepare(**explicit)
+    with phase("data", f"reading {_named(o.dataset)}"):
+        report = fetch(o.dataset, o.data_dir)
+    print(report)
+    return 0
+
+
+def _named(dataset):
+    if not dataset:
+        raise UserError("--dataset is needed; `gantrain list datasets` names them")
+    return dataset
+
+
+def list_(explicit: Explicit) -> int:
+    """Names with one line each."""
+    from gantrain import nets, presets, trainers
+    from gantrain.compare import COMPARISONS
+    from gantrain.data.datasets import DATASETS
+    from gantrain.experiments import EXPERIMENTS
+    from gantrain.measures import METRICS
+    from gantrain.terms.augmentation import AUGMENTATIONS
+    from gantrain.terms.losses import LOSSES
+    from gantrain.terms.penalties import DISCRIMINATOR_PENALTIES
+    from gantrain.trainers.scogan import COUPLINGS
+
+    tables: dict[str, dict[str, Any]] = {
+        "trainers": trainers.TRAINERS,
+        "datasets": DATASETS,
+        "nets": nets.NETS,
+        "classifiers": nets.CLASSIFIERS,
+        "losses": LOSSES,
+        "penalties": DISCRIMINATOR_PENALTIES,
+        "couplings": COUPLINGS,
+        "translators": nets.TRANSLATORS,
+        "patches": nets.PATCHES,
+        "augmentations": AUGMENTATIONS,
+        "presets": presets.PRESETS,
+        "metrics": METRICS,
+        "comparisons": COMPARISONS,
+        "tables": EXPERIMENTS,
+    }
+    for title, table in tables.items():
+        if explicit.get("what") in (None, title):
+            print(title)
+            for name in sorted(table):
+                print(f"  {name:28s} {_line(table[name])}")
+    return 0
+
+
+def _line(entry):
+    text = getattr(entry, "summary", None) or entry.__doc__ or ""
+    return text.strip().splitlines()[0]
