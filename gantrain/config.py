@@ -17,7 +17,7 @@ from gantrain.core import Config, Data, LpipsWeights, Run, RuntimeOptions
 from gantrain.data.datasets import find
 from gantrain.errors import UserError
 from gantrain.files import file_name
-from gantrain.measures.evaluate import Measuring
+from gantrain.measures.evaluate import Ending, Measuring
 from gantrain.options import Options, check_types, is_on, needed, substitutes, unknown, validate
 from gantrain.presets import PRESETS
 from gantrain.runtime import best_precision
@@ -126,7 +126,8 @@ def _known(options: dict, config: Config) -> dict:
 def _components(kind: type[Trainer]) -> list[tuple[type[Options], tuple[type[Options], ...]]]:
     """(record with a switch, the records that are read besides once it is on) of a trainer."""
     found = [(term.options, term.also) for terms in kind.terms for term in terms.values()]
-    return found + ([(Measuring, (LpipsWeights,))] if measurable(kind) else [])
+    found += [(Measuring, (LpipsWeights,))] if measurable(kind) else []
+    return found + ([(Ending, ())] if issubclass(kind, Generates) and kind.takes != (1, 1) else [])
 
 
 def heeded(config: Config) -> set[str]:

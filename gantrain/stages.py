@@ -58,6 +58,9 @@ def prepare(
         tell: is told the plan, line by line, before anything is trained.
     """
     chosen = _planned(config, domains, tell)
+    if any(map(_to_train, chosen.needs.values())):
+        # What does not fit together is refused before anything is trained for it.
+        _rehearsed(config, chosen)
     networks = {
         name: consult(need, partial(train, stop=stop)) for name, need in chosen.needs.items()
     }
@@ -70,9 +73,16 @@ def rehearse(
     tell: Callable[[str], None] = lambda line: None,
 ) -> OpenRun:
     """A run on untrained stand-ins for what its plan would train. Args as `prepare`."""
-    chosen = _planned(config, domains, tell)
+    return _rehearsed(config, _planned(config, domains, tell))
+
+
+def _to_train(need):
+    return isinstance(need, OwnRun) and not need.there
+
+
+def _rehearsed(config, chosen):
     networks = {
-        name: stand_in(need) if isinstance(need, OwnRun) and not need.there else consult(need)
+        name: stand_in(need) if _to_train(need) else consult(need)
         for name, need in chosen.needs.items()
     }
     return _built(config, chosen.domains, networks)

@@ -57,7 +57,14 @@ def words(run_dir, **options):
     if options.get("gan_type") == "classifier":
         for name in ("net", "noise_dim", "n_critic"):
             del usual[name]
-    return [w for k, v in (usual | options).items() for w in (f"--{k}", str(v))]
+    elif options.get("gan_type", "scogan") in ("scogan", "cogan"):
+        # A test of what a run ends with asks for it.
+        usual["evaluate_end"] = False
+    chosen = usual | options
+    switches = [f"--{'' if v else 'no-'}{k}" for k, v in chosen.items() if isinstance(v, bool)]
+    return switches + [
+        w for k, v in chosen.items() if not isinstance(v, bool) for w in (f"--{k}", str(v))
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +128,32 @@ def test_evaluations_join_the_log(coupled):
         assert all(
             digits in (path / "report.html").read_text() for digits in line["networks"].values()
         )
+
+
+def test_a_coupled_run_ends_with_its_coherence(coupled, tmp_path, capsys):
+    """By the judges, without --every; where it is known already it is not measured again."""
+    path, _ = coupled
+    own = path.parent / "ends"
+    assert main(words(own, feature_loss=1, evaluate_end=True)) == 0
+    said = capsys.readouterr().out
+    summary, first = RunDirectory(own).summary(), RunDirectory(own).metrics()
+    low, share, high = (summary[f"joint/coherence{end}"] for end in ("_low", "", "_high"))
+    assert 0 <= low <= share <= high <= 1 and len(summary["networks"]) == 2
+    assert f"coherence {share:.3f} (95 % interval {low:.3f} to {high:.3f}" in said
+    assert "entropy of classes a " in said and "judge" not in said
+    assert "<td>joint/coherence</td>" in (own / "report.html").read_text()
+    # The log is that of a run without it, so that a longer one goes on as if it had been longer.
+    assert not [name for line in first for name in line if name.startswith("joint/")]
+    assert main(words(own, feature_loss=1, steps=6, evaluate_end=False)) == 0
+    assert "joint/coherence" not in RunDirectory(own).summary()
+    assert RunDirectory(own).metrics()[:2] == first
+    capsys.readouterr()
+    # What is logged at the last step is that of the end.
+    logged = RunDirectory(path).summary()
+    assert "joint/coherence" in logged["last"] and "joint/coherence" not in logged
+    # Without labels there is nothing to measure, and nothing is said.
+    assert main(words(tmp_path / "u", dataset="tiny_unlabelled", evaluate_end=True, steps=1)) == 0
+    assert "coherence" not in capsys.readouterr().out and not (tmp_path / "classifiers").exists()
 
 
 def test_classifiers_are_kept_and_reused(coupled, tmp_path, capsys):

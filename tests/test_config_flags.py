@@ -497,6 +497,8 @@ RESUMABLE = {
     "evaluate_every",
     "evaluate_metrics",
     "evaluate_num",
+    "evaluate_end",
+    "tf32",
     "keep",
     "time_limit",
     "tensorboard",

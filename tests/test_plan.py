@@ -61,6 +61,10 @@ def test_the_plan_names_runs_and_files_and_makes_none(tmp_path, monkeypatch, lpi
 
 def test_judges_are_planned_where_something_asks_for_them(tmp_path):
     assert list(plan(semantic(tmp_path), asked=asked).needs) == ["classifier"]
+    ends = semantic(tmp_path).with_options(evaluate_end=True)
+    assert list(plan(ends, asked=asked).needs) == ["classifier", "judge of a", "judge of b"]
+    unlabelled = tiny.config(tmp_path, dataset="tiny_unlabelled", evaluate_end=True)
+    assert not plan(unlabelled, asked=asked).needs
     assert not plan(tiny.ring_config(tmp_path), asked=asked).needs
     paired = tiny.config(
         tmp_path,
@@ -176,8 +180,15 @@ def test_memory_is_limited_before_anything_else(tmp_path, monkeypatch):
             stages, name, lambda *args, own=own, name=name: order.append(name) or own(*args)
         )
     prepare(semantic(tmp_path))
-    # The consulted classifier's own run in the middle.
-    assert order == ["limit_memory", "plan", "consult", "limit_memory", "plan", "build", "build"]
+    # A rehearsal, the consulted classifier's own run, the run.
+    own = ["consult", "limit_memory", "plan", "build"]
+    assert order == ["limit_memory", "plan", "build", *own, "build"]
+
+
+def test_what_does_not_fit_is_refused_before_a_classifier_is_trained(tmp_path):
+    wrong = semantic(tmp_path, shared_layers=9, evaluate_end=True)
+    tiny.refused(lambda: prepare(wrong), "--shared_layers 9")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

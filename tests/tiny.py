@@ -162,7 +162,7 @@ def config(run_dir, **options):
     elif issubclass(kind, Shows):
         usual |= dict(dataset="tiny_maps", image_size=32, load_size=32, flip=False)
     elif issubclass(kind, Generates):
-        usual["noise_dim"] = 6
+        usual |= dict(noise_dim=6, evaluate_end=False)
     return resolve(configure({"run_dir": str(run_dir)} | options, given=usual))
 
 

@@ -187,6 +187,8 @@ def options(experiment: Experiment, arm: Arm, request: Reproduction, seed: int) 
             "run_dir": str(path),
             "data_dir": request.data_dir,
             "offline": request.offline,
+            # The table measures what it shows.
+            "evaluate_end": False,
         }
     )
     # VGG19, as published, is for the full scale.

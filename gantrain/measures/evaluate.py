@@ -96,6 +96,20 @@ class Measuring(Options):
             )
 
 
+@dataclass(frozen=True)
+class Ending(Options):
+    """Measurement at the end."""
+
+    section, switch = "ending", "evaluate_end"
+
+    evaluate_end: bool = option(
+        True,
+        "end with the joint coherence of labelled domains, by judges that are trained once and "
+        "kept; --no-evaluate_end leaves it to `gantrain evaluate`",
+        resumable=True,
+    )
+
+
 def hashes(networks: Mapping[str, dict]) -> dict[str, str]:
     """{network: first digits of its hash}, what stands beside a number where there is little room.
 

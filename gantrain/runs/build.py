@@ -30,11 +30,13 @@ class Watch(NamedTuple):
         picture: () -> uint8 [H, W, 3] of the same inputs at every call, or None.
         measurements: [(steps between two, () -> {name: value})], what joins the log.
         best: by what score the best state is kept, or None.
+        ending: () -> {name: value} of the state that the run ends with, or None.
     """
 
     picture: Callable[[], np.ndarray | None] = lambda: None
     measurements: Sequence[tuple[int, Callable[[], Logs]]] = ()
     best: Kept | None = None
+    ending: Callable[[], Logs] | None = None
 
 
 class OpenRun:

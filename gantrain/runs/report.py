@@ -49,7 +49,8 @@ def page(run: RunDirectory, config: Config, metrics: Sequence[dict], summary: di
     if judged:
         parts.append(_table(["measured by", "sha256"], judged[-1].items()))
     if own:
-        parts.append("<h2>Test part</h2>" + _table(own, [[f"{v:.4f}" for v in own.values()]]))
+        rows = [[name, f"{value:.4f}"] for name, value in own.items()]
+        parts.append("<h2>At the end</h2>" + _table(["measured", "value"], rows))
     if metrics:
         parts.append('<h2>Losses</h2><img src="losses.png" alt="loss curves">')
     plain, chosen = default_config(config.run.gan_type).flat(), config.flat()

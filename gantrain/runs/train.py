@@ -86,8 +86,8 @@ def _callbacks(run, start, stop):
 
 def _finish(run, stop):
     """Models, curves, report and summary of a run that has reached its end."""
-    directory = run.directory
-    if directory.best.exists():
+    directory, last_state = run.directory, not run.directory.best.exists()
+    if not last_state:
         directory.restore(run.trainer.state(), directory.best)
     with phase("saving", "writing models and curves"):
         for name, model in run.trainer.models().items():
@@ -96,10 +96,14 @@ def _finish(run, stop):
         metrics = directory.metrics()
         if metrics:
             plots.losses(metrics, directory.path / "losses.png")
-    # What a trainer itself measures on the test part: a classifier's accuracy.
+    # What a trainer itself measures on the test part, a classifier's accuracy, and what is asked of
+    # the state that the run ends with, if that is not measured yet.
     with phase("measuring", "measuring on the test part"):
         scores = run.trainer.score(run.test_domains) if isinstance(run.trainer, Scores) else {}
-    summary = {"steps": run.step, "last": metrics[-1] if metrics else None, **scores}
+        last = metrics[-1] if metrics else None
+        if run.watch.ending and not (last_state and last and "joint/coherence" in last):
+            scores |= run.watch.ending()
+    summary = {"steps": run.step, "last": last, **scores}
     if stop.finished:
         summary["stopped_early"] = stop.reason
     write_text(directory.path / "report.html", report.page(directory, run.config, metrics, summary))

@@ -10,7 +10,7 @@ from gantrain.core import MEASURED, MEASURED_SEED, Config, LpipsWeights
 from gantrain.data.domain import Domain
 from gantrain.data.palettes import label_palette
 from gantrain.measures import METRICS
-from gantrain.measures.evaluate import Measuring
+from gantrain.measures.evaluate import Ending, Measuring
 from gantrain.measures.streams import Judges, Streams, Weights
 from gantrain.nets import Direction, frozen
 from gantrain.nets.inception import inception
@@ -26,9 +26,19 @@ def measuring(config: Config) -> Measuring:
     return config.of(Measuring) if config.has(Measuring) else Measuring()
 
 
+def ends_with_coherence(config: Config, domains: Sequence[Domain]) -> bool:
+    """Whether a run is asked for its joint coherence at the end, and has one."""
+    return (
+        config.on(Ending)
+        and len(domains) > 1
+        and all(d.labels is not None and len(d.shape) == 3 for d in domains)
+        and len({len(d.classes) for d in domains}) == 1
+    )
+
+
 def asked(config: Config, domains: list[Domain]) -> dict[str, Wanted]:
-    """What judges a run while it trains, by name."""
-    names = measuring(config).names
+    """What judges a run while it trains and at its end, by name."""
+    names = [*measuring(config).names, *["coherence"] * ends_with_coherence(config, domains)]
     wanted: dict[str, Wanted] = {}
     read = {METRICS[name].weights for name in names}
     if len(domains[0].shape) == 3 and any(METRICS[name].judged for name in names):

@@ -12,7 +12,7 @@ from gantrain.runs.build import OpenRun, Watch
 from gantrain.runs.callbacks import Kept
 from gantrain.trainer import Generates, Shows
 from gantrain.use.held_out import HeldOut
-from gantrain.use.measured import measuring, streams
+from gantrain.use.measured import ends_with_coherence, measuring, streams
 from gantrain.use.samples import fixed_picture
 
 
@@ -23,11 +23,15 @@ def watch(run: OpenRun) -> Watch:
         UserError: a metric of `--evaluate_metrics` does not fit the run.
     """
     config, o, found, best = run.config, measuring(run.config), [], None
-    if o.names:
+    ends = ends_with_coherence(config, run.domains)
+    ending = None
+    if o.names or ends:
         # Its programs serve every measurement.
         e = streams(
             run, o.evaluate_num, MEASURED_SEED, Weights(lpips=config.of(LpipsWeights).lpips_weights)
         )
+        ending = partial(_measured, e, ["coherence"]) if ends else None
+    if o.names:
         # Not at the first measurement, hours later.
         require(e, o.names, "--evaluate_metrics")
         found.append((o.evaluate_every, partial(_measured, e, o.names)))
@@ -39,7 +43,7 @@ def watch(run: OpenRun) -> Watch:
         best = held_out.kept() or best
         return Watch(held_out.picture, [*found, (config.run.sample_every, held_out.scores)], best)
     if isinstance(run.trainer, Generates):
-        return Watch(partial(fixed_picture, run), found, best)
+        return Watch(partial(fixed_picture, run), found, best, ending)
     return Watch(measurements=found, best=best)
 
 
