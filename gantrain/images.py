@@ -7,6 +7,7 @@ range is decided here. `decode` and `read_image` give what trains, without trans
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Sequence
 from os import PathLike
@@ -317,7 +318,9 @@ def _write(path, suffix, samples):
         if samples.shape[-1] > 1:
             order = cv2.COLOR_RGB2BGR if samples.shape[-1] == 3 else cv2.COLOR_RGBA2BGRA
             samples = cv2.cvtColor(samples, order)
-        done, data = cv2.imencode(suffix, samples)
+        done = False
+        with contextlib.suppress(cv2.error):  # of releases below 5, which others report by False
+            done, data = cv2.imencode(suffix, samples)
         if not done:
             raise UserError(f"{path}: too large for this format; use .png")
         data = data.tobytes()

@@ -76,8 +76,12 @@ class Palette(NamedTuple):
 
     @classmethod
     def from_json(cls, stored: Any) -> Palette:
-        """The inverse of `to_json`."""
-        return cls(tuple(stored["classes"]), np.array(stored["colours"], np.uint8), stored["ids"])
+        """The inverse of `to_json`; a ValueError where it holds what is no colour."""
+        colours = np.array(stored["colours"])
+        # NumPy below 2 takes 999 as 231 without a word.
+        if colours.dtype.kind not in "iu" or colours.min(initial=0) < 0 or colours.max() > 255:
+            raise ValueError("palette holds colours that are not 0 to 255")
+        return cls(tuple(stored["classes"]), colours.astype(np.uint8), stored["ids"])
 
     def indices(self, pictures: Any) -> tf.Tensor:
         """The class of every pixel of label maps: its colour's, as near as JPEG leaves it.
