@@ -23,7 +23,7 @@ from gantrain.nets.frozen import weights_hash
 # Judges are the same for every run on a set at one image size and --fit, so that numbers of
 # different runs are measured alike: nothing below is left to the run that is judged, neither where
 # nor how it is computed. XLA draws and sums in other ways, and replicas sum apart.
-JUDGE = dict(load_size=None, devices=1, xla=False, precision="float32")
+JUDGE = dict(load_size=None, devices=1, xla=False, precision="float32", tf32=False)
 # Another architecture, another seed and one domain each than the classifier of the semantic loss:
 # what fools that need not fool these. They see whole images, whatever crops a run takes.
 EVALUATION = JUDGE | dict(

@@ -131,9 +131,7 @@ class RuntimeOptions(Options):
         "device has instructions for it, else float32",
         choices=(*PRECISIONS, "auto"),
     )
-    tf32: bool = option(
-        True, "TensorFloat-32 in the float32 products of GPUs that have it", resumable=True
-    )
+    tf32: bool = option(True, "TensorFloat-32 in the float32 products of GPUs that have it")
     xla: bool | None = option(
         None, "compile the step with XLA; default: on a single GPU only", resumable=True
     )
