@@ -1,6 +1,7 @@
 """The whole suite on CPU, as two logical devices, so that two replicas need no second process."""
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Bit equality is a promise for the CPU; a machine's GPUs are asked for with CUDA_VISIBLE_DEVICES.
@@ -18,6 +19,8 @@ import tiny
 from gantrain import consulted, nets
 from gantrain.data.datasets import DATASETS
 from gantrain.data.palettes import PALETTES
+
+ROOT = Path(__file__).resolve().parent.parent
 
 # Logical devices have to be set up before TensorFlow first uses any.
 tf.config.set_logical_device_configuration(
@@ -38,6 +41,18 @@ def quick_judges(request, monkeypatch):
     """Judges of two steps, save for the tests that learn."""
     if "slow" not in request.keywords:
         monkeypatch.setitem(consulted.EVALUATION, "steps", 2)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def elsewhere(tmp_path_factory):
+    """What a test writes to the current folder is no litter in the repository."""
+    before = set(os.listdir(ROOT))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("here"))
+        yield
+    # Only where nobody else works in the folder; pytest's own caches are hidden.
+    if "CI" in os.environ:
+        assert not {n for n in os.listdir(ROOT) if not n.startswith(".")} - before
 
 
 @pytest.fixture(scope="session", autouse=True)
