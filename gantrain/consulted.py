@@ -83,11 +83,13 @@ class FromFile:
         title: of the network.
         file: what the user gave, or None for the Keras cache and, unless offline, its download.
         read: () -> the network. Raises UserError.
+        untrained: () -> what stands for it where it is not at hand and a dry run may not fetch it.
     """
 
     title: str
     file: str | None
     read: Callable[[], Any]
+    untrained: Callable[[], Any] | None = None
 
     def __str__(self):
         """A line of the plan."""

@@ -43,7 +43,7 @@ class Run(Options):
     )
     dry_run: bool = option(
         False,
-        "print what the run needs, build it and run one step; train and write nothing",
+        "print what the run needs, build it and run one step; train, download and write nothing",
         resumable=True,
     )
 

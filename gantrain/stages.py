@@ -9,6 +9,7 @@ from functools import partial
 from keras import ops
 
 from gantrain.config import moved
+from gantrain.consulted import FromFile
 from gantrain.core import Config
 from gantrain.data.domain import Domain, prune
 from gantrain.errors import UserError
@@ -58,12 +59,14 @@ def prepare(
         tell: is told the plan, line by line, before anything is trained.
     """
     chosen = _planned(config, domains, tell)
-    if any(map(_to_train, chosen.needs.values())):
+    needs = chosen.needs
+    networks = {name: consult(n) for name, n in needs.items() if isinstance(n, FromFile)}
+    own = {name: n for name, n in needs.items() if isinstance(n, OwnRun)}
+    if not all(n.there for n in own.values()):
         # What does not fit together is refused before anything is trained for it.
-        _rehearsed(config, chosen)
-    networks = {
-        name: consult(need, partial(train, stop=stop)) for name, need in chosen.needs.items()
-    }
+        stand_ins = {name: stand_in(n) for name, n in own.items()}
+        _built(config, chosen.domains, networks | stand_ins)
+    networks |= {name: consult(n, partial(train, stop=stop)) for name, n in own.items()}
     return _built(config, _pruned(chosen, networks), networks)
 
 
@@ -72,17 +75,11 @@ def rehearse(
     domains: list[Domain] | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> OpenRun:
-    """A run on untrained stand-ins for what its plan would train. Args as `prepare`."""
-    return _rehearsed(config, _planned(config, domains, tell))
-
-
-def _to_train(need):
-    return isinstance(need, OwnRun) and not need.there
-
-
-def _rehearsed(config, chosen):
+    """A run on untrained stand-ins for what its plan would train or fetch. Args as `prepare`."""
+    config = config.with_options(offline=True)
+    chosen = _planned(config, domains, tell)
     networks = {
-        name: stand_in(need) if _to_train(need) else consult(need)
+        name: consult(need) if isinstance(need, OwnRun) and need.there else stand_in(need)
         for name, need in chosen.needs.items()
     }
     return _built(config, chosen.domains, networks)

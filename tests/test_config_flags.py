@@ -498,7 +498,6 @@ RESUMABLE = {
     "evaluate_metrics",
     "evaluate_num",
     "evaluate_end",
-    "tf32",
     "keep",
     "time_limit",
     "tensorboard",

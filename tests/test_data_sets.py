@@ -475,7 +475,7 @@ def test_absent_sets_are_named_in_one_line_and_nothing_is_left(
     refused(
         lambda: load("mnist2usps", data_dir=tmp_path, offline=True),
         f"--dataset mnist2usps: {tmp_path} lacks mnist (files, or a download) and usps (files);",
-        "--offline forbids a download",
+        "--offline and --dry_run download nothing",
         "`gantrain check mnist2usps` lists the files",
         "`gantrain prepare mnist2usps` downloads",
         "--dataset pen2street needs neither",

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from tiny import refused
 
+from gantrain.main import main
 from gantrain.nets import applications
 from gantrain.nets import inception as inception_module
 from gantrain.nets.inception import INCEPTION, inception
@@ -168,6 +169,24 @@ def test_a_download_is_checked_and_kept_in_the_cache(tmp_path, monkeypatch, file
         "cache_subdir": "models",
         "file_hash": INCEPTION.md5,
     }
+
+
+def test_prepare_fills_the_cache_that_check_looks_into(tmp_path, monkeypatch, file, capsys):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert main(["check", "inception"]) == 2
+    assert "missing; gantrain prepare inception" in capsys.readouterr().out
+    place = tmp_path / "models" / FILE
+
+    def download(name, origin, **options):
+        place.parent.mkdir()
+        place.write_bytes(file.read_bytes())
+        return str(place)
+
+    monkeypatch.setattr(keras.utils, "get_file", download)
+    monkeypatch.setattr(applications, "unreachable", lambda urls: [])
+    for command in ("prepare", "check"):
+        assert main([command, "inception"]) == 0
+        assert capsys.readouterr().out.endswith(f"{place}: ready\n")
 
 
 def test_what_is_missing_is_said_in_one_line(tmp_path, monkeypatch):

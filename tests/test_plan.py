@@ -1,16 +1,23 @@
 """What a run needs is named before it is made, made in its order, and made by nobody else."""
 
 import json
+import socket
 import types
+from pathlib import Path
 
+import keras
 import pytest
 import tensorflow as tf
 import tiny
+from test_data_readers import write_celeba, write_images, write_mnist, write_svhn
 
-from gantrain import runtime, stages
+from gantrain import make_config, runtime, stages
 from gantrain.consulted import FromFile
-from gantrain.data.datasets import DATASETS, Dataset
+from gantrain.data import datasets, tfds
+from gantrain.data.datasets import ATTRIBUTES, DATASETS, Dataset
 from gantrain.main import main
+from gantrain.presets import PRESETS
+from gantrain.runs import loop
 from gantrain.runs.consult import consult
 from gantrain.runs.directory import RunDirectory
 from gantrain.runs.loop import Interrupted
@@ -127,6 +134,60 @@ def test_a_dry_run_prints_the_plan_and_trains_nothing(tmp_path, monkeypatch, cap
     for line in said.splitlines():
         if line.startswith("  train  classifier"):
             assert line.split(", ")[-2].split(" ")[-1] in again
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory):
+    """A few original files of every set that a preset needs."""
+    folder = tmp_path_factory.mktemp("data")
+    for split in ("train", "test"):
+        write_mnist(folder / "mnist", split, 20)
+        write_svhn(folder / "svhn", split, 20)
+    write_celeba(folder / "celeba", range(1, 41), ("Eyeglasses", *ATTRIBUTES, "Blond_Hair"))
+    for name in ("apple2orange", "horse2zebra"):
+        for part in ("trainA", "trainB", "testA", "testB"):
+            write_images(folder / name / part, ("1.jpg", "2.jpg"), (16, 16, 3))
+    return folder
+
+
+@pytest.fixture
+def dry(monkeypatch, tmp_path):
+    """Whoever trains a step, downloads or asks the network fails the test."""
+
+    def never(*arguments, **options):
+        raise AssertionError("trained or downloaded")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    for place in (loop, "fit"), (tfds, "download"), (keras.utils, "get_file"):
+        monkeypatch.setattr(*place, never)
+    monkeypatch.setattr(socket, "getaddrinfo", never)
+    monkeypatch.setattr(datasets, "EMBEDDED_COUNT", {"train": 40, "test": 20})
+    monkeypatch.setattr(datasets, "FACADE_COUNT", {"train": 4, "test": 2})
+    tf.config.run_functions_eagerly(True)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_dry_run_of_a_preset_trains_and_downloads_nothing(preset, dry, originals, capsys):
+    """A plan, one step on the real data, and nothing left: neither weights nor a run."""
+    words = ["--preset", preset, "--dry_run", "--data_dir", str(originals)]
+    small = {"batch_size": 2, "n_critic": 1, "width": 1 / 32}
+    heeds = make_config(preset=preset).flat()
+    words += [w for name in small.keys() & heeds for w in (f"--{name}", str(small[name]))]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "plan:" in said and "one step, nothing trained, nothing written" in said
+    assert not list(Path().iterdir())
+
+
+def test_a_dry_run_without_its_data_says_so_and_asks_nobody(dry, tmp_path, capsys):
+    for preset in PRESETS:
+        dataset = datasets.find(make_config(preset=preset).data.dataset)
+        if dataset.sources:
+            assert main(["--preset", preset, "--dry_run", "--data_dir", str(tmp_path)]) == 2
+            said = capsys.readouterr().err
+            assert said.count("\n") == 1 and all(name in said for name in dataset.sources)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_consulted_network_is_a_run_that_signals_interrupt(tmp_path):

@@ -17,7 +17,9 @@ class Prepare:
 
     positional = ("dataset",)
 
-    dataset: str = option("", "name of a data set, or folder:PATH")
+    dataset: str = option(
+        "", "name of a data set, or folder:PATH; or vgg19 or inception, weights that runs consult"
+    )
     data_dir: str = option("data", "folder that holds <name>/ with the original files")
 
 
@@ -52,8 +54,14 @@ class List:
 def check(explicit: Explicit) -> int:
     """Says what is found of a data set, what is missing, and what the layout should be."""
     from gantrain.data.check import check as look
+    from gantrain.nets.applications import cached
 
     o = Prepare(**explicit)
+    weights = _weights(o.dataset)
+    if weights:
+        path = cached(weights)
+        print(f"{path}: {'ready' if path.exists() else f'missing; gantrain prepare {o.dataset}'}")
+        return 0 if path.exists() else EXIT_USER
     with phase("data", f"reading {_named(o.dataset)}"):
         report = look(o.dataset, o.data_dir)
     print(report)
@@ -63,12 +71,26 @@ def check(explicit: Explicit) -> int:
 def prepare(explicit: Explicit) -> int:
     """Downloads, verifies and converts a data set, so that a node without a network can train."""
     from gantrain.data.check import prepare as fetch
+    from gantrain.nets.applications import load
 
     o = Prepare(**explicit)
+    weights = _weights(o.dataset)
+    if weights:
+        with phase("data", f"downloading {weights.file}"):
+            print(f"{load(weights)[1]}: ready")
+        return 0
     with phase("data", f"reading {_named(o.dataset)}"):
         report = fetch(o.dataset, o.data_dir)
     print(report)
     return 0
+
+
+def _weights(name):
+    """The published network of a name, or None."""
+    from gantrain.nets.frozen import VGG19
+    from gantrain.nets.inception import INCEPTION
+
+    return {"vgg19": VGG19, "inception": INCEPTION}.get(name)
 
 
 def _named(dataset):

@@ -109,7 +109,7 @@ def fetch(names: Iterable[str], data_dir: Path, offline: bool = False) -> None:
     absent = [source for source in absent if not source.is_here(data_dir)]
     reasons = []
     if absent and offline:
-        reasons = ["--offline forbids a download"]
+        reasons = ["--offline and --dry_run download nothing"]
     elif absent:
         withheld = [source.name for source in absent if source.tfds is None]
         silent = unreachable(source.host for source in absent if source.tfds)

@@ -65,6 +65,22 @@ def vgg19(path: str | os.PathLike | None = None, offline: bool = False) -> Featu
     Raises:
         UserError: if the weights are not at hand.
     """
+    net, file = load(VGG19, path, offline)
+    description = {
+        "network": "VGG19, Keras ImageNet weights",
+        "version": f"Keras {keras.__version__}",
+        "weights": file.name,
+        "sha256": sha256(file),
+    }
+    return _vgg19(net, description)
+
+
+def vgg19_untrained() -> FeatureNet:
+    """The same network with random weights, to see what a run would be without a download."""
+    return _vgg19(VGG19.build(include_top=False, weights=None), {})
+
+
+def _vgg19(net, description):
     content = ("block5_conv2",)
     style = tuple(f"block{i}_conv1" for i in range(1, 6))
     image = keras.Input((None, None, 3), name="image")
@@ -72,7 +88,6 @@ def vgg19(path: str | os.PathLike | None = None, offline: bool = False) -> Featu
         layers.Rescaling(127.5, 127.5, dtype="float32")(image)
     )
     outputs = {}
-    net, file = load(VGG19, path, offline)
     for layer in net.layers[1:]:
         # Built anew in float32: its activations overflow float16.
         copy = type(layer).from_config({**layer.get_config(), "dtype": "float32"})
@@ -82,12 +97,6 @@ def vgg19(path: str | os.PathLike | None = None, offline: bool = False) -> Featu
             outputs[layer.name] = x
         if layer.name == content[-1]:
             break
-    description = {
-        "network": "VGG19, Keras ImageNet weights",
-        "version": f"Keras {keras.__version__}",
-        "weights": file.name,
-        "sha256": sha256(file),
-    }
     return FeatureNet(_frozen(image, outputs, "vgg19"), content, style, description)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from gantrain.consulted import FromFile, Network, network
 from gantrain.errors import UserError
 from gantrain.progress import phase, say
-from gantrain.runs.plan import Need, OwnRun
+from gantrain.runs.plan import Need
 from gantrain.trainers import TRAINERS
 
 
@@ -40,8 +40,15 @@ def consult(need: Need, train: Callable | None = None) -> Any:
     return network(directory.path, what.kind, directory.path.name, need.scores)
 
 
-def stand_in(need: OwnRun) -> Network:
-    """An untrained network of the same shape, for a dry run."""
+def stand_in(need: Need) -> Any:
+    """An untrained network of the same shape, or what is read where it is at hand."""
+    if isinstance(need, FromFile):
+        try:
+            return need.read()
+        except UserError:
+            if need.file or not need.untrained:
+                raise
+            return need.untrained()
     what = need.wanted
     trainer = TRAINERS[what.kind](need.config, what.domains, {})
     return Network(trainer.models()[what.kind], {}, {})

@@ -69,7 +69,9 @@ class PerceptualLoss(Term):
         return {
             "extractor": FromFile("LPIPS", lpips, lambda: frozen.lpips(lpips))
             if lpips
-            else FromFile("VGG19", vgg, lambda: frozen.vgg19(vgg, config.data.offline))
+            else FromFile(
+                "VGG19", vgg, lambda: frozen.vgg19(vgg, config.data.offline), frozen.vgg19_untrained
+            )
         }
 
     def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):

@@ -53,7 +53,7 @@ def asked(config: Config, domains: list[Domain]) -> dict[str, Wanted]:
     if "inception" in read:
         offline = config.data.offline
         wanted["inception"] = consulted.FromFile(
-            "InceptionV3", None, lambda: inception(None, offline)
+            "InceptionV3", None, lambda: inception(None, offline), lambda: None
         )
     return wanted
 
