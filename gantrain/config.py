@@ -137,9 +137,8 @@ def heeded(config: Config) -> set[str]:
     switches = {options.switch for options, _ in _components(kind) if options.switch}
     for options, also in _components(kind):
         records += [options, *also] if config.on(options) else []
-    return switches | {
-        f.name for record in records for f in dataclasses.fields(record) if _is_read(f, flat)
-    }
+    names = {f.name for record in records for f in dataclasses.fields(record) if _is_read(f, flat)}
+    return (switches | names) - set(find(config.data.dataset).unread)
 
 
 def _is_read(field: dataclasses.Field, flat: dict) -> bool:
@@ -153,6 +152,12 @@ def refuse_unheeded(explicit: dict, config: Config) -> None:
     Raises:
         UserError: one line that names the flag and the remedy.
     """
+    # First: what they would decide makes no sense of points.
+    for name in find(config.data.dataset).unread:
+        if name in explicit:
+            raise UserError(
+                f"--{name} is of images, and --dataset {config.data.dataset} has points; drop it"
+            )
     kind, config = config.run.gan_type, decided(config)
     known, flat = heeded(config), config.flat()
     for name in explicit:

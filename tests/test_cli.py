@@ -666,6 +666,28 @@ def test_options_of_another_trainer_are_refused(tmp_path, capsys):
     )
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        # At their defaults, too: they say nothing of points.
+        ["--no-flip"],
+        ["--fit", "squeeze"],
+        ["--load_size", "40"],
+        ["--image_size", "32"],
+        ["--augment", "shift"],
+    ],
+)
+def test_options_of_images_are_refused_for_points(option, capsys):
+    words = ["--gan_type", "gan", "--dataset", "ring", "--net", "toy", "--dry_run"]
+    refused(capsys, [*words, *option], option[0].replace("no-", ""), "points; drop it")
+
+
+@pytest.mark.parametrize("dataset", ["pen2street", "gray2color:cifar10"])
+def test_a_place_is_refused_where_no_folder_is_named(dataset, capsys):
+    words = ["--gan_type", "gan", "--dataset", dataset, "--place", "elsewhere", "--dry_run"]
+    refused(capsys, words, "--place elsewhere", "is no folder; drop it")
+
+
 def test_stylize_from_the_command_line(tmp_path, lpips_file, capsys):
     rng = np.random.default_rng(0)
     for name in ("content", "style"):

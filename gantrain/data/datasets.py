@@ -109,6 +109,11 @@ class Dataset:
     prune_domain: int | None = None
     instead: tuple[str, ...] = ("mnist2street", "pen2street")
 
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Options of the data that say nothing of a set of points."""
+        return ("image_size", "load_size", "fit", "flip") if self.image_size is None else ()
+
     def is_here(self, data_dir: Path) -> bool:
         """Whether all files that it needs can be read without a download."""
         return all(SOURCES[name].is_here(data_dir) for name in self.sources)
@@ -321,7 +326,12 @@ def _made_of(kind, names, function):
     """
 
     def make(rest, place):
-        base = find(rest) if rest in DATASETS else find(f"folder:{rest}", f"folder:{place}")
+        named = rest in DATASETS
+        base = (
+            find(rest, None if place == rest else place)
+            if named
+            else find(f"folder:{rest}", f"folder:{place}")
+        )
 
         def load_domains(request):
             domains = base.load(request)

@@ -11,6 +11,7 @@ import tensorflow as tf
 from gantrain.consulted import Network
 from gantrain.core import Config
 from gantrain.data.batches import Batches
+from gantrain.data.datasets import find
 from gantrain.data.domain import Domain
 from gantrain.noise import Draw
 from gantrain.progress import phase
@@ -122,6 +123,6 @@ def build(config: Config, domains: list[Domain], networks: dict | None = None) -
             trainer.per_step,
             config.run.seed,
             kind.paired,
-            config.data.flip,
+            "flip" not in find(config.data.dataset).unread and config.data.flip,
         )
     return OpenRun(config, domains, trainer, batches, runtime, networks)

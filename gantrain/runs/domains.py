@@ -27,21 +27,22 @@ def chosen_domains(
     """
     d = config.data
     # Generated sets are drawn once: runs that differ in their seed train on the same data.
-    kind = TRAINERS[config.run.gan_type]
+    kind, dataset = TRAINERS[config.run.gan_type], find(d.dataset)
+    scaled = {
+        n: getattr(d, n) for n in ("image_size", "load_size", "fit") if n not in dataset.unread
+    }
     with phase("data", f"reading {d.dataset}, {split} part"):
         domains = load(
             d.dataset,
             place=d.place,
             data_dir=d.data_dir,
             offline=d.offline,
-            image_size=d.image_size,
-            load_size=d.load_size,
-            fit=d.fit,
+            **scaled,
             same_channels=kind.same_channels,
             split=split,
             decoded=decoded,
         )
-    number = find(d.dataset).prune_domain
+    number = dataset.prune_domain
     unsure = None if number is None else domains[number].name
     if d.domains:
         by_name = {domain.name: domain for domain in domains}

@@ -104,6 +104,8 @@ class Adversarial:
 
     def __init__(self, config: Config, discriminators: Mapping[str, keras.Model]):
         self.o, self.D = config.of(AdversarialOptions), discriminators
+        if self.o.augment != "none" and any(len(d.input_shape) == 2 for d in self.D.values()):
+            raise UserError("--augment changes images, and the domain has points; drop it")
         self.loss = LOSSES[self.o.loss]
         self.penalty = DISCRIMINATOR_PENALTIES[self.o.d_penalty]
         self.clip = self.o.penalty_weight if self.penalty.clips else None
