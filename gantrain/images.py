@@ -320,10 +320,10 @@ def _write(path, suffix, samples):
             samples = cv2.cvtColor(samples, order)
         done = False
         with contextlib.suppress(cv2.error):  # of releases below 5, which others report by False
-            done, data = cv2.imencode(suffix, samples)
+            done, encoded = cv2.imencode(suffix, samples)
         if not done:
             raise UserError(f"{path}: too large for this format; use .png")
-        data = data.tobytes()
+        data = encoded.tobytes()
     with replacing(path) as partial:
         partial.write_bytes(data)
 

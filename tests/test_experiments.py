@@ -244,7 +244,7 @@ def test_a_missing_set_is_a_cell(tmp_path):
     result = table.run(two, request, said.append, evaluate=measured)
     assert said[0].startswith("not here: --dataset mnist2edge") and "mnist (files" in said[0]
     assert result.cells["score", "B"].missing == said[0] and result.cells["score", "A"].values
-    lines = write.write("table5.1", two, request, result, tmp_path, "c")
+    lines = write.write("table5.1", two, request, result, tmp_path)
     assert "not here" in " ".join(lines) and (tmp_path / "table5.1-smoke.png").exists()
 
 

@@ -9,39 +9,15 @@ from pathlib import Path
 import pytest
 
 import gantrain
-from gantrain import nets, presets, trainers
-from gantrain.compare import COMPARISONS
-from gantrain.data.datasets import DATASETS
-from gantrain.experiments import EXPERIMENTS
-from gantrain.measures import METRICS
-from gantrain.terms.augmentation import AUGMENTATIONS
-from gantrain.terms.losses import LOSSES
-from gantrain.terms.penalties import DISCRIMINATOR_PENALTIES
+from gantrain import trainers
+from gantrain.commands.datasets import tables
 from gantrain.terms.semantic import SEMANTIC_FORMS
-from gantrain.trainers.scogan import COUPLINGS
 from gantrain.use import stylize
 
 PACKAGE = Path(gantrain.__file__).parent
 DOCS = PACKAGE.parent / "docs"
 SOURCES = {path.relative_to(PACKAGE).as_posix(): path for path in PACKAGE.rglob("*.py")}
-REGISTRIES = {
-    "trainers": trainers.TRAINERS,
-    "datasets": DATASETS,
-    "nets": nets.NETS,
-    "classifiers": nets.CLASSIFIERS,
-    "losses": LOSSES,
-    "penalties": DISCRIMINATOR_PENALTIES,
-    "couplings": COUPLINGS,
-    "semantic forms": SEMANTIC_FORMS,
-    "augmentations": AUGMENTATIONS,
-    "presets": presets.PRESETS,
-    "translators": nets.TRANSLATORS,
-    "patches": nets.PATCHES,
-    "styles": stylize.OPTIMIZERS,
-    "metrics": METRICS,
-    "comparisons": COMPARISONS,
-    "tables": EXPERIMENTS,
-}
+REGISTRIES = tables() | {"semantic forms": SEMANTIC_FORMS, "styles": stylize.OPTIMIZERS}
 
 
 def nodes(path):

@@ -29,26 +29,7 @@ class List:
 
     positional = ("what",)
 
-    what: str | None = option(
-        None,
-        "only this table",
-        choices=(
-            "datasets",
-            "nets",
-            "classifiers",
-            "losses",
-            "penalties",
-            "couplings",
-            "presets",
-            "trainers",
-            "augmentations",
-            "translators",
-            "patches",
-            "metrics",
-            "comparisons",
-            "tables",
-        ),
-    )
+    what: str | None = option(None, "only this table", choices=lambda: tables())
 
 
 def check(explicit: Explicit) -> int:
@@ -99,8 +80,8 @@ def _named(dataset):
     return dataset
 
 
-def list_(explicit: Explicit) -> int:
-    """Names with one line each."""
+def tables() -> dict[str, dict[str, Any]]:
+    """The registries of the program, by the name that `gantrain list` has for each."""
     from gantrain import nets, presets, trainers
     from gantrain.compare import COMPARISONS
     from gantrain.data.datasets import DATASETS
@@ -111,7 +92,7 @@ def list_(explicit: Explicit) -> int:
     from gantrain.terms.penalties import DISCRIMINATOR_PENALTIES
     from gantrain.trainers.scogan import COUPLINGS
 
-    tables: dict[str, dict[str, Any]] = {
+    return {
         "trainers": trainers.TRAINERS,
         "datasets": DATASETS,
         "nets": nets.NETS,
@@ -127,7 +108,11 @@ def list_(explicit: Explicit) -> int:
         "comparisons": COMPARISONS,
         "tables": EXPERIMENTS,
     }
-    for title, table in tables.items():
+
+
+def list_(explicit: Explicit) -> int:
+    """Names with one line each."""
+    for title, table in tables().items():
         if explicit.get("what") in (None, title):
             print(title)
             for name in sorted(table):

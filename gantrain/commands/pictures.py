@@ -70,6 +70,12 @@ class Translate:
     )
 
 
+# What the descent of Gatys et al. heeds, by the names of its arguments.
+DESCENT = (
+    "steps", "optimizer", "start", "seed", "content_weight", "style_weight", "smooth_weight",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Stylize:
     """Options of `gantrain stylize`."""
@@ -194,18 +200,7 @@ def stylize(explicit: Explicit) -> int:
         if not Path(getattr(o, flag)).exists():
             raise UserError(f"--{flag} {getattr(o, flag)}: there is no such file; check the path")
     if o.stylizer:
-        of_gatys = {
-            "steps",
-            "optimizer",
-            "start",
-            "content_weight",
-            "style_weight",
-            "smooth_weight",
-            "seed",
-            "vgg_weights",
-            "lpips_weights",
-        }
-        for flag in sorted(of_gatys & set(explicit)):
+        for flag in sorted({*DESCENT, "vgg_weights", "lpips_weights"} & set(explicit)):
             raise UserError(f"--{flag} has no part in the network of --stylizer; drop one of them")
         transfer.by_network(o.content, o.style, o.output, o.stylizer, size=o.size, alpha=o.alpha)
     else:
@@ -226,13 +221,7 @@ def stylize(explicit: Explicit) -> int:
             runtime,
             size=o.size,
             alpha=o.alpha,
-            steps=o.steps,
-            optimizer=o.optimizer,
-            start=o.start,
-            seed=o.seed,
-            content_weight=o.content_weight,
-            style_weight=o.style_weight,
-            smooth_weight=o.smooth_weight,
+            **{name: getattr(o, name) for name in DESCENT},
             progress=lambda step, loss: (
                 step % every or print(f"step {step}/{o.steps}  loss {loss:.4g}", flush=True)
             ),

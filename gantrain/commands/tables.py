@@ -99,10 +99,10 @@ def reproduce(explicit: Explicit) -> int:
     )
     if experiment.computed and not o.arms:
         series = experiment.computed()
-        said = write.write_computed(o.table, experiment, request, series, o.output, command)
+        said = write.write_computed(o.table, experiment, request, series, o.output)
     else:
         result = table.run(experiment, request, lambda line: print(line, flush=True))
-        said = write.write(o.table, experiment, request, result, o.output, command)
+        said = write.write(o.table, experiment, request, result, o.output)
     for line in said:
         print(line)
     return 0

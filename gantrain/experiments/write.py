@@ -29,9 +29,7 @@ def cell_text(cell: Cell) -> str:
     return "; ".join(part for part in (text, cell.missing) if part)
 
 
-def caption(
-    name: str, experiment: Experiment, request: Reproduction, result: Result, command: str
-) -> str:
+def caption(name: str, experiment: Experiment, request: Reproduction, result: Result) -> str:
     """What the numbers depend on, in sentences."""
     used = ", ".join(result.datasets)
     published = {arm.dataset or experiment.dataset for arm in experiment.arms}
@@ -48,7 +46,7 @@ def caption(
         + f"; {experiment.num.get(request.scale)} samples.",
         experiment.note,
         measured_by(result),
-        f"Command: {command}",
+        f"Command: {request.command}",
     ]
     return " ".join(part for part in parts if part)
 
@@ -234,16 +232,11 @@ def _save(figure, path):
 
 
 def write(
-    name: str,
-    experiment: Experiment,
-    request: Reproduction,
-    result: Result,
-    output: str | PathLike,
-    command: str,
+    name: str, experiment: Experiment, request: Reproduction, result: Result, output: str | PathLike
 ) -> list[str]:
     """Writes `<name>-<scale>.md`, `.csv` and `.png`; returns the lines for the screen."""
     base = Path(output) / f"{name}-{request.scale}"
-    text, table = caption(name, experiment, request, result, command), lines(experiment, result)
+    text, table = caption(name, experiment, request, result), lines(experiment, result)
     write_text(f"{base}.md", markdown(text, table))
     write_text(f"{base}.csv", csv_text(experiment, result))
     picture(experiment, result, f"{base}.png")
@@ -251,18 +244,13 @@ def write(
 
 
 def write_computed(
-    name: str,
-    experiment: Experiment,
-    request: Reproduction,
-    series: Series,
-    output: str | PathLike,
-    command: str,
+    name: str, experiment: Experiment, request: Reproduction, series: Series, output: str | PathLike
 ) -> list[str]:
     """Writes a figure that needs no run; returns the lines for the screen."""
     base = Path(output) / f"{name}-{request.scale}"
     text = (
         f"{name}: {experiment.summary} ({experiment.source}). Computed, no runs; the same at "
-        f"every scale. Command: {command}"
+        f"every scale. Command: {request.command}"
     )
     table = [
         ["series", "first", "last"],
