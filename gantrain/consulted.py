@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import keras
-
 from gantrain.core import Config
 from gantrain.data.domain import Domain
 from gantrain.data.palettes import label_palette
+from gantrain.deferred import keras, load
 from gantrain.errors import UserError
 from gantrain.nets.frozen import weights_hash
 
@@ -225,6 +224,8 @@ def model_path(path: str | os.PathLike, kind: str = "classifier") -> Path:
 def load_model(path: str | os.PathLike, kind: str = "classifier") -> keras.Model:
     """A `.keras` file, or the model of a finished run directory. Raises UserError."""
     path = model_path(path, kind)
+    # Registers the layers that a file may hold.
+    load("gantrain.nets.layers")
     try:
         return keras.saving.load_model(path, compile=False)
     except (OSError, ValueError, TypeError, KeyError) as error:

@@ -11,9 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import keras
-import tensorflow as tf
-
+from gantrain.deferred import keras, tf
 from gantrain.noise import Draw
 from gantrain.variables import assign, named, optimizer_moments, put, unique
 

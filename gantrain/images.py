@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-import tensorflow as tf
 import tifffile
 
 from gantrain import decoding
 from gantrain.decoding import EXTENSIONS as EXTENSIONS
 from gantrain.decoding import header as header
+from gantrain.deferred import tf
 from gantrain.errors import UserError
 from gantrain.files import replacing
 

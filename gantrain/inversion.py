@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from gantrain import latent, nets
+from gantrain.deferred import tf
 from gantrain.nets import NoiseNets
 from gantrain.noise import Draw
 from gantrain.terms.gradients import value_and_gradient

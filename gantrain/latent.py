@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import tensorflow as tf
 
+from gantrain.deferred import tf
 from gantrain.nets import NoiseNets
 from gantrain.noise import Draw
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from gantrain import flags
 from gantrain.commands import COMMANDS
 from gantrain.errors import EXIT_USER, UserError
-from gantrain.progress import phase, restart
+from gantrain.progress import restart
 
 EXIT_DIVERGED, EXIT_INTERRUPTED = 4, 75
 
@@ -36,16 +34,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     restart()
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        with phase("start", "loading TensorFlow"), quiet_start():
-            name, options = flags.parse(
-                program,
-                {k: v[:2] for k, v in COMMANDS.items()},
-                "train",
-                # Nobody means hours of training by a bare word.
-                [] if words == ["train"] else words,
-                FIRST,
-            )
-            import tensorflow  # noqa: F401
+        name, options = flags.parse(
+            program,
+            {k: v[:2] for k, v in COMMANDS.items()},
+            "train",
+            # Nobody means hours of training by a bare word.
+            [] if words == ["train"] else words,
+            FIRST,
+        )
         return COMMANDS[name][2](options)
     except UserError as error:
         return _say(error, EXIT_USER)
@@ -55,7 +51,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             EXIT_INTERRUPTED,
         )
     except Exception as error:
-        # Imported late: these live beside TensorFlow, which --help does not need.
         from gantrain.runs.callbacks import Diverged
         from gantrain.runs.loop import Interrupted
 
@@ -64,27 +59,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(error, Interrupted):
             return _say(error, EXIT_INTERRUPTED)
         raise
-
-
-@contextmanager
-def quiet_start() -> Iterator[None]:
-    """Hides what TensorFlow's C++ side writes to stderr while it loads, unless loading fails.
-
-    Its first lines (oneDNN, missing CUDA libraries) heed no log level.
-    """
-    sys.stderr.flush()
-    keep = os.dup(2)
-    with tempfile.TemporaryFile() as hidden:
-        os.dup2(hidden.fileno(), 2)
-        try:
-            yield
-        except ImportError:
-            hidden.seek(0)
-            os.write(keep, hidden.read())
-            raise
-        finally:
-            os.dup2(keep, 2)
-            os.close(keep)
 
 
 def _say(message, code) -> int:

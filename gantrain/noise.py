@@ -11,7 +11,7 @@ import copy
 import math
 from collections.abc import Sequence
 
-import tensorflow as tf
+from gantrain.deferred import tf
 
 
 def uniform(shape: Sequence[int] | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

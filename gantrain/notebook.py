@@ -68,6 +68,9 @@ def train(*, domains: Sequence[Domain] | None = None, **options: Any) -> OpenRun
     config = resolve(configure(options | {"run_dir": str(directory.path)}, stored))
     if stored is not None:
         refuse_changes(stored, config, directory.path)
+    if domains and config.has(measures.Ending) and "evaluate_end" not in options:
+        # Its judges would be scored on a test part, which domains in memory have not.
+        config = config.with_options(evaluate_end=False)
     return stages.train(config, list(domains) if domains else None)
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import keras
-import tensorflow as tf
-
 from gantrain.core import Config
+from gantrain.deferred import keras, tf
 from gantrain.game import Player
 from gantrain.options import Options, option
 from gantrain.variables import assign, named
@@ -191,28 +189,11 @@ def adam(
     """
     share = config.of(Regularisation).lr_decay
     if share:
+        # Late: Keras's kin, which the options beside this are read without.
+        from gantrain.schedules import LinearDecay
+
         rate = LinearDecay(rate, updates, share)
     optimizer = keras.optimizers.Adam(rate, beta_1=beta1, beta_2=beta2)
     if config.runtime.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
-
-
-class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """lr(t) = lr * min(1, (T - t) / (share * T)), t the optimizer's own, saved, update count.
-
-    Args:
-        rate: lr before the decay.
-        updates: T, the updates of the whole run.
-        share: part of the run, at its end, over which the rate falls to zero.
-    """
-
-    def __init__(self, rate: float, updates: int, share: float):
-        self.rate, self.updates, self.share = rate, updates, share
-
-    def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        left = (self.updates - tf.cast(step, tf.float32)) / (self.share * self.updates)
-        return self.rate * tf.clip_by_value(left, 0.0, 1.0)
-
-    def get_config(self) -> dict:
-        return {"rate": self.rate, "updates": self.updates, "share": self.share}

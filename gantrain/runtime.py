@@ -16,10 +16,8 @@ from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
-import keras
-import tensorflow as tf
-
 from gantrain.core import RuntimeOptions
+from gantrain.deferred import keras, tf
 from gantrain.errors import UserError
 
 

@@ -6,12 +6,11 @@ import os
 from collections.abc import Callable
 from functools import partial
 
-from keras import ops
-
 from gantrain.config import moved
 from gantrain.consulted import FromFile
 from gantrain.core import Config
 from gantrain.data.domain import Domain, prune
+from gantrain.deferred import ops
 from gantrain.errors import UserError
 from gantrain.progress import phase
 from gantrain.runs import told

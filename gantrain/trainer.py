@@ -16,11 +16,9 @@ import abc
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
-import keras
-import tensorflow as tf
-
 from gantrain.core import Config
 from gantrain.data.domain import Domain
+from gantrain.deferred import keras, tf
 from gantrain.errors import UserError
 from gantrain.game import Player
 from gantrain.nets import NoiseNets

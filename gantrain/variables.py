@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-import keras
-import tensorflow as tf
+from gantrain.deferred import keras, tf
 
-Variable: TypeAlias = keras.Variable | tf.Variable
+if TYPE_CHECKING:
+    Variable: TypeAlias = keras.Variable | tf.Variable
 
 
 def assign(variables: Sequence[Variable], values: Sequence[tf.Tensor]) -> None:

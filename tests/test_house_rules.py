@@ -3,7 +3,10 @@
 import ast
 import configparser
 import inspect
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -146,23 +149,49 @@ def test_no_flag_is_of_type_bool():
     )
 
 
-def test_quick_modules_do_not_import_tensorflow():
-    """`--help` and a wrong flag answer before TensorFlow could be loaded."""
-    for name in (
-        "__init__.py",
-        "core.py",
-        "options.py",
-        "flags.py",
-        "presets.py",
-        "errors.py",
-        "main.py",
-        *(n for n in SOURCES if n.startswith("commands/")),
-    ):
-        source = ast.parse(SOURCES[name].read_text())
-        imported = [
-            ast.unparse(n) for n in source.body if isinstance(n, (ast.Import, ast.ImportFrom))
-        ]
-        assert not [line for line in imported if re.search("tensorflow|keras|gantrain.nets", line)]
+def test_tensorflow_is_loaded_where_it_is_first_used():
+    """Everything but what derives from Keras's classes is read without it."""
+
+    def loads(node):
+        return (
+            isinstance(node, ast.Import)
+            and any(re.match("tensorflow$|keras", alias.name) for alias in node.names)
+        ) or (isinstance(node, ast.ImportFrom) and re.match("tensorflow$|keras", node.module or ""))
+
+    assert files_where(loads) == {"deferred.py", "schedules.py", "nets/layers.py"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "",
+        "--help",
+        "--gan_type scogan --help",
+        "--gan_type pix2pix --help",
+        "evaluate --help",
+        "reproduce --help",
+        "list",
+        "--stpes 3",
+        "--gan_type scogan --dataset mnist2svhn --semantic_loss --offline",
+        "check mnist",
+    ],
+)
+def test_what_needs_no_tensorflow_does_not_wait_for_it(words, tmp_path):
+    code = (
+        "import sys\nfrom gantrain.main import main\n"
+        "try: main(sys.argv[1:])\nexcept SystemExit: pass\n"
+        "print({'tensorflow', 'keras', 'tensorflow_datasets'} & set(sys.modules))"
+    )
+    place = {"PYTHONPATH": str(PACKAGE.parent), "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words.split()],
+        cwd=tmp_path,
+        env=place,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.splitlines()[-1] == "set()", done.stdout + done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def module_of(path):
@@ -193,7 +222,8 @@ def test_no_circle_of_imports_and_no_late_import_that_hides_one():
         assert free, f"circle among {sorted(left)}"
         for name in free:
             del left[name]
-    # The command line and the public names wait for no TensorFlow; figures and facades draw rarely.
+    # The command line, the public names and those of tables and options wait for no TensorFlow;
+    # figures and facades draw rarely.
     late = {
         name
         for name, tree in modules.items()
@@ -206,6 +236,8 @@ def test_no_circle_of_imports_and_no_late_import_that_hides_one():
         "gantrain.experiments.figures",
         "gantrain.experiments.write",
         "gantrain.data.datasets",
+        "gantrain.nets.blocks",
+        "gantrain.optimizers",
     }
 
 

@@ -374,7 +374,7 @@ def test_layer_norm_replaces_batch_norm_row_by_row():
 
 
 def test_layer_norm_is_over_the_whole_of_one_image():
-    cls, options = blocks.NORMS["layer"]
+    cls, options = blocks.NORMS["layer"]()
     x = 5 + 3 * images(2, (6, 6, 4)).numpy()
     y = cls(**options)(x).numpy()
     np.testing.assert_allclose(y.mean((1, 2, 3)), 0, atol=1e-5)

@@ -9,7 +9,8 @@ from keras import layers
 from gantrain.config import make
 from gantrain.game import Player, watched
 from gantrain.noise import Draw
-from gantrain.optimizers import Average, LinearDecay, adam
+from gantrain.optimizers import Average, adam
+from gantrain.schedules import LinearDecay
 from gantrain.variables import unique
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import tensorflow as tf
+from gantrain.deferred import tf
 
 
 def seconds(run: Callable) -> float:

@@ -7,9 +7,9 @@ import math
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from gantrain.bench.clock import seconds
+from gantrain.deferred import tf
 
 ALONE = 5  # runs of each operation by itself
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from gantrain import files
 from gantrain.bench import profile
 from gantrain.bench.clock import seconds
 from gantrain.bench.count import alone, flops, held
 from gantrain.bench.programs import program
+from gantrain.deferred import tf
 from gantrain.errors import UserError
 from gantrain.runs import callbacks, loop
 from gantrain.runs.train import all_finite

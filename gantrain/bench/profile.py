@@ -7,9 +7,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import tensorflow as tf
-
 from gantrain.bench.clock import seconds
+from gantrain.deferred import tf
 from gantrain.errors import UserError
 
 LISTED = 0.01  # share of the time from which an operation has a line of its own

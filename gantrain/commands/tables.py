@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from gantrain.commands.command import Explicit, command_line, registry
@@ -72,12 +73,10 @@ class Bench:
 
 def reproduce(explicit: Explicit) -> int:
     """Runs a published table or figure and prints it, ours beside theirs."""
-    import tensorflow as tf
-
     from gantrain.experiments import EXPERIMENTS, table, write
 
-    # It counts the first trace of every run's program as one trace too many.
-    tf.get_logger().setLevel("ERROR")
+    # TensorFlow counts the first trace of every run's program as one trace too many.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     o = Reproduce(**explicit)
     if not o.table:
         raise UserError("TABLE is needed; `gantrain list tables` names them")

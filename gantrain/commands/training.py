@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from gantrain.commands.command import Explicit
 from gantrain.errors import UserError
@@ -42,6 +43,7 @@ class TrainOptions:
 def train(explicit: Explicit) -> int:
     """Trains, or goes on with, one run."""
     from gantrain.config import configure, refuse_changes, resolve
+    from gantrain.data.datasets import fetch
     from gantrain.runs.directory import RunDirectory
 
     config = configure(explicit)
@@ -49,8 +51,6 @@ def train(explicit: Explicit) -> int:
         resolve(config).run.run_dir if "run_dir" not in explicit else explicit["run_dir"]
     )
     dry = config.run.dry_run
-    if run.exists and not config.run.resume and not dry:
-        print(f"the old run is kept in {run.move_aside()}")
     stored = run.config() if run.exists and config.run.resume and not dry else None
     wanted = resolve(configure(explicit | {"run_dir": str(run.path)}, stored))
     if stored is not None:
@@ -70,6 +70,11 @@ def train(explicit: Explicit) -> int:
                 f"--no-resume to start anew"
             )
             return 0
+    # What is not here is said at once: before TensorFlow is loaded, and an old run moved aside.
+    data = wanted.data
+    fetch([data.dataset], Path(data.data_dir).expanduser(), data.offline or dry)
+    if run.exists and stored is None and not dry:
+        print(f"the old run is kept in {run.move_aside()}")
     return _rehearse(wanted) if dry else _fit(wanted)
 
 

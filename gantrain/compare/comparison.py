@@ -8,12 +8,12 @@ from functools import cached_property
 from os import PathLike
 
 import numpy as np
-import tensorflow as tf
 
 from gantrain import images as pictures
 from gantrain.compare.sets import Embedding, ImageSet, SavedFeatures, reference_set
 from gantrain.consulted import load_model, model_path
 from gantrain.core import MEASURED_SEED, RuntimeOptions
+from gantrain.deferred import tf
 from gantrain.errors import UserError
 from gantrain.files import sha256
 from gantrain.measures import frechet

@@ -15,10 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from gantrain.data.domain import Domain, FileImages
 from gantrain.data.pairs import pair_count
+from gantrain.deferred import tf
 from gantrain.errors import UserError
 from gantrain.images import to_float
 

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-import tensorflow as tf
 
 from gantrain import decoding
 from gantrain.data import facades
+from gantrain.deferred import tf
 from gantrain.errors import UserError
 from gantrain.images import to_float, to_uint8
 

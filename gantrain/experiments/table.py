@@ -9,11 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from gantrain.config import make, refuse_changes
 from gantrain.core import MEASURED_SEED, Config
 from gantrain.data.datasets import fetch, find
+from gantrain.deferred import keras
 from gantrain.errors import UserError
 from gantrain.files import file_name
 from gantrain.measures import METRICS

@@ -11,8 +11,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
-import tensorflow as tf
 
+from gantrain.deferred import tf
 from gantrain.errors import UserError
 from gantrain.measures.metric import Metric
 from gantrain.measures.streams import Streams

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-import tensorflow as tf
 
 from gantrain.data.pairs import examples, pair_count
+from gantrain.deferred import tf
 from gantrain.images import to_float
 from gantrain.measures.metric import Metric
 from gantrain.measures.streams import Streams

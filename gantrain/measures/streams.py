@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
-import keras
 import numpy as np
 
 from gantrain import images
 from gantrain.core import Config
 from gantrain.data.domain import Domain
 from gantrain.data.pairs import examples, pair_count
+from gantrain.deferred import keras
 from gantrain.errors import UserError
 from gantrain.trainer import Generates, Scores, Trainer, Translates, able
 

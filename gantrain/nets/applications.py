@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import h5py
-import keras
 
+from gantrain.deferred import keras
 from gantrain.errors import UserError
 from gantrain.network import unreachable
 

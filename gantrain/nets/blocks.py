@@ -8,33 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
-from keras import layers
 
-from gantrain.nets.layers import (
-    BatchNorm,
-    Conv2D,
-    ConvPool2D,
-    ConvTranspose2D,
-    DepthToSpace,
-    Dropout,
-    Icnr,
-    InstanceNorm,
-    MaxPool2x2,
-    MinibatchStd,
-    PReLU,
-    ReflectionPad2D,
-    ResizeConv2D,
-    SpectralNorm,
-)
+from gantrain.deferred import Deferred, keras, layers
+
+if TYPE_CHECKING:
+    from gantrain.nets import layers as own
+
+    Block = Callable[[keras.KerasTensor], keras.KerasTensor]
+else:
+    # The layers are Keras's kin, and these tables are read for their names alone, too.
+    own = Deferred("gantrain.nets.layers")
 
 CHANNELS = None
 """Size of a row whose width the data decides: the channels of an image, the latent size."""
-
-Block = Callable[[keras.KerasTensor], keras.KerasTensor]
 
 
 @dataclass(frozen=True)
@@ -128,14 +117,14 @@ class _Maker:
         """A layer with a kernel: the only place where one is made."""
         initializer = WEIGHT_INITS[self.settings.weight_init](self.seed())
         if icnr:
-            initializer = Icnr(initializer)
+            initializer = own.Icnr(initializer)
         layer = self.plain(cls, *args, part=part, kernel_initializer=initializer, **kwargs)
         if not self.settings.spectral_norm:
             return layer
-        return SpectralNorm(layer, name=f"{self.name}_{part}_sn", dtype=self.dtype)
+        return own.SpectralNorm(layer, name=f"{self.name}_{part}_sn", dtype=self.dtype)
 
-    def conv(self, size: int, kernel: int, cls=Conv2D, part: str = "weights", **kwargs):
-        return self.weights(cls, size, kernel, padding="same", part=part, **kwargs)
+    def conv(self, size: int, kernel: int, cls=None, part: str = "weights", **kwargs):
+        return self.weights(cls or own.Conv2D, size, kernel, padding="same", part=part, **kwargs)
 
     @property
     def bias(self) -> bool:
@@ -146,7 +135,7 @@ class _Maker:
         """The row's convolution, its padding before it, without a bias that its norm subtracts."""
         padding, around = PADS[self.row.pad]
         conv = self.weights(
-            Conv2D,
+            own.Conv2D,
             self.size,
             self.row.kernel,
             padding=padding,
@@ -162,7 +151,7 @@ class _Maker:
     def _listed(self, entry, flat: bool, part: str) -> list[layers.Layer]:
         if entry is None:
             return []
-        cls, kwargs = entry
+        cls, kwargs = entry()
         if flat:
             kwargs = {k: v for k, v in kwargs.items() if k != "shared_axes"}
         return [self.plain(cls, part=part, **kwargs)]
@@ -176,7 +165,7 @@ class _Maker:
         if self.row.dropout:
             # After the row's kernels, so that its first weights do not depend on the rate.
             rate, seed = self.row.dropout, self.seed()
-            made.append(self.plain(Dropout, rate, seed=seed, part=part + "dropout"))
+            made.append(self.plain(own.Dropout, rate, seed=seed, part=part + "dropout"))
         return made
 
 
@@ -209,7 +198,7 @@ def _conv(make: _Maker) -> Block:
 
 def _convt(make: _Maker) -> Block:
     convt = make.weights(
-        ConvTranspose2D,
+        own.ConvTranspose2D,
         make.size,
         make.row.kernel,
         make.row.stride,
@@ -220,13 +209,13 @@ def _convt(make: _Maker) -> Block:
 
 
 def _up(make: _Maker) -> Block:
-    conv = make.conv(make.size, make.row.kernel, ResizeConv2D, use_bias=make.bias)
+    conv = make.conv(make.size, make.row.kernel, own.ResizeConv2D, use_bias=make.bias)
     return _chain([conv, *make.norm_and_activation()])
 
 
 def _subpixel(make: _Maker) -> Block:
     conv = make.conv(4 * make.size, make.row.kernel, icnr=True, use_bias=make.bias)
-    space = make.plain(DepthToSpace, part="space")
+    space = make.plain(own.DepthToSpace, part="space")
     return _chain([conv, space, *make.norm_and_activation()])
 
 
@@ -261,7 +250,7 @@ def _residual(make: _Maker, first: layers.Layer, second: layers.Layer, skip: Blo
 
 def _res_up(make: _Maker) -> Block:
     kernel = make.row.kernel
-    first = make.conv(make.size, kernel, ResizeConv2D, part="first")
+    first = make.conv(make.size, kernel, own.ResizeConv2D, part="first")
     second = make.conv(make.size, kernel, part="second")
     # A 1x1 convolution and a repetition of pixels commute: convolving first is a quarter the work.
     resize = make.plain(layers.UpSampling2D, 2, part="skip_resize")
@@ -271,7 +260,7 @@ def _res_up(make: _Maker) -> Block:
 def _res_down(make: _Maker) -> Block:
     kernel = make.row.kernel
     first = make.conv(make.shape[-1], kernel, part="first")
-    second = make.conv(make.size, kernel, ConvPool2D, part="second")
+    second = make.conv(make.size, kernel, own.ConvPool2D, part="second")
     # A 1x1 convolution and an average commute: pooling first is a quarter the work.
     pool = make.plain(layers.AveragePooling2D, 2, part="skip_pool")
     return _residual(make, first, second, _chain([pool, make.conv(make.size, 1, part="skip")]))
@@ -284,16 +273,16 @@ def _norm(make: _Maker) -> Block:
 def _pool(make: _Maker) -> Block:
     size, stride = make.row.kernel, make.row.stride
     if (size, stride) == (2, 2):
-        return make.plain(MaxPool2x2, part="pool")
+        return make.plain(own.MaxPool2x2, part="pool")
     return make.plain(layers.MaxPooling2D, size, stride, part="pool")
 
 
 def _dropout(make: _Maker) -> Block:
-    return make.plain(Dropout, make.size, seed=make.seed(), part="dropout")
+    return make.plain(own.Dropout, make.size, seed=make.seed(), part="dropout")
 
 
 def _minibatch_std(make: _Maker) -> Block:
-    return make.plain(MinibatchStd, part="minibatch_std")
+    return make.plain(own.MinibatchStd, part="minibatch_std")
 
 
 def _flatten(make: _Maker) -> Block:
@@ -382,18 +371,18 @@ PADS: dict[str, tuple[str, Callable[[int], tuple] | None]] = {
     "same": ("same", None),
     "valid": ("valid", None),
     "one": ("valid", lambda kernel: (layers.ZeroPadding2D, 1)),
-    "reflect": ("valid", lambda kernel: (ReflectionPad2D, kernel // 2)),
+    "reflect": ("valid", lambda kernel: (own.ReflectionPad2D, kernel // 2)),
 }
 
 NORMS = {
     "none": None,
     # Deviation: momentum 0.9. Samples use the running statistics, and at Keras's 0.99, which the
     # listings take, these would lag behind the weights for the first thousand steps.
-    "batch": (BatchNorm, {"momentum": 0.9}),
+    "batch": lambda: (own.BatchNorm, {"momentum": 0.9}),
     # One group is layer normalisation over height, width and channels, as the thesis defines it
     # (section 2.1.7); LayerNormalization by itself would treat every pixel apart.
-    "layer": (layers.GroupNormalization, {"groups": 1}),
-    "instance": (InstanceNorm, {}),
+    "layer": lambda: (layers.GroupNormalization, {"groups": 1}),
+    "instance": lambda: (own.InstanceNorm, {}),
 }
 
 # Norms that subtract the mean of each channel: a bias in front of them changes nothing.
@@ -401,15 +390,15 @@ OF_EACH_CHANNEL = {"batch", "instance"}
 
 ACTIVATIONS = {
     "linear": None,
-    "relu": (layers.ReLU, {}),
-    "tanh": (layers.Activation, {"activation": "tanh"}),
-    "leaky_relu_0.2": (layers.LeakyReLU, {"negative_slope": 0.2}),
-    "leaky_relu_0.3": (layers.LeakyReLU, {"negative_slope": 0.3}),
+    "relu": lambda: (layers.ReLU, {}),
+    "tanh": lambda: (layers.Activation, {"activation": "tanh"}),
+    "leaky_relu_0.2": lambda: (layers.LeakyReLU, {"negative_slope": 0.2}),
+    "leaky_relu_0.3": lambda: (layers.LeakyReLU, {"negative_slope": 0.3}),
     # Deviation: one slope per channel, as in CoGAN's own definition; the listings' Keras default is
     # one per pixel and channel, which ties a slope to a place and costs 4 million weights at 256
     # pixels.
-    "prelu": (
-        PReLU,
+    "prelu": lambda: (
+        own.PReLU,
         {"alpha_initializer": keras.initializers.Constant(0.25), "shared_axes": [1, 2]},
     ),
 }

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import keras
-import tensorflow as tf
-
+from gantrain.deferred import keras, tf
 from gantrain.errors import UserError
 from gantrain.nets.blocks import CHANNELS, OF_THE_BATCH, Row, Settings, build_rows
 from gantrain.nets.classifiers import CLASSIFIERS, ENCODER

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import keras
 import numpy as np
-import tensorflow as tf
-from keras import layers, ops
 
 from gantrain import progress
+from gantrain.deferred import keras, layers, ops, tf
 from gantrain.errors import UserError
 from gantrain.images import to_float
 from gantrain.nets.blocks import CHANNELS, OF_THE_BATCH, Row

@@ -9,7 +9,8 @@ gradient penalty differentiates them once more.
 from __future__ import annotations
 
 import numpy as np
-import tensorflow as tf
+
+from gantrain.deferred import tf
 
 SMALL = 8  # side of the largest map whose kernel's gradient is a product of patches
 MANY = 512  # channels of that map that pay for laying the patches out

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import keras
-from keras import layers
-
+from gantrain.deferred import keras, layers
 from gantrain.errors import UserError
 from gantrain.nets.blocks import CHANNELS, Row, Settings, build_rows
 

@@ -12,11 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import keras
 import numpy as np
-import tensorflow as tf
-from keras import layers
 
+from gantrain.deferred import keras, layers, tf
 from gantrain.errors import UserError
 from gantrain.files import sha256
 from gantrain.nets import torch_files
@@ -45,7 +43,7 @@ class FeatureNet(NamedTuple):
 
 VGG19 = Application(
     "VGG19",
-    keras.applications.VGG19,
+    lambda **options: keras.applications.VGG19(**options),
     "https://storage.googleapis.com/tensorflow/keras-applications/vgg19/"
     "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
     "253f8cb515780f3b799900260a226db6",

@@ -6,9 +6,7 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
-import keras
-import tensorflow as tf
-
+from gantrain.deferred import keras, tf
 from gantrain.files import sha256
 from gantrain.nets.applications import Application, load
 
@@ -16,7 +14,7 @@ SIDE = 299
 
 INCEPTION = Application(
     "InceptionV3",
-    keras.applications.InceptionV3,
+    lambda **options: keras.applications.InceptionV3(**options),
     "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/"
     "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5",
     "bcbd6486424b2319ff4ef7d526e38f63",

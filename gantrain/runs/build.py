@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from gantrain.consulted import Network
 from gantrain.core import Config
 from gantrain.data.batches import Batches
 from gantrain.data.datasets import find
 from gantrain.data.domain import Domain
+from gantrain.deferred import tf
 from gantrain.noise import Draw
 from gantrain.progress import phase
 from gantrain.runs.callbacks import Kept

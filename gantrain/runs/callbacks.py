@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TextIO
 import numpy as np
 
 from gantrain import images
+from gantrain.deferred import tf
 from gantrain.errors import UserError
 from gantrain.files import finite, to_json
 from gantrain.progress import LIVE, clock, live, phase, say
@@ -71,18 +72,16 @@ class TensorBoard(Callback):
     """The same scalars as TensorBoard events."""
 
     def __init__(self, run: RunDirectory):
-        import tensorflow as tf
-
         if importlib.util.find_spec("tensorboard") is None:
             raise UserError("--tensorboard: the package is missing; pip install tensorboard")
-        self.tf, self.writer = tf, tf.summary.create_file_writer(str(run.path / "tensorboard"))
+        self.writer = tf.summary.create_file_writer(str(run.path / "tensorboard"))
 
     def __call__(self, step: int, logs: Logs | None) -> None:
         if logs:
             with self.writer.as_default():
                 for name, value in logs.items():
                     if isinstance(value, float):
-                        self.tf.summary.scalar(name, value, step)
+                        tf.summary.scalar(name, value, step)
 
     def close(self, step: int) -> None:
         self.writer.close()

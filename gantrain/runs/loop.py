@@ -10,8 +10,7 @@ from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import Any
 
-import tensorflow as tf
-
+from gantrain.deferred import tf
 from gantrain.progress import phase
 
 # The speed is known once so many steps were made, or so many seconds have passed.

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from contextlib import closing
 from functools import partial
 
-import tensorflow as tf
-
 from gantrain import plots
+from gantrain.deferred import tf
 from gantrain.errors import UserError
 from gantrain.files import replacing, write_text
 from gantrain.progress import phase

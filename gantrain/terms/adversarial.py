@@ -6,10 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-import keras
-import tensorflow as tf
-
 from gantrain.core import Config
+from gantrain.deferred import keras, tf
 from gantrain.errors import UserError
 from gantrain.game import Play, Terms, watched
 from gantrain.nets import DiscriminatorNets

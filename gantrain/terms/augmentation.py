@@ -9,8 +9,7 @@ change per image, and returns images of the same shape.
 
 from __future__ import annotations
 
-import tensorflow as tf
-
+from gantrain.deferred import tf
 from gantrain.noise import Draw
 
 

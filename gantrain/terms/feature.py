@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-import tensorflow as tf
-
 from gantrain.core import Config
 from gantrain.data.domain import Domain
+from gantrain.deferred import tf
 from gantrain.game import Play, Terms
 from gantrain.options import Options, option
 from gantrain.terms import Term

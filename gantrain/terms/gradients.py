@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import keras
-import tensorflow as tf
+from gantrain.deferred import keras, tf
 
 EPSILON = 1e-12  # inside every root: a flat discriminator has a gradient of exactly zero
 

@@ -11,14 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import keras
-import tensorflow as tf
-
 from gantrain import nets
 from gantrain.consulted import own_classifier
 from gantrain.core import Config
 from gantrain.data.datasets import find
 from gantrain.data.domain import Domain
+from gantrain.deferred import keras, tf
 from gantrain.errors import UserError
 from gantrain.game import Play, Terms, watched
 from gantrain.noise import Draw

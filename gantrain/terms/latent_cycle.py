@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import tensorflow as tf
-
 from gantrain import latent, nets
 from gantrain.core import Config
 from gantrain.data.domain import Domain
+from gantrain.deferred import tf
 from gantrain.game import Play, Terms
 from gantrain.options import Options, option
 from gantrain.terms import Term

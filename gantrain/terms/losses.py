@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import tensorflow as tf
+from gantrain.deferred import tf
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import keras
-import tensorflow as tf
-
+from gantrain.deferred import keras, tf
 from gantrain.noise import Draw
 from gantrain.terms.gradients import EPSILON, input_gradient, squared_norm
 

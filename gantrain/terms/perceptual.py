@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-import tensorflow as tf
-
 from gantrain.consulted import FromFile
 from gantrain.core import Config, LpipsWeights
 from gantrain.data.domain import Domain
+from gantrain.deferred import tf
 from gantrain.errors import UserError
 from gantrain.game import Play, Terms
 from gantrain.nets import frozen

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import keras
-import tensorflow as tf
-
+from gantrain.deferred import keras, tf
 from gantrain.noise import Draw
 from gantrain.variables import assign
 

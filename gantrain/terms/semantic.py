@@ -8,11 +8,11 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from gantrain.consulted import classifier, own_classifier
 from gantrain.core import Config
 from gantrain.data.domain import Domain
+from gantrain.deferred import tf
 from gantrain.errors import UserError
 from gantrain.game import Play, Terms
 from gantrain.options import Options, option

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import tensorflow as tf
-
+from gantrain.deferred import tf
 from gantrain.nets import CLASSIFIERS
 from gantrain.noise import Draw
 from gantrain.options import Options, option

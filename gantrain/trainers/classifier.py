@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from gantrain import nets
 from gantrain.core import Config
 from gantrain.data.batches import Batch
 from gantrain.data.domain import Domain
+from gantrain.deferred import keras, tf
 from gantrain.errors import UserError
 from gantrain.game import Terms, watched
 from gantrain.nets import Width

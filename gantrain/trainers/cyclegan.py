@@ -6,12 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import keras
-import tensorflow as tf
-
 from gantrain.core import Config
 from gantrain.data.batches import Batch
 from gantrain.data.domain import Domain
+from gantrain.deferred import keras, tf
 from gantrain.errors import UserError
 from gantrain.game import Terms
 from gantrain.measures.pixels import pixel_scores

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-import keras
-import tensorflow as tf
-
 from gantrain import nets
 from gantrain.core import Config
 from gantrain.data.domain import Domain
+from gantrain.deferred import keras, tf
 from gantrain.nets import (
     Direction,
     DiscriminatorNets,

@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import Any, ClassVar
 
-import keras
-import tensorflow as tf
-
 from gantrain import latent, nets
 from gantrain.core import Config
 from gantrain.data.batches import Batch
 from gantrain.data.domain import Domain
+from gantrain.deferred import keras, tf
 from gantrain.game import Play
 from gantrain.measures.adaptation import of_classifiers
 from gantrain.nets import DiscriminatorNets, NoiseNets, Sharing, WeightInit, Width

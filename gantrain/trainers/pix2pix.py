@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import keras
-import tensorflow as tf
-
 from gantrain.core import Config
 from gantrain.data.batches import Batch
 from gantrain.data.domain import Domain
 from gantrain.data.pairs import require_pairs
+from gantrain.deferred import keras, tf
 from gantrain.errors import UserError
 from gantrain.game import Terms
 from gantrain.measures.evaluate import Measuring

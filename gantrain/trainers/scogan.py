@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import keras
-import tensorflow as tf
-
 from gantrain.core import Config
 from gantrain.data.batches import Batch
 from gantrain.data.domain import Domain
+from gantrain.deferred import keras, tf
 from gantrain.game import Play, Terms
 from gantrain.noise import Draw
 from gantrain.optimizers import sides

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import keras
-import tensorflow as tf
-
 from gantrain.core import Config
 from gantrain.data.batches import Batch
 from gantrain.data.domain import Domain
 from gantrain.data.pairs import examples, pair_count
 from gantrain.data.palettes import label_palette
+from gantrain.deferred import keras, tf
 from gantrain.errors import UserError
 from gantrain.game import Terms, watched
 from gantrain.images import to_float

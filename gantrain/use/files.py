@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-import tensorflow as tf
 
 from gantrain import images
 from gantrain.data import parts
 from gantrain.data.palettes import Palette
+from gantrain.deferred import tf
 from gantrain.errors import UserError
 from gantrain.progress import at
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
 
 from gantrain import images, plots
+from gantrain.deferred import tf
 from gantrain.errors import UserError
 from gantrain.runs.build import OpenRun
 from gantrain.trainer import Generates, able

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import scipy.optimize
-import tensorflow as tf
 
 from gantrain import images
+from gantrain.deferred import tf
 from gantrain.errors import UserError
 from gantrain.nets.frozen import FeatureNet
 from gantrain.runtime import Runtime
