@@ -63,7 +63,6 @@ def decode(
     data: bytes | str | PathLike,
     name: str,
     channels: int | None = None,
-    size: int | None = None,
     levels: Levels | None = None,
 ) -> np.ndarray:
     """Decode one encoded image, transparency blended on white and the EXIF orientation applied.
@@ -74,7 +73,6 @@ def decode(
       data: bytes of an image file, or its path.
       name: what to call the image in an error message.
       channels: 1 (luma), 3, or None to keep gray gray and colour colour.
-      size: scale to `size` x `size` pixels (see `scale`), or None to keep the size.
       levels: `Levels` of the set that the file belongs to; None scales 16-bit samples to 8.
 
     Returns:
@@ -86,9 +84,7 @@ def decode(
     pixels, _, _ = _composited(data, name, levels)
     if levels is None and pixels.dtype == np.uint16:
         pixels = decoding.to_eight_bits(pixels)
-    if channels is not None:
-        pixels = to_channels(pixels, channels)
-    return pixels if size is None else resize(pixels, size)
+    return pixels if channels is None else to_channels(pixels, channels)
 
 
 def read_image(path: str | Path, channels: int | None = None) -> np.ndarray:

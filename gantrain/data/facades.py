@@ -540,7 +540,7 @@ def _door(canvas, box, look, draws, arch="flat"):
     canvas.paint(box, "door", patch, height, gloss, mask)
 
 
-def _lettering(canvas, patch, colour, draws, size):
+def _lettering(patch, colour, draws, size):
     """Letters too small to be read, in the middle of a sign."""
     rows, columns = patch.shape[:2]
     high = max(2, int(rows * size))
@@ -579,7 +579,7 @@ def _shop(canvas, box, look, draws, sign):
     height[:fascia] = 0.12
     bright = float(colour.mean()) > 0.25
     ink = _linear((30, 28, 30)) if bright else _linear((235, 228, 206))
-    _lettering(canvas, patch[:fascia], ink, draws[10:], 0.45 + 0.2 * draws[2])
+    _lettering(patch[:fascia], ink, draws[10:], 0.45 + 0.2 * draws[2])
     panes = max(1, min(4, round(columns / canvas.fine / 1.5)))
     entry = int(draws[3] * panes)
     for k in range(panes):
@@ -1030,7 +1030,7 @@ class _Facade:
         french = self._french(floor)
         for k, kind in enumerate(self.kinds):
             self._axis(floor, k, kind, french[k], draws[k])
-        self._balconies(floor, french, line)
+        self._balconies(french, line)
 
     def _french(self, floor):
         """Which axes have a door to a balcony on this floor."""
@@ -1084,7 +1084,7 @@ class _Facade:
         around = (min(b[0] for b in boxes), y0, max(b[2] for b in boxes), y1)
         out = self.depth + (0.55 if kind == "oriel" else 0.0)
         if kind not in ("oriel", "stair"):
-            self._around(floor, k, around, boxes, arch, french, draws[0])
+            self._around(floor, k, around, boxes, arch, french)
         for j, box in enumerate(boxes):
             if look.age != "modern" and draws[0, 20] < 0.012 and kind == "single" and not french:
                 # A blind window keeps the rhythm of the facade.
@@ -1141,7 +1141,7 @@ class _Facade:
         leaves[speck > 0.6] = blossom
         canvas.paint(box, "foliage", leaves, self.depth + 0.25)
 
-    def _around(self, floor, k, around, boxes, arch, french, draws):
+    def _around(self, floor, k, around, boxes, arch, french):
         """Surround, hood and panel of a window."""
         canvas, look = self.canvas, self.look
         trim, y0, y1 = look.trim, around[1], around[3]
@@ -1199,7 +1199,7 @@ class _Facade:
             if box[3] - box[1] > 2 and box[2] - box[0] > 2:
                 canvas.paint(_grow(box, -1, -1, -1, -1), None, trim * 0.84, self.depth)
 
-    def _balconies(self, floor, french, line):
+    def _balconies(self, french, line):
         canvas, look = self.canvas, self.look
         chosen = [k for k, door in enumerate(french) if door]
         if not chosen:
