@@ -272,7 +272,7 @@ def refuse_changes(stored: Config, wanted: Config, where: str | PathLike) -> Non
 
 def config_text(config: Config) -> str:
     """The text of `config.json`."""
-    sections = {record.section: dataclasses.asdict(record) for record in config.records}
+    sections = {record.section(): dataclasses.asdict(record) for record in config.records}
     return json.dumps({"version": VERSION} | sections, indent=2) + "\n"
 
 

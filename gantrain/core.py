@@ -14,8 +14,6 @@ MEASURED, MEASURED_SEED = 2_000, 12_345
 class Run(Options):
     """What is trained, where it is written, and how often."""
 
-    section = "run"
-
     gan_type: str = option("scogan", "what to train")
     preset: str | None = option(None, "named set of options; explicit flags win over it")
     run_dir: str = option(
@@ -51,8 +49,6 @@ class Run(Options):
 @dataclass(frozen=True)
 class Data(Options):
     """Which images, from where."""
-
-    section = "data"
 
     dataset: str = option(
         "pen2street",
@@ -106,8 +102,6 @@ class Data(Options):
 class LpipsWeights(Options):
     """Weights of LPIPS."""
 
-    section = "lpips"
-
     lpips_weights: str | None = option(
         None,
         "LPIPS weights (.npz, official .pth files), for --perceptual_loss and for "
@@ -122,8 +116,6 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 @dataclass(frozen=True)
 class RuntimeOptions(Options):
     """How the step runs."""
-
-    section = "runtime"
 
     precision: str = option(
         "float32",

@@ -16,8 +16,6 @@ from gantrain.variables import assign, named
 class Regularisation(Options):
     """Learning over the length of a run."""
 
-    section = "regularisation"
-
     weight_decay: float = option(
         0.0, "weight of the sum of squared kernels, a term of every loss", low=0.0
     )
@@ -42,8 +40,6 @@ class Regularisation(Options):
 class GeneratorAdam(Options):
     """Adam and moving average of generators."""
 
-    section = "generator_adam"
-
     g_lr: float = option(None, "learning rate of the generators", above=0.0)
     g_beta1: float = option(None, "Adam beta 1 of the generators", low=0.0, high=0.9999)
     g_beta2: float = option(None, "Adam beta 2 of the generators", low=0.0, high=0.999999)
@@ -62,8 +58,6 @@ class GeneratorAdam(Options):
 @dataclass(frozen=True)
 class DiscriminatorAdam(Options):
     """Adam of discriminators."""
-
-    section = "discriminator_adam"
 
     d_lr: float = option(None, "learning rate of the discriminators", above=0.0)
     d_beta1: float = option(None, "Adam beta 1 of the discriminators", low=0.0, high=0.9999)
@@ -84,8 +78,6 @@ def _usual(player, flat):
 @dataclass(frozen=True)
 class ReaderAdam(Options):
     """Adam of a network that reads labels."""
-
-    section = "reader_adam"
 
     c_lr: float = option(1e-3, "learning rate of a classifier or segmenter", above=0.0)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 import types
 import typing
 from collections.abc import Iterable, Sequence
@@ -82,11 +83,15 @@ class Options:
 
     Attributes:
         switch: name of the option without which the record's others say nothing, or None.
-        section: its name in `config.json`.
     """
 
     switch: ClassVar[str | None] = None
-    section: ClassVar[str] = ""
+
+    @classmethod
+    def section(cls) -> str:
+        """Its name in `config.json`: that of the class."""
+        words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__.removesuffix("Options"))
+        return words.lower()
 
     @property
     def on(self) -> bool:

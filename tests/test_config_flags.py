@@ -107,9 +107,9 @@ def test_every_command_takes_its_options_and_no_others(command):
 @pytest.mark.parametrize("kind", TRAINERS)
 def test_no_option_is_in_two_records(kind):
     names = [f.name for record in records_of(kind) for f in dataclasses.fields(record)]
-    sections = [record.section for record in records_of(kind)]
+    sections = [record.section() for record in records_of(kind)]
     assert len(names) == len(set(names)) and len(sections) == len(set(sections))
-    assert all(record.__doc__ and record.section for record in records_of(kind))
+    assert all(record.__doc__ and record.section() for record in records_of(kind))
 
 
 def test_every_option_says_what_it_does_in_one_line():

@@ -49,7 +49,7 @@ class Opened(Protocol):
 class Measuring(Options):
     """Measurements while training."""
 
-    section, switch = "measuring", "evaluate_every"
+    switch = "evaluate_every"
 
     evaluate_every: int = option(
         0,
@@ -100,7 +100,7 @@ class Measuring(Options):
 class Ending(Options):
     """Measurement at the end."""
 
-    section, switch = "ending", "evaluate_end"
+    switch = "evaluate_end"
 
     evaluate_end: bool = option(
         True,

@@ -14,16 +14,12 @@ from gantrain.options import Options, option
 class Width(Options):
     """Size of networks."""
 
-    section = "width"
-
     width: float = option(1.0, "scale of every layer's size", above=0.0, high=8.0)
 
 
 @dataclass(frozen=True)
 class WeightInit(Options):
     """First weights of networks."""
-
-    section = "weight_init"
 
     weight_init: str = option(
         None,
@@ -41,8 +37,6 @@ class WeightInit(Options):
 class DiscriminatorNets(Options):
     """Discriminators."""
 
-    section = "discriminator_nets"
-
     d_norm: str | None = option(
         None,
         "discriminator normalisation; default: the table's, layer under a gradient penalty",
@@ -58,8 +52,6 @@ class DiscriminatorNets(Options):
 @dataclass(frozen=True)
 class NoiseNets(Options):
     """Networks from noise."""
-
-    section = "noise_nets"
 
     net: str = option(
         None, "generator and discriminator tables; default by image size", choices=lambda: NETS
@@ -92,8 +84,6 @@ class NoiseNets(Options):
 class Sharing(Options):
     """Layers that networks of several domains share."""
 
-    section = "sharing"
-
     shared_layers: int = option(
         None,
         "first generator layers that the domains share; default: the table's for cogan, "
@@ -114,8 +104,6 @@ class Sharing(Options):
 @dataclass(frozen=True)
 class TranslatorNets(Options):
     """Networks from images."""
-
-    section = "translator"
 
     generator: str = option(
         None,
@@ -145,8 +133,6 @@ class TranslatorNets(Options):
 class PatchNets(Options):
     """Discriminators of patches."""
 
-    section = "patch"
-
     patch: str = option(
         None,
         "receptive field of the discriminator in pixels; default 70, or the largest that the "
@@ -162,8 +148,6 @@ class PatchNets(Options):
 @dataclass(frozen=True)
 class ImageLayers(Options):
     """Layers of networks from images."""
-
-    section = "image_layers"
 
     norm: str = option(
         None,
@@ -188,8 +172,6 @@ class ImageLayers(Options):
 @dataclass(frozen=True)
 class Direction(Options):
     """Direction between two domains."""
-
-    section = "direction"
 
     direction: str = option(
         "a2b",

@@ -22,8 +22,6 @@ from gantrain.terms.penalties import DISCRIMINATOR_PENALTIES
 class AdversarialOptions(Options):
     """The game between generators and discriminators."""
 
-    section = "adversarial"
-
     loss: str = option(
         None, "adversarial loss; default: the trainer's paper's", choices=lambda: LOSSES
     )

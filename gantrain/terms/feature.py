@@ -19,7 +19,7 @@ from gantrain.terms import Term
 class FeatureOptions(Options):
     """FR, the feature regulariser."""
 
-    section, switch = "feature", "feature_loss"
+    switch = "feature_loss"
 
     feature_loss: float = option(
         0.0,

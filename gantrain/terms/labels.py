@@ -30,7 +30,7 @@ from gantrain.terms.view import ClassifierSteps
 class LabelOptions(Options):
     """Unsupervised domain adaptation: the labels of one domain, applied to all."""
 
-    section, switch = "labels", "label_loss"
+    switch = "label_loss"
 
     label_loss: float = option(
         0.0,

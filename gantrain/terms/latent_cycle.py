@@ -19,7 +19,7 @@ from gantrain.terms import Term
 class LatentCycleOptions(Options):
     """CC, latent cycle consistency."""
 
-    section, switch = "latent_cycle", "cycle_loss"
+    switch = "cycle_loss"
 
     cycle_loss: float = option(
         0.0,

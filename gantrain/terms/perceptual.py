@@ -23,7 +23,7 @@ from gantrain.terms.gradients import EPSILON
 class PerceptualOptions(Options):
     """PL, the perceptual loss."""
 
-    section, switch = "perceptual", "perceptual_loss"
+    switch = "perceptual_loss"
 
     perceptual_loss: tuple[float, float] = option(
         (0.0, 0.0),

@@ -161,7 +161,7 @@ SEMANTIC_FORMS = {
 class SemanticOptions(Options):
     """SL, the semantic loss."""
 
-    section, switch = "semantic", "semantic_loss"
+    switch = "semantic_loss"
 
     semantic_loss: float = option(
         0.0,

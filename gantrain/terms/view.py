@@ -16,8 +16,6 @@ from gantrain.terms.augmentation import AUGMENTATIONS, augment
 class ClassifierOptions(Options):
     """Classifiers."""
 
-    section = "classifier"
-
     classifier_net: str = option(
         "digit",
         "architecture of the semantic loss's classifier",
@@ -51,8 +49,6 @@ class ClassifierOptions(Options):
 @dataclass(frozen=True)
 class ClassifierSteps(Options):
     """Classifiers that a run trains on the way."""
-
-    section = "classifier_run"
 
     classifier_steps: int = option(
         2_000, "updates when a classifier has to be trained", low=1, unless=("classifier",)

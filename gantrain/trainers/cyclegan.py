@@ -26,8 +26,6 @@ from gantrain.trainers.from_images import WITH_DISCRIMINATORS, FromImages
 class CycleGANOptions(Options):
     """CycleGAN."""
 
-    section = "cyclegan"
-
     lambda_cycle: float = option(10.0, "weight of the L1 distance of F(G(x)) to x", low=0.0)
     lambda_identity: float = option(
         0.5,

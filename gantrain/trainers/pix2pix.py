@@ -28,7 +28,7 @@ from gantrain.trainers.from_images import WITH_DISCRIMINATORS, FromImages
 class ConditionalOptions(Options):
     """The game of Pix2Pix."""
 
-    section, switch = "conditional", "adversarial_weight"
+    switch = "adversarial_weight"
 
     adversarial_weight: float = option(
         1.0, "weight of the adversarial loss (0: none, and no discriminator)", low=0.0
@@ -51,8 +51,6 @@ class ConditionalAdversarial(Adversarial):
 @dataclass(frozen=True)
 class Pix2PixOptions(Options):
     """Pix2Pix."""
-
-    section = "pix2pix"
 
     l1_loss: float = option(
         100.0, "weight of the L1 distance to the (nearest) target", low=0.0, const=100.0

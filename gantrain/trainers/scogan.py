@@ -34,8 +34,6 @@ COUPLINGS = {
 class CouplingOptions(Options):
     """Couplings of generators. A weight is the switch: absence means off."""
 
-    section = "coupling"
-
     coupling_ramp: int = option(
         0, "steps over which the coupling weights rise from zero", low=0, needs=lambda: COUPLINGS
     )
