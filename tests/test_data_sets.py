@@ -28,10 +28,11 @@ from test_usps import write_usps
 
 import gantrain.data
 from gantrain import network
-from gantrain.data import datasets, digits, raster, sources, tfds, transforms
+from gantrain.data import digits, named, raster, sources, tfds, transforms
 from gantrain.data.check import check, prepare
-from gantrain.data.datasets import ATTRIBUTES, DATASETS, load
+from gantrain.data.datasets import DATASETS, load
 from gantrain.data.domain import Domain, FileImages, held_out, prune
+from gantrain.data.named import ATTRIBUTES
 from gantrain.data.ring import centres
 from gantrain.data.sources import CYCLEGAN_LICENCES, PIX2PIX_LICENCES, SOURCES
 
@@ -53,8 +54,8 @@ def no_network(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def small_embedded_sets(monkeypatch):
-    monkeypatch.setattr(datasets, "EMBEDDED_COUNT", {"train": 40, "test": 20})
-    monkeypatch.setattr(datasets, "FACADE_COUNT", {"train": 12, "test": 5})
+    monkeypatch.setattr(named, "EMBEDDED_COUNT", {"train": 40, "test": 20})
+    monkeypatch.setattr(named, "FACADE_COUNT", {"train": 12, "test": 5})
 
 
 def facade_pairs(count, seed, size):

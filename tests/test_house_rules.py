@@ -235,7 +235,7 @@ def test_no_circle_of_imports_and_no_late_import_that_hides_one():
         "gantrain.main",
         "gantrain.experiments.figures",
         "gantrain.experiments.write",
-        "gantrain.data.datasets",
+        "gantrain.data.named",
         "gantrain.nets.blocks",
         "gantrain.optimizers",
     }

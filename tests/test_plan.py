@@ -13,8 +13,9 @@ from test_data_readers import write_celeba, write_images, write_mnist, write_svh
 
 from gantrain import make_config, runtime, stages
 from gantrain.consulted import FromFile
-from gantrain.data import datasets, tfds
-from gantrain.data.datasets import ATTRIBUTES, DATASETS, Dataset
+from gantrain.data import datasets, named, tfds
+from gantrain.data.datasets import DATASETS, Dataset
+from gantrain.data.named import ATTRIBUTES
 from gantrain.main import main
 from gantrain.presets import PRESETS
 from gantrain.runs import loop
@@ -162,8 +163,8 @@ def dry(monkeypatch, tmp_path):
     for place in (loop, "fit"), (tfds, "download"), (keras.utils, "get_file"):
         monkeypatch.setattr(*place, never)
     monkeypatch.setattr(socket, "getaddrinfo", never)
-    monkeypatch.setattr(datasets, "EMBEDDED_COUNT", {"train": 40, "test": 20})
-    monkeypatch.setattr(datasets, "FACADE_COUNT", {"train": 4, "test": 2})
+    monkeypatch.setattr(named, "EMBEDDED_COUNT", {"train": 40, "test": 20})
+    monkeypatch.setattr(named, "FACADE_COUNT", {"train": 4, "test": 2})
     tf.config.run_functions_eagerly(True)
 
 

@@ -80,7 +80,9 @@ def check(name: str, data_dir: str | PathLike, image_size: int | None = None) ->
         problems += wrong
     lines += [f"  PROBLEM {problem}" for problem in problems]
     if not dataset.is_here(data_dir):
-        lines.append(f"  --dataset {dataset.nearest(data_dir)} needs no files that are not here")
+        lines.append(
+            f"  --dataset {datasets.nearest(dataset, data_dir)} needs no files that are not here"
+        )
     lines.append(f"  {'not ready' if problems else 'ready'}")
     return Report(tuple(lines), not problems)
 
