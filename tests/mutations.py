@@ -334,15 +334,15 @@ MUTATIONS = (
     Mutation(
         "a seed is left out",
         TABLE,
-        "for seed in range(request.seeds)]",
-        "for seed in range(max(1, request.seeds - 1))]",
+        "for seed in range(asked.seeds)]",
+        "for seed in range(max(1, asked.seeds - 1))]",
         _table("table5.2"),
     ),
     Mutation(
         "all seeds are the first",
         TABLE,
-        "options(experiment, arm, request, seed))",
-        "options(experiment, arm, request, 0))",
+        "options(experiment, arm, asked, seed))",
+        "options(experiment, arm, asked, 0))",
         _table("table5.2"),
     ),
     Mutation(

@@ -84,7 +84,7 @@ def reproduce(explicit: Explicit) -> int:
     command = command_line(
         f"reproduce {o.table}", {k: v for k, v in explicit.items() if k != "table"}
     )
-    request = table.Reproduction(
+    asked = table.Reproduction(
         o.scale,
         o.seeds,
         o.substitute,
@@ -98,10 +98,10 @@ def reproduce(explicit: Explicit) -> int:
     )
     if experiment.computed and not o.arms:
         series = experiment.computed()
-        said = write.write_computed(o.table, experiment, request, series, o.output)
+        said = write.write_computed(o.table, experiment, asked, series, o.output)
     else:
-        result = table.run(experiment, request, lambda line: print(line, flush=True))
-        said = write.write(o.table, experiment, request, result, o.output)
+        result = table.run(experiment, asked, lambda line: print(line, flush=True))
+        said = write.write(o.table, experiment, asked, result, o.output)
     for line in said:
         print(line)
     return 0

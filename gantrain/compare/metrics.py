@@ -15,7 +15,7 @@ from gantrain.nets.inception import INCEPTION
 
 
 @dataclass(frozen=True)
-class Measure:
+class FolderMetric:
     """One entry of COMPARISONS.
 
     Attributes:
@@ -103,21 +103,21 @@ def _classifier_lacks(c):
 
 
 COMPARISONS = {
-    "pixels": Measure("L1, PSNR and SSIM of images of equal names", _pixels, _pairs_lack),
-    "lpips": Measure("LPIPS of images of equal names", _lpips, _lpips_lacks, "lpips_net"),
-    "inception": Measure(
+    "pixels": FolderMetric("L1, PSNR and SSIM of images of equal names", _pixels, _pairs_lack),
+    "lpips": FolderMetric("LPIPS of images of equal names", _lpips, _lpips_lacks, "lpips_net"),
+    "inception": FolderMetric(
         "Frechet and kernel distance, precision, recall on Inception features",
         _set_distances("inception"),
         _inception_lacks,
         "inception",
     ),
-    "lpips_features": Measure(
+    "lpips_features": FolderMetric(
         "the same on features of LPIPS's network, as alexnet_frechet",
         _set_distances("lpips_features"),
         _lpips_features_lack,
         "lpips_features",
     ),
-    "classifier": Measure(
+    "classifier": FolderMetric(
         "the same on features of --classifier",
         _set_distances("classifier"),
         _classifier_lacks,

@@ -153,13 +153,13 @@ class Result:
     networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def dataset_of(experiment: Experiment, arm: Arm, request: Reproduction) -> str:
+def dataset_of(experiment: Experiment, arm: Arm, asked: Reproduction) -> str:
     """The data set that an arm is trained on, or its stand-in under `--substitute`."""
     wanted = arm.dataset or experiment.dataset
-    if not request.substitute or is_here(wanted, request.data_dir):
+    if not asked.substitute or is_here(wanted, asked.data_dir):
         return wanted
-    stand_ins = experiment.substitute.get(request.scale, ())
-    here = [name for name in stand_ins if is_here(name, request.data_dir)]
+    stand_ins = experiment.substitute.get(asked.scale, ())
+    here = [name for name in stand_ins if is_here(name, asked.data_dir)]
     return here[0] if here else wanted
 
 
@@ -173,26 +173,26 @@ def run_name(dataset: str, arm: Arm) -> str:
     return f"{file_name(dataset)}-{arm.slug}"
 
 
-def options(experiment: Experiment, arm: Arm, request: Reproduction, seed: int) -> Flags:
+def options(experiment: Experiment, arm: Arm, asked: Reproduction, seed: int) -> Flags:
     """All options of the run of one arm with one seed, as flags of `gantrain train`."""
-    dataset = dataset_of(experiment, arm, request)
-    path = Path(request.runs) / request.scale / f"{run_name(dataset, arm)}-seed{seed}"
+    dataset = dataset_of(experiment, arm, asked)
+    path = Path(asked.runs) / asked.scale / f"{run_name(dataset, arm)}-seed{seed}"
     chosen = (
-        experiment.scales[request.scale]
-        | arm.options[request.scale]
+        experiment.scales[asked.scale]
+        | arm.options[asked.scale]
         | {
             "dataset": dataset,
             "seed": seed,
             "run_dir": str(path),
-            "data_dir": request.data_dir,
-            "offline": request.offline,
+            "data_dir": asked.data_dir,
+            "offline": asked.offline,
             # The table measures what it shows.
             "evaluate_end": False,
         }
     )
     # VGG19, as published, is for the full scale.
-    if any(chosen.get("perceptual_loss", ())) and request.scale != "full" and request.lpips_weights:
-        chosen["lpips_weights"] = request.lpips_weights
+    if any(chosen.get("perceptual_loss", ())) and asked.scale != "full" and asked.lpips_weights:
+        chosen["lpips_weights"] = asked.lpips_weights
     return chosen
 
 
@@ -209,12 +209,12 @@ def _train(config):
     return ""
 
 
-def _evaluator(request):
+def _evaluator(asked):
     def evaluate(run_dir, metrics, num, seed):
         opened = open_run(run_dir, with_data=True)
-        weights = Weights(lpips=request.lpips_weights, fcn=request.fcn_weights)
+        weights = Weights(lpips=asked.lpips_weights, fcn=asked.fcn_weights)
         return evaluate_run(
-            opened, streams(opened, num, seed, weights, train), metrics, command=request.command
+            opened, streams(opened, num, seed, weights, train), metrics, command=asked.command
         )["values"]
 
     return evaluate
@@ -222,7 +222,7 @@ def _evaluator(request):
 
 def run(
     experiment: Experiment,
-    request: Reproduction,
+    asked: Reproduction,
     say: Callable[[str], Any] = lambda line: None,
     train: Callable[[Config], str] = _train,
     evaluate: Callable[..., dict[str, float]] | None = None,
@@ -231,7 +231,7 @@ def run(
 
     Args:
         experiment: an `Experiment` with arms.
-        request: a `Reproduction`.
+        asked: a `Reproduction`.
         say: told one line per run.
         train: (config, say) -> reason why the run cannot be had, or "".
         evaluate: (run_dir, metrics, num, seed) -> {"name/domain": float}.
@@ -244,15 +244,15 @@ def run(
             set of any can be had.
     """
     names = [arm.name for arm in experiment.arms]
-    for name in request.arms:
+    for name in asked.arms:
         if name not in names:
             raise UserError(f"--arms {name}: choose from {', '.join(names) or 'none, no runs'}")
-    evaluate = evaluate or _evaluator(request)
+    evaluate = evaluate or _evaluator(asked)
     planned = [
-        (arm, [make(**options(experiment, arm, request, seed)) for seed in range(request.seeds)])
+        (arm, [make(**options(experiment, arm, asked, seed)) for seed in range(asked.seeds)])
         for arm in experiment.arms
     ]
-    lacking = _lacking(experiment, planned, request, say)
+    lacking = _lacking(experiment, planned, asked, say)
     cells, runs, datasets, networks = {}, {}, [], {}
     for arm, configs in planned:
         values, reasons = [], []
@@ -261,13 +261,13 @@ def run(
             datasets.append(wanted.data.dataset)
             say(f"{arm.name}, seed {seed}: {path}")
             reason = "" if finished(wanted) else f"seed {seed} not trained"
-            if reason and (not request.arms or arm.name in request.arms):
+            if reason and (not asked.arms or arm.name in asked.arms):
                 reason = lacking.get(wanted.data.dataset) or train(wanted)
             if reason:
                 reasons.append(reason)
                 continue
             runs.setdefault(arm.name, []).append(path)
-            values.append(_measured(experiment, request, path, evaluate))
+            values.append(_measured(experiment, asked, path, evaluate))
             networks.setdefault(arm.name, []).extend(_consulted(path))
             # The graphs and weights of a run that is done.
             keras.utils.clear_session()
@@ -282,27 +282,27 @@ def run(
     )
 
 
-def _lacking(experiment, planned, request, say):
+def _lacking(experiment, planned, asked, say):
     """{data set: why it cannot be had} of what is to be trained, after downloading what can be."""
     done = [finished(config) for _, configs in planned for config in configs]
     wanted = dict.fromkeys(
         config.data.dataset
         for arm, configs in planned
         for config in configs
-        if not finished(config) and (not request.arms or arm.name in request.arms)
+        if not finished(config) and (not asked.arms or arm.name in asked.arms)
     )
-    folder, reasons = Path(request.data_dir).expanduser(), {}
+    folder, reasons = Path(asked.data_dir).expanduser(), {}
     for name in wanted:
         try:
-            fetch([name], folder, request.offline)
+            fetch([name], folder, asked.offline)
         except UserError as error:
             reasons[name] = f"not here: {error}"
     if reasons and len(reasons) == len(wanted) and not any(done):
         try:
-            fetch(wanted, folder, request.offline)
+            fetch(wanted, folder, asked.offline)
         except UserError as error:
             stand_ins = {
-                dataset_of(experiment, arm, replace(request, substitute=True)) for arm, _ in planned
+                dataset_of(experiment, arm, replace(asked, substitute=True)) for arm, _ in planned
             }
             instead = ", ".join(sorted(stand_ins - set(wanted)))
             more = f"; --substitute runs {instead} instead" if instead else ""
@@ -334,14 +334,14 @@ def finished(config: Config) -> bool:
     return bool(summary.get("stopped_early")) or summary["steps"] == config.run.steps
 
 
-def _measured(experiment, request, path, evaluate):
+def _measured(experiment, asked, path, evaluate):
     """{row label: value or reason} of one run."""
     # Without the weights of their network the others are measured.
     found, reasons = {}, []
-    names = [m for m in experiment.metrics if request.lpips_weights or not _reads_lpips(m)]
+    names = [m for m in experiment.metrics if asked.lpips_weights or not _reads_lpips(m)]
     if len(names) < len(experiment.metrics):
         reasons.append("needs --lpips_weights")
-    num = experiment.num[request.scale] if names else 0
+    num = experiment.num[asked.scale] if names else 0
     try:
         found = evaluate(path, tuple(names), num, MEASURED_SEED) if names else {}
     except UserError:

@@ -29,7 +29,7 @@ def cell_text(cell: Cell) -> str:
     return "; ".join(part for part in (text, cell.missing) if part)
 
 
-def caption(name: str, experiment: Experiment, request: Reproduction, result: Result) -> str:
+def caption(name: str, experiment: Experiment, asked: Reproduction, result: Result) -> str:
     """What the numbers depend on, in sentences."""
     used = ", ".join(result.datasets)
     published = {arm.dataset or experiment.dataset for arm in experiment.arms}
@@ -38,15 +38,15 @@ def caption(name: str, experiment: Experiment, request: Reproduction, result: Re
         if set(result.datasets) <= published
         else (f" (a stand-in for {', '.join(sorted(published))})")
     )
-    steps = experiment.scales[request.scale].get("steps")
+    steps = experiment.scales[asked.scale].get("steps")
     parts = [
         f"{name}: {experiment.summary} ({experiment.source}).",
-        f"Scale {request.scale}; {request.seeds} seed(s); data set {used}{stands_in}"
+        f"Scale {asked.scale}; {asked.seeds} seed(s); data set {used}{stands_in}"
         + (f"; {steps} steps" if steps else "; steps of the preset")
-        + f"; {experiment.num.get(request.scale)} samples.",
+        + f"; {experiment.num.get(asked.scale)} samples.",
         experiment.note,
         measured_by(result),
-        f"Command: {request.command}",
+        f"Command: {asked.command}",
     ]
     return " ".join(part for part in parts if part)
 
@@ -232,11 +232,11 @@ def _save(figure, path):
 
 
 def write(
-    name: str, experiment: Experiment, request: Reproduction, result: Result, output: str | PathLike
+    name: str, experiment: Experiment, asked: Reproduction, result: Result, output: str | PathLike
 ) -> list[str]:
     """Writes `<name>-<scale>.md`, `.csv` and `.png`; returns the lines for the screen."""
-    base = Path(output) / f"{name}-{request.scale}"
-    text, table = caption(name, experiment, request, result), lines(experiment, result)
+    base = Path(output) / f"{name}-{asked.scale}"
+    text, table = caption(name, experiment, asked, result), lines(experiment, result)
     write_text(f"{base}.md", markdown(text, table))
     write_text(f"{base}.csv", csv_text(experiment, result))
     picture(experiment, result, f"{base}.png")
@@ -244,13 +244,13 @@ def write(
 
 
 def write_computed(
-    name: str, experiment: Experiment, request: Reproduction, series: Series, output: str | PathLike
+    name: str, experiment: Experiment, asked: Reproduction, series: Series, output: str | PathLike
 ) -> list[str]:
     """Writes a figure that needs no run; returns the lines for the screen."""
-    base = Path(output) / f"{name}-{request.scale}"
+    base = Path(output) / f"{name}-{asked.scale}"
     text = (
         f"{name}: {experiment.summary} ({experiment.source}). Computed, no runs; the same at "
-        f"every scale. Command: {request.command}"
+        f"every scale. Command: {asked.command}"
     )
     table = [
         ["series", "first", "last"],
