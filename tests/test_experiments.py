@@ -142,6 +142,7 @@ def test_the_cpu_runs_of_digits(monkeypatch):
         run_dir="r/cpu/mnist2street-frcc-seed2",
         data_dir="data",
         offline=False,
+        evaluate_end=False,
     )
 
 
