@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from gantrain.files import replacing
 
@@ -19,6 +17,8 @@ def losses(metrics: Sequence[dict], path: Path) -> None:
         metrics: list of log lines (`step` and `player/term[/domain]` values).
         path: PNG file.
     """
+    from matplotlib.figure import Figure
+
     panels: dict[tuple[str, str], list[str]] = {}
     for name in dict.fromkeys(key for line in metrics for key in line if "/" in key):
         player, term, *_ = name.split("/")
@@ -46,6 +46,9 @@ def points(domains: Sequence[np.ndarray], real: Sequence[np.ndarray]) -> np.ndar
         domains: list of arrays [N, 2], one colour each.
         real: list of arrays [N, 2]; they set the scale where there are any but the origin.
     """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     reach = [max(np.abs(values).max() for values in arrays) for arrays in (real, domains)]
     limit = 1.5 * (reach[0] or reach[1])
     figure = Figure(figsize=(4, 4), layout="constrained")

@@ -43,7 +43,7 @@ class TrainOptions:
 def train(explicit: Explicit) -> int:
     """Trains, or goes on with, one run."""
     from gantrain.config import configure, refuse_changes, resolve
-    from gantrain.data.datasets import fetch
+    from gantrain.data.datasets import fetch, find
     from gantrain.runs.directory import RunDirectory
 
     config = configure(explicit)
@@ -72,6 +72,7 @@ def train(explicit: Explicit) -> int:
             return 0
     # What is not here is said at once: before TensorFlow is loaded, and an old run moved aside.
     data = wanted.data
+    find(data.dataset, data.place)
     fetch([data.dataset], Path(data.data_dir).expanduser(), data.offline or dry)
     if run.exists and stored is None and not dry:
         print(f"the old run is kept in {run.move_aside()}")

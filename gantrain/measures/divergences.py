@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import scipy.optimize
-import scipy.stats
+import scipy  # whose parts are loaded when they are first used
 
 POINTS = 20_001  # of the common grid
 SAMPLES = 100_000  # per distribution (listing C, line 11)

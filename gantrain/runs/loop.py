@@ -35,7 +35,7 @@ class Callback:
         pass
 
     def pace(self, seconds: float) -> None:
-        """How long a step takes, without the compiling first one; early on, and at log steps."""
+        """How long a step took on average, without the compiling first one, once that is known."""
 
     def close(self, step: int) -> None:
         """Ends it, at the last step."""
@@ -146,8 +146,8 @@ def fit(
             wait_for(logs)
         if done:
             spent += time.perf_counter() - asked
-        if done and (early or values):
-            paced = True
+        paced = paced or early or bool(done and values)
+        if paced:
             for callback in callbacks:
                 callback.pace(spent / done)
         for callback in callbacks:

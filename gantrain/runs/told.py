@@ -42,12 +42,12 @@ def expected(config: Config, device: str, seconds: float) -> list[str]:
     lines = [f"about {clock(seconds)} for the steps on {device}"]
     if seconds > LONG and "CPU" in device:
         quick = QUICK.get(config.run.gan_type, "quick")
-        ways = [f"--preset {quick} (minutes)"] if config.run.preset != quick else []
+        ways = [f"--preset {quick}"] if config.run.preset != quick else []
         if config.has(Width) and config.of(Width).width > 0.25:
             ways.append("--width 0.25")
         hour = int(config.run.steps * LONG / seconds)
         ways.append(f"--steps {max(hour, 1)} (an hour)")
-        lines.append(f"shorter: Ctrl-C, then --no-resume and {' or '.join(ways)}")
+        lines.append(f"shorter: Ctrl-C, then --no-resume with {' or '.join(ways)}")
     return lines
 
 

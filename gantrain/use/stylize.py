@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.optimize
+import scipy
 
 from gantrain import images
 from gantrain.deferred import tf
