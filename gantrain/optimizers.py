@@ -179,13 +179,13 @@ def adam(
 
     Half precision needs a scaled loss; bfloat16 has the range of float32 and needs none.
     """
+    # Late: Keras's kin, which the options beside this are read without.
+    from gantrain.schedules import Adam, LinearDecay
+
     share = config.of(Regularisation).lr_decay
     if share:
-        # Late: Keras's kin, which the options beside this are read without.
-        from gantrain.schedules import LinearDecay
-
         rate = LinearDecay(rate, updates, share)
-    optimizer = keras.optimizers.Adam(rate, beta_1=beta1, beta_2=beta2)
+    optimizer = Adam(rate, beta_1=beta1, beta_2=beta2)
     if config.runtime.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer

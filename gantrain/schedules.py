@@ -1,4 +1,4 @@
-"""Schedules of learning rates, as Keras takes them."""
+"""Adam and its schedule of the learning rate, as Keras takes them."""
 
 from __future__ import annotations
 
@@ -24,3 +24,32 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self) -> dict:
         return {"rate": self.rate, "updates": self.updates, "share": self.share}
+
+
+class Adam(keras.optimizers.Adam):
+    """Keras's Adam (Kingma and Ba 2015) whose update of a weight is one kernel, not twelve passes.
+
+    The same function. Where several replicas share a weight Keras's own operations do it.
+    """
+
+    def update_step(
+        self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor
+    ) -> None:
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        index, kind = self._get_variable_index(variable), variable.dtype
+        step = tf.cast(self.iterations + 1, kind)
+        beta1, beta2 = (tf.cast(beta, kind) for beta in (self.beta_1, self.beta_2))
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=tf.pow(beta1, step),
+            beta2_power=tf.pow(beta2, step),
+            lr=tf.cast(learning_rate, kind),
+            beta1=beta1,
+            beta2=beta2,
+            epsilon=tf.cast(self.epsilon, kind),
+            grad=tf.cast(gradient, kind),
+        )

@@ -81,7 +81,7 @@ def test_only_the_optimizer_factory_makes_optimizers():
             and node.attr in ("Adam", "SGD", "RMSprop", "AdamW")
         )
 
-    assert files_where(makes) == {"optimizers.py"}
+    assert files_where(makes) == {"schedules.py"}
 
 
 def test_only_players_apply_gradients():

@@ -10,7 +10,7 @@ from gantrain.config import make
 from gantrain.game import Player, watched
 from gantrain.noise import Draw
 from gantrain.optimizers import Average, adam
-from gantrain.schedules import LinearDecay
+from gantrain.schedules import Adam, LinearDecay
 from gantrain.variables import unique
 
 
@@ -340,3 +340,19 @@ def test_a_draw_set_aside_disturbs_nothing_and_repeats_nothing():
     (with_use, extra), (without, _) = numbers(True), numbers(False)
     np.testing.assert_array_equal(with_use, without)
     assert len({v.tobytes() for v in with_use + extra}) == 5
+
+
+@pytest.mark.parametrize("xla", [False, True])
+def test_adam_is_keras_s(xla):
+    weights = []
+    for kind in (keras.optimizers.Adam, Adam):
+        rng = np.random.default_rng(0)
+        weight = keras.Variable(rng.normal(size=(30, 7)))
+        optimizer = kind(1e-2, beta_1=0.5, beta_2=0.99)
+        optimizer.build([weight])
+        update = tf.function(lambda g, o=optimizer, w=weight: o.apply([g], [w]), jit_compile=xla)
+        for _ in range(10):
+            update(tf.constant(rng.normal(size=(30, 7)), tf.float32))
+        weights.append(weight.numpy())
+    np.testing.assert_allclose(*weights, rtol=1e-5, atol=1e-6)
+    assert np.abs(weights[1]).max() > 0.1

@@ -149,7 +149,7 @@ def _against_peak(options, directory, measured):
         found = one.figures()
         yield (
             f"{one.precision}: {found['seconds']:.3g} s (median of {len(one.steps)}), "
-            f"{1 / found['seconds']:.3g} iterations and {found['images_per_second']:.0f} images "
+            f"{1 / found['seconds']:.3g} iterations and {found['images_per_second']:.3g} images "
             f"per second, {one.work / found['seconds'] / 1e9:.0f} GFLOP/s"
         )
         yield (
