@@ -1,5 +1,7 @@
 """Player, Average, Draw and the learning rate, against what a few lines of NumPy give."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -342,6 +344,10 @@ def test_a_draw_set_aside_disturbs_nothing_and_repeats_nothing():
     assert len({v.tobytes() for v in with_use + extra}) == 5
 
 
+def step(optimizer, weight, gradient):
+    optimizer.apply([gradient], [weight])
+
+
 @pytest.mark.parametrize("xla", [False, True])
 def test_adam_is_keras_s(xla):
     weights = []
@@ -350,7 +356,7 @@ def test_adam_is_keras_s(xla):
         weight = keras.Variable(rng.normal(size=(30, 7)))
         optimizer = kind(1e-2, beta_1=0.5, beta_2=0.99)
         optimizer.build([weight])
-        update = tf.function(lambda g, o=optimizer, w=weight: o.apply([g], [w]), jit_compile=xla)
+        update = tf.function(functools.partial(step, optimizer, weight), jit_compile=xla)
         for _ in range(10):
             update(tf.constant(rng.normal(size=(30, 7)), tf.float32))
         weights.append(weight.numpy())
