@@ -455,3 +455,23 @@ def test_single_networks_refuse_points():
         nets.build_encoder((2,), 10, seed=0)
     with pytest.raises(UserError, match="unknown"):
         nets.build_classifier("none", (32, 32, 3), 10, seed=0)
+
+
+@pytest.mark.parametrize("name", nets.NETS)
+@pytest.mark.parametrize("policy", POLICIES, indirect=True)
+def test_the_second_derivative_of_every_critic_lowers_under_xla(name, policy):
+    """What a gradient penalty needs and XLA lacks of some operations in half precision."""
+    generators, critics = pair(name, domains=1, d_norm="none" if name == "residual" else None)
+    critic, weights = critics[0], [w.value for w in critics[0].trainable_variables]
+
+    def step(z):
+        x = tf.cast(nets.generate(generators[0], z, True).image, tf.float32)
+        with tf.GradientTape() as outer:
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                score = tf.reduce_sum(critic(x, training=True))
+            penalty = tf.reduce_sum(tf.square(inner.gradient(score, x)))
+        return outer.gradient(penalty, weights, unconnected_gradients="zero")
+
+    lowered = tf.function(step, jit_compile=True).experimental_get_compiler_ir(noise(2))
+    assert "HloModule" in lowered(stage="hlo")
