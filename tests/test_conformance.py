@@ -36,6 +36,7 @@ LABELS = dict(
     label_confidence=0.0,
     label_augment="zoom,neighbours,recolour",
     target_augment="zoom,recolour",
+    classifier_steps=2,
 )
 EVERY_OPTION_OF_NETWORKS = dict(
     ema=0.9, weight_decay=1e-4, lr_decay=0.5, augment="translation,cutout,color"
