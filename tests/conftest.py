@@ -36,23 +36,20 @@ def usual_state():
     tf.config.run_functions_eagerly(False)
 
 
-@pytest.fixture(autouse=True)
-def quick_judges(request, monkeypatch):
-    """Judges of two steps, save for the tests that learn."""
-    if "slow" not in request.keywords:
-        monkeypatch.setitem(consulted.EVALUATION, "steps", 2)
-
-
 @pytest.fixture(scope="session", autouse=True)
-def elsewhere(tmp_path_factory):
-    """What a test writes to the current folder is no litter in the repository."""
-    before = set(os.listdir(ROOT))
+def quick_judges():
+    """Judges of two steps, those of runs that several tests share included."""
+    full = consulted.EVALUATION["steps"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("here"))
-        yield
-    # Only where nobody else works in the folder; pytest's own caches are hidden.
-    if "CI" in os.environ:
-        assert not {n for n in os.listdir(ROOT) if not n.startswith(".")} - before
+        patch.setitem(consulted.EVALUATION, "steps", 2)
+        yield full
+
+
+@pytest.fixture(autouse=True)
+def learning(request, quick_judges, monkeypatch):
+    """The judges as they are for the tests that learn."""
+    if "slow" in request.keywords:
+        monkeypatch.setitem(consulted.EVALUATION, "steps", quick_judges)
 
 
 @pytest.fixture(scope="session", autouse=True)
