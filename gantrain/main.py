@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(error, EXIT_USER)
     except KeyboardInterrupt:
         return _say(
-            "interrupted; the last checkpoint is whole, the same command goes on from it",
+            "interrupted; the same command goes on from the last checkpoint, if there is one",
             EXIT_INTERRUPTED,
         )
     except Exception as error:

@@ -141,6 +141,32 @@ def test_a_long_run_on_a_cpu_is_told_a_shorter_way(tmp_path):
     assert "--preset" not in told.expected(narrow, "1 x CPU", 7_200.0)[1]
 
 
+def test_the_result_is_that_of_the_end_or_the_last_that_was_measured():
+    log = [
+        {"step": 10, "held_out/l1": 0.5, "held_out/psnr": 12.345},
+        {"step": 20, "generators/accuracy/a": 0.1},
+    ]
+    assert told.results({"steps": 20, "last": log[-1]}, log, []) == [
+        "held-out at step 10: l1 0.5, psnr 12.3"
+    ]
+    (line,) = told.results({"steps": 20, "accuracy/a": 0.987}, log[1:], [])
+    assert line == "accuracy on the test part: a 0.987"
+    names = [tiny.domain("a", 1), tiny.domain("b", 1)]
+    joint = {
+        "coherence": 0.9,
+        "coherence_low": 0.88,
+        "coherence_high": 0.92,
+        "chance": 0.1,
+        "entropy/a": 0.97,
+        "entropy/b": 0.96,
+    }
+    measured = {f"joint/{name}": value for name, value in joint.items()}
+    (line,) = told.results(measured, [], names)
+    assert line.startswith("coherence 0.900 (95 % interval 0.880 to 0.920, chance 0.100)")
+    assert line.endswith("entropy of classes a 0.97, b 0.96")
+    assert told.results({}, [measured | {"step": 3}], names) == [line]
+
+
 # --------------------------------------------------------------------------------------- as a whole
 
 

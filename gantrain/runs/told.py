@@ -61,15 +61,15 @@ def after(run: OpenRun, summary: dict) -> list[str]:
     else:
         use = []
     said = [f"done: step {summary['steps']}", f"time: {went()}"]
-    said += results(summary, run.domains)
+    said += results(summary, run.directory.metrics(), run.domains)
     said.append(f"report: {directory}/report.html; models, samples and summary.json beside it")
     return said + [f"next: {program()} {line.format(directory)}" for line in use]
 
 
-def results(summary: dict, domains: Sequence[Domain]) -> list[str]:
-    """The measured values that stand for a run, in lines."""
-    values = {**(summary.get("last") or {}), **summary}
+def results(summary: dict, log: Sequence[dict], domains: Sequence[Domain]) -> list[str]:
+    """The measured values that stand for a run, in lines: those of its end, else the last."""
     lines = []
+    values = _latest("joint/", summary, log)
     if "joint/coherence" in values:
         low, high = values["joint/coherence_low"], values["joint/coherence_high"]
         lines.append(
@@ -78,10 +78,19 @@ def results(summary: dict, domains: Sequence[Domain]) -> list[str]:
             + ", ".join(f"{d.name} {values[f'joint/entropy/{d.name}']:.2f}" for d in domains)
         )
     for prefix, title in (("held_out/", "held-out"), ("accuracy/", "accuracy on the test part")):
-        found = {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix)}
+        values = _latest(prefix, summary, log)
+        found = [
+            f"{k.removeprefix(prefix)} {v:.3g}" for k, v in values.items() if k.startswith(prefix)
+        ]
         if found:
-            lines.append(f"{title}: " + ", ".join(f"{k} {v:.3g}" for k, v in found.items()))
+            at = f" at step {values['step']}" if "step" in values else ""
+            lines.append(f"{title}{at}: {', '.join(found)}")
     return lines
+
+
+def _latest(prefix, summary, log):
+    """The summary, or the last log line, that has values of this prefix."""
+    return next((v for v in (summary, *log[::-1]) if any(k.startswith(prefix) for k in v)), {})
 
 
 def program() -> str:
