@@ -22,6 +22,7 @@ import stub
 from matplotlib.axes import Axes
 from PIL import Image
 
+from gantrain import consulted
 from gantrain.core import MEASURED_SEED
 from gantrain.experiments import EXPERIMENTS
 from gantrain.main import main
@@ -1094,9 +1095,12 @@ def test_the_caption_says_what_stood_in(reproduced):
 # --- who judges ----------------------------------------------------------------------------------
 
 
-@pytest.fixture(autouse=True)
-def quick_judges():
-    """In place of conftest's: nothing is trained here, judges are asked for as they are."""
+@pytest.fixture(scope="module", autouse=True)
+def whole_judges(quick_judges):
+    """Nothing is trained here: judges are asked for as they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(consulted.EVALUATION, "steps", quick_judges)
+        yield
 
 
 def test_the_judges_are_who_they_are(measured, reproduced):
