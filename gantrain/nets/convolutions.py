@@ -33,13 +33,12 @@ def _few_patches(small):
     return max(small[:2]) <= SMALL and small[2] >= MANY
 
 
-def convolve(x: tf.Tensor, kernel: tf.Tensor, padding: str) -> tf.Tensor:
-    """A convolution of stride 2.
+def convolve(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """A convolution of stride 2, padding "SAME".
 
     Args:
         x: [B, H, W, I].
         kernel: [k, k, I, O].
-        padding: "SAME" or "VALID".
 
     Returns:
         [B, h, w, O].
@@ -48,21 +47,20 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor, padding: str) -> tf.Tensor:
     @tf.custom_gradient
     def run(x, kernel):
         def gradient(dy):
-            return spread(dy, kernel, x.shape[1:3], padding), of_kernel(x, dy, kernel, padding)
+            return spread(dy, kernel, x.shape[1:3]), of_kernel(x, dy, kernel)
 
-        return tf.nn.conv2d(x, kernel, 2, padding), gradient
+        return tf.nn.conv2d(x, kernel, 2, "SAME"), gradient
 
     return run(x, kernel)
 
 
-def spread(y: tf.Tensor, kernel: tf.Tensor, size: tuple, padding: str = "SAME") -> tf.Tensor:
+def spread(y: tf.Tensor, kernel: tf.Tensor, size: tuple) -> tf.Tensor:
     """The adjoint of `convolve`, a transposed convolution.
 
     Args:
         y: [B, h, w, O].
         kernel: [k, k, I, O].
         size: H, W.
-        padding: "SAME" or "VALID".
 
     Returns:
         [B, H, W, I].
@@ -71,21 +69,21 @@ def spread(y: tf.Tensor, kernel: tf.Tensor, size: tuple, padding: str = "SAME") 
     @tf.custom_gradient
     def run(y, kernel):
         def gradient(dx):
-            return convolve(dx, kernel, padding), of_kernel(dx, y, kernel, padding)
+            return convolve(dx, kernel), of_kernel(dx, y, kernel)
 
         channels = kernel.shape[2]
         halved = tuple(size) == tuple(2 * side for side in y.shape[1:3])
-        if channels <= FEW and halved and padding == "SAME":
+        if channels <= FEW and halved:
             # Four neighbouring pixels at once fill the lanes that three channels leave idle.
             pixels = tf.nn.conv2d(y, _of_blocks(kernel), 1, "SAME")
             return tf.nn.depth_to_space(pixels, 2), gradient
         shape = (tf.shape(y)[0], *size, channels)
-        return tf.nn.conv2d_transpose(y, kernel, shape, 2, padding), gradient
+        return tf.nn.conv2d_transpose(y, kernel, shape, 2, "SAME"), gradient
 
     return run(y, kernel)
 
 
-def of_kernel(x: tf.Tensor, dy: tf.Tensor, kernel: tf.Tensor, padding: str) -> tf.Tensor:
+def of_kernel(x: tf.Tensor, dy: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """The gradient of `convolve` with respect to its kernel: patches of x times dy.
 
     Of small maps it is one matrix product; oneDNN's own kernel takes two to four times as long.
@@ -97,9 +95,9 @@ def of_kernel(x: tf.Tensor, dy: tf.Tensor, kernel: tf.Tensor, padding: str) -> t
             filter_sizes=kernel.shape,
             out_backprop=dy,
             strides=[1, 2, 2, 1],
-            padding=padding,
+            padding="SAME",
         )
-    patches = tf.image.extract_patches(x, [1, side, side, 1], [1, 2, 2, 1], [1, 1, 1, 1], padding)
+    patches = tf.image.extract_patches(x, [1, side, side, 1], [1, 2, 2, 1], [1, 1, 1, 1], "SAME")
     columns = tf.reshape(patches, (-1, side * side * inputs))
     product = tf.matmul(columns, tf.reshape(dy, (-1, outputs)), transpose_a=True)
     return tf.reshape(product, kernel.shape)

@@ -262,7 +262,7 @@ def _convolve(inputs, kernel):
     """A convolution of stride 2, padding "same"."""
     small = (*(side and -(-side // 2) for side in inputs.shape[1:3]), kernel.shape[3])
     if convolutions.suits(tuple(inputs.shape[1:]), small):
-        return convolutions.convolve(inputs, kernel, "SAME")
+        return convolutions.convolve(inputs, kernel)
     return ops.conv(inputs, kernel, 2, "same")
 
 
