@@ -868,7 +868,7 @@ def reproduced(road):
                 "--lpips_weights",
                 road / "lpips.npz",
                 "--runs",
-                road / "runs",
+                road / "runs" / name,  # tables share runs: one alone says what it alone found
                 "--output",
                 road / "tables",
             )
@@ -890,9 +890,9 @@ def recorded(function, calls):
 
 def runs_of(road, name, arm):
     """What NumPy knows of the runs of an arm, seed by seed."""
-    table = TABLES[name]
+    table, runs = TABLES[name], road / "runs" / name / "smoke"
     return [
-        table.run(road / "runs" / "smoke" / f"{table.dataset}-{table.arms[arm]}-seed{seed}")
+        table.run(runs / f"{table.dataset}-{table.arms[arm]}-seed{seed}")
         for seed in range(table.seeds)
     ]
 
