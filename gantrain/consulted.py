@@ -224,7 +224,7 @@ def model_path(path: str | os.PathLike, kind: str = "classifier") -> Path:
 def load_model(path: str | os.PathLike, kind: str = "classifier") -> keras.Model:
     """A `.keras` file, or the model of a finished run directory. Raises UserError."""
     path = model_path(path, kind)
-    # Registers the layers that a file may hold.
+    # Registers the layers that the files of earlier versions hold.
     load("gantrain.nets.layers")
     try:
         return keras.saving.load_model(path, compile=False)

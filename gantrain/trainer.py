@@ -86,7 +86,7 @@ class Trainer(abc.ABC):
 
     @abc.abstractmethod
     def models(self) -> dict[str, keras.Model]:
-        """Keras models that a user takes home, by file name."""
+        """Keras models that a user takes home, as they are used, by file name."""
 
     def report(self) -> dict:
         """Values worth logging that need no batch; computed once per log interval."""

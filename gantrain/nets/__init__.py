@@ -36,6 +36,7 @@ from gantrain.nets.options import (
     Width,
 )
 from gantrain.nets.patch import PATCHES, Patch, largest_patch, patch_at, receptive_field
+from gantrain.nets.portable import portable
 from gantrain.nets.translation import TRANSLATORS, UPSAMPLES, TranslatorTable, multiple
 
 __all__ = [
@@ -73,5 +74,6 @@ __all__ = [
     "largest_patch",
     "multiple",
     "patch_at",
+    "portable",
     "receptive_field",
 ]

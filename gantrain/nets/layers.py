@@ -130,11 +130,14 @@ class ResizeConv2D(layers.Conv2D):
     et al. 2016).
     """
 
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        # A transposed convolution lays its kernel down mirrored, with its channels exchanged.
+    def composed(self) -> tf.Tensor:
+        """The kernel [k+1, k+1, O, I] of that transposed convolution."""
+        # It lays its kernel down mirrored, with its channels exchanged.
         kernel = ops.transpose(ops.convert_to_tensor(self.kernel), (0, 1, 3, 2))
-        outputs = _spread(inputs, _two_by_two(kernel, mirrored=True))
-        return _biased(self, outputs)
+        return _two_by_two(kernel, mirrored=True)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return _biased(self, _spread(inputs, self.composed()))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (*_doubled(input_shape), self.filters)
@@ -148,8 +151,12 @@ class ConvPool2D(layers.Conv2D):
     a 3x3 kernel (Gulrajani et al. 2017, ConvMeanPool; Karras et al. 2018, fused scaling).
     """
 
+    def composed(self) -> tf.Tensor:
+        """The kernel [k+1, k+1, I, O] of that convolution."""
+        return _two_by_two(ops.convert_to_tensor(self.kernel)) / 4
+
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        return _biased(self, _convolve(inputs, _two_by_two(ops.convert_to_tensor(self.kernel)) / 4))
+        return _biased(self, _convolve(inputs, self.composed()))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         batch, height, width, _ = input_shape

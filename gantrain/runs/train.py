@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from functools import partial
 
-from gantrain import plots
+from gantrain import nets, plots
 from gantrain.deferred import tf
 from gantrain.errors import UserError
 from gantrain.files import replacing, write_text
@@ -91,7 +91,7 @@ def _finish(run, stop):
     with phase("saving", "writing models and curves"):
         for name, model in run.trainer.models().items():
             with replacing(directory.path / "models" / f"{name}.keras") as temporary:
-                model.save(temporary)
+                nets.portable(model).save(temporary)
         metrics = directory.metrics()
         if metrics:
             plots.losses(metrics, directory.path / "losses.png")

@@ -204,7 +204,7 @@ class CycleGAN(FromImages):
     def models(self) -> dict[str, keras.Model]:
         networks = self.averaged([self.G, self.F])
         return {
-            f"generator_{direction}": net
+            f"generator_{direction}": self.as_used(net)
             for direction, net in zip(self.translators(), networks, strict=True)
         } | {f"discriminator_{name}": d for name, d in self.D.items()}
 

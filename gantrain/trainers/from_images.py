@@ -98,6 +98,10 @@ class FromImages(Trainer, Translates):
         """images -> images of a trained network, in the run's test mode."""
         return nets.applied(network, self.config.of(TranslatorNets).test_mode, self.config.run.seed)
 
+    def as_used(self, network: keras.Model) -> keras.Model:
+        """A trained network that does in every call what it does in the run's test mode."""
+        return nets.portable(network, self.config.of(TranslatorNets).test_mode == "training")
+
 
 def pictures(flat: dict) -> dict:
     """Mirrored and cropped pictures, 286 for 256, and a rate that falls over the second half."""

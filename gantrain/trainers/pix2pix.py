@@ -204,5 +204,7 @@ class Pix2Pix(FromImages):
         return pixel_scores(translate(x), y)
 
     def models(self) -> dict[str, keras.Model]:
-        generator = self.averaged([self.G])[0]
-        return {"generator": generator} | ({"discriminator": self.D} if self.D else {})
+        (generator,) = self.averaged([self.G])
+        return {"generator": self.as_used(generator)} | (
+            {"discriminator": self.D} if self.D else {}
+        )
