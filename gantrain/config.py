@@ -30,11 +30,16 @@ VERSION = 1
 RENAMED: dict[str, str | None] = {}
 
 
-def records_of(gan_type: str) -> tuple[type[Options], ...]:
-    """The kinds of records that a run of this trainer has, each once, in the order of help."""
+def trainer_of(gan_type: str) -> type[Trainer]:
+    """The class behind a --gan_type. Raises UserError where there is none of this name."""
     if gan_type not in TRAINERS:
         raise UserError(unknown("--gan_type", gan_type, TRAINERS))
-    kind = TRAINERS[gan_type]
+    return TRAINERS[gan_type]
+
+
+def records_of(gan_type: str) -> tuple[type[Options], ...]:
+    """The kinds of records that a run of this trainer has, each once, in the order of help."""
+    kind = trainer_of(gan_type)
     chosen = [record for options, also in _components(kind) for record in (options, *also)]
     return tuple(dict.fromkeys((Run, Data, *kind.options, *chosen, RuntimeOptions)))
 
@@ -85,10 +90,13 @@ def configure(explicit: dict, stored: Config | None = None, given: dict | None =
             explicit = {name: value for name, value in explicit.items() if name != "precision"}
         refuse_unheeded(explicit, stored.with_options(**_known(explicit, stored)))
         return validate(moved(stored, explicit))
-    preset = {**given, **explicit}.get("preset")
-    if preset is not None and preset not in PRESETS:
+    typed = {**given, **explicit}
+    preset = typed.get("preset")
+    if preset is None:
+        preset = trainer_of(typed.get("gan_type", Run.gan_type)).usual(typed)
+    elif preset not in PRESETS:
         raise UserError(unknown("--preset", preset, PRESETS))
-    chosen = (dict(PRESETS[preset].options) if preset else {}) | given
+    chosen = (PRESETS[preset].options | {"preset": preset} if preset else {}) | given
     config = default_config({**chosen, **explicit}.get("gan_type", Run.gan_type))
     for name in chosen:
         if name not in every_option():

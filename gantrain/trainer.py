@@ -68,6 +68,15 @@ class Trainer(abc.ABC):
         """Builds the networks and the players."""
 
     @classmethod
+    def usual(cls, typed: dict) -> str | None:
+        """The preset that stands where none is named, or None.
+
+        Args:
+            typed: options that were given, by name.
+        """
+        return None
+
+    @classmethod
     def paper(cls, flat: dict) -> dict:
         """Values of options that were left open, as the trainer's paper has them.
 

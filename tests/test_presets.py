@@ -2,7 +2,7 @@
 
 import pytest
 
-from gantrain.config import configure, default_config, refuse_changes, resolve, run_name
+from gantrain.config import configure, refuse_changes, resolve, run_name
 from gantrain.data.datasets import DATASETS
 from gantrain.errors import UserError
 from gantrain.presets import PRESETS
@@ -192,7 +192,7 @@ def test_generators_and_discriminators_keep_their_own_rates():
         (dict(gan_type="gan", dataset="ring", preset="ring", seed=3), "runs/gan-ring-ring-seed3"),
         (
             dict(semantic_loss=1.0, feature_loss=2.0, cycle_loss=3.0, perceptual_loss=(0.0, 1.0)),
-            "runs/scogan-pen2street-SLFRCCPL-seed0",
+            "runs/scogan-pen2street-coupled-SLFRCCPL-seed0",
         ),
         (
             dict(domains="a,b", dataset="folder:/some/where"),
@@ -202,9 +202,39 @@ def test_generators_and_discriminators_keep_their_own_rates():
 )
 def test_the_same_command_names_the_same_directory(options, name):
     kind = options.pop("gan_type", "scogan")
-    assert run_name(default_config(kind).with_options(**options)) == name
     options |= {"gan_type": kind}
+    assert run_name(configure(options)) == name
     assert resolved(**options)["run_dir"] == name
+
+
+@pytest.mark.parametrize(
+    "options, preset",
+    [
+        (dict(semantic_loss=10.0, dataset="mnist2svhn", width=0.25), "coupled"),
+        (dict(semantic_loss=10.0, gan_type="scogan", dataset="folder:a,b"), "coupled"),
+        (dict(semantic_loss=10.0, preset="mnist2svhn"), "mnist2svhn"),
+        # A part of another game, or domains that need not agree.
+        (dict(semantic_loss=10.0, loss="wasserstein"), None),
+        (dict(semantic_loss=10.0, d_penalty="gp"), None),
+        (dict(semantic_loss=10.0, net="cogan32"), None),
+        (dict(semantic_loss=10.0, semantic_form="squared"), None),
+        (dict(semantic_loss=1.0, label_loss=1.0, dataset="mnist2street"), None),
+        (dict(semantic_loss=10.0, dataset="celeb_smiling"), None),
+        (dict(semantic_loss=0.0), None),
+        (dict(feature_loss=10.0), None),
+        (dict(gan_type="cogan"), None),
+    ],
+)
+def test_a_semantic_loss_takes_what_couples(options, preset):
+    """By a name that is stored, and that explicit options win over."""
+    flat = resolved(**options)
+    assert flat["preset"] == preset
+    assert {k: flat[k] for k in options} == options
+    if preset is None and flat["gan_type"] == "scogan":
+        assert (flat["loss"], flat["semantic_form"]) == ("wasserstein", "squared")
+    if preset:
+        chosen = PRESETS[preset].options | options
+        assert {k: flat[k] for k in chosen} == chosen
 
 
 def test_contradictions_between_resolved_values_are_refused():

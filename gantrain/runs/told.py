@@ -10,6 +10,7 @@ from gantrain.core import Config
 from gantrain.data import parts
 from gantrain.data.domain import Domain
 from gantrain.nets import Width
+from gantrain.presets import PRESETS
 from gantrain.progress import clock, went
 from gantrain.runs.build import OpenRun
 from gantrain.runs.plan import Plan
@@ -26,8 +27,10 @@ def before(config: Config, plan: Plan, device: str) -> list[str]:
     run = config.run
     sizes = ", ".join(f"{d.name} {d.size:,}" for d in plan.domains)
     own = f"  train  {run.gan_type}: {run.run_dir}, {run.steps:,} steps"
+    as_usual = [f"preset {run.preset}: {PRESETS[run.preset].summary}"] if run.preset else []
     return [
         f"{run.gan_type} on {config.data.dataset} ({sizes}), {device}",
+        *as_usual,
         *parts.remarks(plan.domains),
         "plan:",
         *(f"  {need}" for need in plan.needs.values()),

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gantrain.core import Config
+from gantrain.core import Config, Data
 from gantrain.data.batches import Batch
+from gantrain.data.datasets import find
 from gantrain.data.domain import Domain
 from gantrain.deferred import keras, tf
 from gantrain.game import Play, Terms
@@ -64,6 +65,15 @@ class SCoGAN(Coupled):
     options = (*Coupled.options, CouplingOptions)
     # The semantic loss first, as the thesis names its models: SLFR, SLCC.
     terms = ({"semantic_loss": SemanticLoss}, COUPLINGS, *Coupled.terms)
+
+    @classmethod
+    def usual(cls, typed: dict) -> str | None:
+        """What a semantic loss couples in best, where no part of another game is given."""
+        apart = ("loss", "d_penalty", "net", "semantic_form", "label_loss")
+        plain = typed.get("semantic_loss") and not any(name in typed for name in apart)
+        # Of attributes two domains may never agree on the one that parts them.
+        attributes = "celeba" in find(typed.get("dataset", Data.dataset)).sources
+        return "coupled" if plain and not attributes else None
 
     @classmethod
     def paper(cls, flat: dict) -> dict:
