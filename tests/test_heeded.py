@@ -149,27 +149,39 @@ def test_every_trainer_is_recorded_here():
     assert {kind for kind, _ in RUNS.values()} == set(TRAINERS)
 
 
+def train(where, kind, own):
+    """The config of a run that the command has trained."""
+    tf.config.run_functions_eagerly(True)
+    usual = tiny.config(where, gan_type=kind, steps=1, **own).flat()
+    chosen = configure({}, given=usual)
+    # The command's own defaults are of no use to a test that takes seconds.
+    typed = {k: v for k, v in usual.items() if k in heeded(chosen) and v is not None}
+    commands.train(typed)
+    return decided(configure(typed))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Beside the judges, which a first run has trained, for what they read is not what it reads."""
+    runs = tmp_path_factory.mktemp("runs")
+    train(runs / "first", *RUNS["scogan-least"])
+    return runs
+
+
 @pytest.mark.parametrize("name", RUNS)
-def test_what_a_run_heeds_is_what_it_reads(name, tmp_path, classifier_file, lpips_file):
+def test_what_a_run_heeds_is_what_it_reads(name, place, classifier_file, lpips_file):
     """From the command to the end of the run: what is built, trained, measured and written."""
     kind, own = RUNS[name]
     if own.get("classifier"):
         own = own | {"classifier": str(classifier_file)}
     if own.get("perceptual_loss"):
         own = own | {"lpips_weights": str(lpips_file)}
-    tf.config.run_functions_eagerly(True)
-
-    def train(where):
-        usual = tiny.config(tmp_path / where, gan_type=kind, steps=1, **own).flat()
-        chosen = configure({}, given=usual)
-        # The command's own defaults are of no use to a test that takes seconds.
-        typed = {k: v for k, v in usual.items() if k in heeded(chosen) and v is not None}
-        commands.train(typed)
-        return decided(configure(typed))
-
-    train("before")  # Judges and classifiers, which are runs of their own, are found the next time.
+    if {"classifier_steps", "classifier"} & set(
+        own
+    ):  # Those are runs of their own, which are found the next time.
+        train(place / f"{name}-before", kind, own)
     with reads(pytest.MonkeyPatch()) as seen:
-        made = train("recorded")
+        made = train(place / name, kind, own)
     wanted = heeded(made)
     unread = wanted - seen - NO_OCCASION
     assert not unread, f"{name}: heeded, and read by nothing: {sorted(unread)}"
