@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from gantrain import flags
 from gantrain.commands import COMMANDS, TrainOptions
 from gantrain.config import records_of
 from gantrain.options import choices_of, option_type
@@ -29,7 +30,7 @@ def page() -> str:
     for command, (text, of, _) in COMMANDS.items():
         parts.append(f"## `gantrain {command}`\n\n{text[0].upper()}{text[1:]}.\n")
         if of is not TrainOptions:
-            parts.append(table(of))
+            parts += [table(record) for record in flags.records_of(of)]
             continue
         for record in of.parsed():
             title = record.__doc__.splitlines()[0].removesuffix(".")

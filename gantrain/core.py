@@ -110,6 +110,8 @@ class LpipsWeights(Options):
     )
 
 
+GPUS = "GPUs to use by their numbers, such as 0,3, or none; the others are left alone"
+GPU_MEMORY = "limit of the memory of each GPU (0: grow as needed)"
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
@@ -131,7 +133,16 @@ class RuntimeOptions(Options):
         0, "replicas (0: all visible GPUs, or one CPU); the batch is divided", low=0, high=64
     )
     deterministic: bool = option(False, "use deterministic kernels only (slower on GPU)")
-    gpu_mem_mb: int = option(0, "limit of GPU memory (0: grow as needed)", low=0, resumable=True)
+    gpus: str | None = option(None, GPUS, resumable=True)
+    gpu_mem_mb: int = option(0, GPU_MEMORY, low=0, resumable=True)
+
+
+@dataclass(frozen=True)
+class Devices:
+    """Devices, of every command that computes but `train`, which has more of them."""
+
+    gpus: str | None = option(None, GPUS)
+    gpu_mem_mb: int = option(0, GPU_MEMORY, low=0)
 
 
 class Config(Records):

@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -38,11 +38,23 @@ class Deferred(types.ModuleType):
         return getattr(own["found"], name)
 
 
+def _then() -> None:
+    """What is done as soon as TensorFlow is loaded."""
+
+
+def when_loaded(act: Callable[[], None]) -> None:
+    """Has something done as soon as TensorFlow is loaded, before it is used."""
+    global _then
+    _then = act
+
+
 def load(name: str) -> types.ModuleType:
     """A module that needs TensorFlow, which is loaded before it."""
     if "tensorflow" not in sys.modules:
         with phase("start", "loading TensorFlow"), _quiet():
             importlib.import_module("tensorflow")
+        # Before anything computes.
+        _then()
     return importlib.import_module(name)
 
 
@@ -54,7 +66,7 @@ def _quiet() -> Iterator[None]:
     """
     sys.stderr.flush()
     keep = os.dup(2)
-    with tempfile.TemporaryFile() as hidden:
+    with _hidden() as hidden:
         os.dup2(hidden.fileno(), 2)
         try:
             yield
@@ -65,6 +77,13 @@ def _quiet() -> Iterator[None]:
         finally:
             os.dup2(keep, 2)
             os.close(keep)
+
+
+def _hidden():
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:  # a full disk
+        return open(os.devnull, "w+b")
 
 
 if not TYPE_CHECKING:

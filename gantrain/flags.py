@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from gantrain import __version__
+from gantrain.core import Devices
 from gantrain.errors import UserError
 from gantrain.options import choices_of, option_type, unknown, validate_field
 
@@ -21,7 +22,8 @@ ELSEWHERE = {
     **dict.fromkeys(("lr", "learning_rate"), "--g_lr and --d_lr"),
     **dict.fromkeys(("data", "dataroot", "data_root", "data_path"), "--dataset folder:PATH"),
     **dict.fromkeys(("out", "outdir", "output_dir", "checkpoints_dir", "name"), "--run_dir"),
-    **dict.fromkeys(("gpu", "gpus", "gpu_ids", "num_gpus"), "--devices"),
+    **dict.fromkeys(("num_gpus", "ngpu"), "--devices"),
+    **dict.fromkeys(("gpu", "gpu_ids", "gpu_id"), "--gpus"),
     **dict.fromkeys(("batch", "bs"), "--batch_size"),
     **dict.fromkeys(("resolution", "crop_size", "size"), "--image_size"),
     **dict.fromkeys(("model", "gan", "algorithm"), "--gan_type"),
@@ -158,10 +160,15 @@ def _help_wanted(words):
     return "-h" in words or "--help" in words
 
 
+def records_of(of: Any) -> tuple[type, ...]:
+    """The records of a command that has no trainers: its own, and where it computes."""
+    return (of, Devices) if getattr(of, "computes", True) else (of,)
+
+
 def _records(of, words):
     """(records of a command, what its help ends with)."""
     if not hasattr(of, "shown"):
-        return (of,), None
+        return records_of(of), None
     if not _help_wanted(words):
         return of.parsed(), None
     records, examples = of.shown(words)

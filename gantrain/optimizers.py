@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gantrain.core import Config
-from gantrain.deferred import keras, tf
+from gantrain.deferred import keras, load, tf
 from gantrain.game import Player
 from gantrain.options import Options, option
 from gantrain.variables import assign, named
@@ -180,12 +180,11 @@ def adam(
     Half precision needs a scaled loss; bfloat16 has the range of float32 and needs none.
     """
     # Late: Keras's kin, which the options beside this are read without.
-    from gantrain.schedules import Adam, LinearDecay
-
+    schedules = load("gantrain.schedules")
     share = config.of(Regularisation).lr_decay
     if share:
-        rate = LinearDecay(rate, updates, share)
-    optimizer = Adam(rate, beta_1=beta1, beta_2=beta2)
+        rate = schedules.LinearDecay(rate, updates, share)
+    optimizer = schedules.Adam(rate, beta_1=beta1, beta_2=beta2)
     if config.runtime.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer

@@ -9,26 +9,26 @@ import platform
 import shlex
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
+from gantrain import devices
 from gantrain.core import RuntimeOptions
 from gantrain.deferred import keras, tf
 from gantrain.errors import UserError
 
 
 def start(options: RuntimeOptions, seed: int) -> Runtime:
-    """Sets what is of the whole process: memory of the GPUs, seeds, precision, kinds of kernels.
+    """Sets what is of the whole process: its GPUs, seeds, precision, kinds of kernels.
 
     Args:
         options: `gantrain.core.RuntimeOptions`.
         seed: of Python, NumPy, TensorFlow and Keras.
     """
-    limit_memory(options.gpu_mem_mb)
+    devices.ask(options.gpus, options.devices, options.gpu_mem_mb)
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(options.precision)
     tf.config.experimental.enable_tensor_float_32_execution(options.tf32)
@@ -37,46 +37,13 @@ def start(options: RuntimeOptions, seed: int) -> Runtime:
     return Runtime(options)
 
 
-def limit_memory(limit_mb: int) -> None:
-    """Lets the GPUs' memory grow as needed, or takes `limit_mb` of each and no more.
-
-    It has to come before anything computes: whatever first uses the GPUs, a network that is read
-    from a file or another run, decides for the whole process. A warning says that it came too late.
-    """
-    for gpu in tf.config.list_physical_devices("GPU"):
-        try:
-            if limit_mb:
-                tf.config.set_logical_device_configuration(
-                    gpu, [tf.config.LogicalDeviceConfiguration(memory_limit=limit_mb)]
-                )
-            else:
-                tf.config.experimental.set_memory_growth(gpu, True)
-        except (RuntimeError, ValueError):
-            if not _limited(gpu, limit_mb):
-                asked = f"--gpu_mem_mb {limit_mb}" if limit_mb else "growth as needed"
-                warnings.warn(
-                    f"{gpu.name}: this process has used it already, so that the limit of "
-                    f"its memory is as it was, not {asked}; start a new process for that",
-                    RuntimeWarning,
-                    stacklevel=3,
-                )
-
-
-def _limited(gpu, limit_mb):
-    """Whether the memory of a GPU that is in use is limited like this."""
-    if not limit_mb:
-        return bool(tf.config.experimental.get_memory_growth(gpu))
-    own = tf.config.get_logical_device_configuration(gpu)
-    return bool(own) and own[0].memory_limit == limit_mb
-
-
 def best_precision() -> str:
     """The precision that `auto` stands for on this machine.
 
     mixed_bfloat16 where the device multiplies bfloat16: every GPU from compute capability 8 on,
     CPUs with AMX or AVX-512 bf16; elsewhere it would only cost accuracy.
     """
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = devices.visible()
     if gpus:
         details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
         able = all(d.get("compute_capability", (0, 0))[0] >= 8 for d in details)
@@ -106,7 +73,7 @@ class Runtime:
     """
 
     def __init__(self, options: RuntimeOptions):
-        gpus = tf.config.list_physical_devices("GPU")
+        gpus = devices.visible()
         kind = "GPU" if gpus else "CPU"
         names = [d.name for d in tf.config.list_logical_devices(kind)]
         wanted = options.devices or (len(names) if gpus else 1)
@@ -208,7 +175,7 @@ def environment(device: str) -> dict:
     """What a result depends on besides the config: versions, machine, job, command, git commit."""
     gpus = [
         tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
-        for gpu in tf.config.list_physical_devices("GPU")
+        for gpu in devices.visible()
     ]
     build = tf.sysconfig.get_build_info() if gpus else {}
     return {

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 
+from gantrain import devices
 from gantrain.config import moved
 from gantrain.consulted import FromFile
 from gantrain.core import Config
@@ -17,10 +18,10 @@ from gantrain.runs import told
 from gantrain.runs.build import OpenRun, build
 from gantrain.runs.consult import consult, stand_in
 from gantrain.runs.directory import RunDirectory
-from gantrain.runs.loop import Stop
 from gantrain.runs.plan import OwnRun, plan
 from gantrain.runs.train import fit
-from gantrain.runtime import limit_memory, start
+from gantrain.runtime import start
+from gantrain.stop import Stop, current
 from gantrain.use.measured import asked
 from gantrain.use.watch import watch
 
@@ -31,15 +32,16 @@ def train(config: Config, domains: list[Domain] | None = None, stop: Stop | None
     Args:
         config: a resolved config (`gantrain.config.resolve`).
         domains: training domains, if they are already loaded.
-        stop: `Stop` of the whole program, which interrupts consulted networks' runs too.
+        stop: `Stop` of the whole program, which interrupts consulted networks' runs too; None is
+            the one under way.
 
     Returns:
         The run at its last (or best) state; `directory.summary()` says how it ended.
 
     Raises:
-        gantrain.runs.loop.Interrupted, gantrain.runs.callbacks.Diverged, UserError.
+        gantrain.stop.Interrupted, gantrain.runs.callbacks.Diverged, UserError.
     """
-    stop = stop or Stop(config.run.time_limit * 60)
+    stop = stop or current(config.run.time_limit * 60)
     run = prepare(config, domains, stop)
     fit(run, stop)
     return run
@@ -86,12 +88,17 @@ def rehearse(
 
 def _planned(config, domains, tell):
     """The plan of a run, in a process that is set up for it, so that it says which device."""
-    limit_memory(config.runtime.gpu_mem_mb)
+    _ask(config)
     chosen = plan(config, domains, asked)
     device = start(config.runtime, config.run.seed).device
     for line in told.before(config, chosen, device):
         tell(line)
     return chosen
+
+
+def _ask(config):
+    """Asks for the devices of a run, before a reader or a network can use any."""
+    devices.ask(config.runtime.gpus, config.runtime.devices, config.runtime.gpu_mem_mb)
 
 
 def open_run(run_dir: str | os.PathLike, with_data: bool = False, **places: str | None) -> OpenRun:
@@ -111,9 +118,9 @@ def open_run(run_dir: str | os.PathLike, with_data: bool = False, **places: str 
     directory = RunDirectory(run_dir)
     # Where a run was trained says nothing about where it is looked at.
     config = moved(directory.config(), {k: v for k, v in places.items() if v}).with_options(
-        run_dir=str(directory.path), devices=1
+        run_dir=str(directory.path), devices=1, gpus=None
     )
-    limit_memory(config.runtime.gpu_mem_mb)
+    _ask(config)
     run = build(config, _training_part(config) if with_data else directory.domains())
     best = directory.best if directory.best.exists() else None
     run.step = directory.restore(run.trainer.state(), best)

@@ -510,6 +510,7 @@ RESUMABLE = {
     "lpips_weights",
     "xla",
     "gpu_mem_mb",
+    "gpus",
 }
 
 

@@ -164,7 +164,7 @@ def test_auto_is_half_precision_where_the_cpu_has_instructions(
     [([(8, 0)], "mixed_bfloat16"), ([(9, 0), (7, 5)], "float32"), ([None], "float32")],
 )
 def test_auto_is_half_precision_where_every_gpu_has_it(capabilities, precision, monkeypatch):
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: capabilities)
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: capabilities)
     details = {"get_device_details": lambda gpu: {"compute_capability": gpu} if gpu else {}}
     for name, value in details.items():
         monkeypatch.setattr(tf.config.experimental, name, value)

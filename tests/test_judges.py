@@ -28,6 +28,7 @@ TAKEN_OVER = {
     "image_size",
     "fit",
     "gpu_mem_mb",
+    "gpus",
     "run_dir",
 }
 

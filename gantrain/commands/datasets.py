@@ -27,7 +27,7 @@ class Prepare:
 class List:
     """Options of `gantrain list`."""
 
-    positional = ("what",)
+    positional, computes = ("what",), False
 
     what: str | None = option(None, "only this table", choices=lambda: tables())
 

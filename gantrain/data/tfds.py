@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from gantrain.data.domain import Domain, FileImages
+from gantrain.deferred import load
 from gantrain.errors import UserError
 
 
@@ -151,12 +152,11 @@ def read_unpaired(directory: Path, split: str, size: int | None) -> list[Domain]
 def _library():
     """TensorFlow Datasets, imported only when a set of it is asked for."""
     try:
-        import tensorflow_datasets
+        return load("tensorflow_datasets")
     except ImportError:
         raise UserError(
             "TensorFlow Datasets is not installed: pip install tensorflow-datasets"
         ) from None
-    return tensorflow_datasets
 
 
 def _read(directory, split, size, label):

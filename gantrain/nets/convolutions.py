@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gantrain import devices
 from gantrain.deferred import tf
 
 SMALL = 8  # side of the largest map whose kernel's gradient is a product of patches
@@ -23,7 +24,7 @@ def suits(large: tuple, small: tuple) -> bool:
     Args:
         large, small: height, width and channels of both maps; the stride is 2.
     """
-    if None in (*large, *small) or tf.config.list_physical_devices("GPU"):
+    if None in (*large, *small) or devices.visible():
         return False
     halved = large[:2] == tuple(2 * side for side in small[:2])
     return halved and (_few_patches(small) or large[2] <= FEW)

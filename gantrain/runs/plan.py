@@ -138,6 +138,7 @@ def own_run(config: Config, wanted: Trained) -> Config:
         offline=data.offline,
         image_size=data.image_size,
         fit=data.fit,
+        gpus=config.runtime.gpus,
         gpu_mem_mb=config.runtime.gpu_mem_mb,
         log_every=500,
         sample_every=10**6,
@@ -149,7 +150,9 @@ def own_run(config: Config, wanted: Trained) -> Config:
 
 
 def _directory(config, own, usual, wanted):
-    chosen = own.with_options(data_dir="", place=None, offline=False, devices=0, gpu_mem_mb=0)
+    chosen = own.with_options(
+        data_dir="", place=None, offline=False, devices=0, gpus=None, gpu_mem_mb=0
+    )
     # A pruned set says by its name how many of its images are left.
     sized = find(config.data.dataset).prune_domain is None
     # Only what differs from the defaults: an option that is added later changes no name.

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from gantrain import devices
 from gantrain.core import Config
 from gantrain.data import parts
 from gantrain.data.domain import Domain
@@ -31,6 +32,7 @@ def before(config: Config, plan: Plan, device: str) -> list[str]:
     return [
         f"{run.gan_type} on {config.data.dataset} ({sizes}), {device}",
         *as_usual,
+        *devices.told(),
         *parts.remarks(plan.domains),
         "plan:",
         *(f"  {need}" for need in plan.needs.values()),
