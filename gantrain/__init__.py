@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gantrain.notebook import train as train
     from gantrain.notebook import translate as translate
     from gantrain.runs.callbacks import Diverged as Diverged
-    from gantrain.runs.loop import Interrupted as Interrupted
+    from gantrain.stop import Interrupted as Interrupted
 
 __version__ = "0.1.0"
 
@@ -39,7 +39,7 @@ _HOMES = {
     "Config": "gantrain.core",
     "Domain": "gantrain.data.domain",
     "UserError": "gantrain.errors",
-    "Interrupted": "gantrain.runs.loop",
+    "Interrupted": "gantrain.stop",
     "Diverged": "gantrain.runs.callbacks",
 }
 __all__ = ["__version__", *_HOMES]

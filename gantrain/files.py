@@ -16,6 +16,18 @@ from typing import Any
 from gantrain.errors import UserError
 
 
+class Unwritten(UserError):
+    """A file could not be written, as on a full disk: what is in memory can still be saved."""
+
+
+def unwritten(path: str | PathLike, error: OSError) -> Unwritten:
+    """The line about a file that could not be written."""
+    return Unwritten(
+        f"{path}: cannot be written ({error.strerror or error}); free space or choose another "
+        f"place, then run the command again"
+    )
+
+
 @contextmanager
 def replacing(path: str | PathLike) -> Iterator[Path]:
     """Gives a temporary path beside `path` that becomes `path` if the block succeeds.
@@ -25,7 +37,7 @@ def replacing(path: str | PathLike) -> Iterator[Path]:
     longest name that a file can have.
 
     Raises:
-        UserError: the file cannot be written; the message says why.
+        Unwritten: the file cannot be written; the message says why.
     """
     path = Path(path)
     name = hashlib.sha256(path.name.encode()).hexdigest()[:16]
@@ -37,10 +49,7 @@ def replacing(path: str | PathLike) -> Iterator[Path]:
             os.fsync(written.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        raise UserError(
-            f"{path}: cannot be written ({error.strerror or error}); free space or "
-            f"choose another place, then run the command again"
-        ) from error
+        raise unwritten(path, error) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

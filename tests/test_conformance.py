@@ -17,9 +17,9 @@ from gantrain.core import PRECISIONS
 from gantrain.data.batches import Batch
 from gantrain.errors import UserError
 from gantrain.noise import Draw
-from gantrain.runs.loop import Interrupted
 from gantrain.runs.train import all_finite, fit
 from gantrain.stages import open_run, prepare
+from gantrain.stop import Interrupted
 from gantrain.terms.adversarial import Adversarial, boundary
 from gantrain.terms.pool import ImagePool
 from gantrain.trainer import Shows, Translates

@@ -20,6 +20,7 @@ from gantrain.runs.callbacks import Diverged
 from gantrain.runs.directory import RunDirectory
 from gantrain.runs.train import fit
 from gantrain.stages import prepare, train
+from gantrain.stop import SIGNALS, Interrupted, Stop, current
 from gantrain.terms.losses import LOSSES, Loss
 from gantrain.use.samples import noise
 
@@ -93,7 +94,7 @@ def run_loop(
         log_every=log_every,
         also_log=also,
         batch_images=8,
-        stop=stop or loop.Stop(),
+        stop=stop or Stop(),
     )
     return reached, recorder
 
@@ -150,7 +151,7 @@ def test_waiting_for_the_input_is_measured(busy, idle, low, high):
 
 
 def test_a_stop_ends_the_loop_with_everything_closed():
-    with pytest.raises(loop.Interrupted, match="TEST: saved at step 3 of 7"):
+    with pytest.raises(Interrupted, match="TEST: saved at step 3 of 7"):
         run_loop(stop=tiny.After(3))
 
 
@@ -176,30 +177,9 @@ def test_an_exception_closes_nothing():
             log_every=1,
             also_log=lambda step: False,
             batch_images=1,
-            stop=loop.Stop(),
+            stop=Stop(),
         )
     assert closed == []
-
-
-def test_signals_raise_the_flag_only_while_the_loop_listens():
-    before = signal.getsignal(signal.SIGTERM)
-    stop = loop.Stop()
-    with loop.listening(stop):
-        assert stop.wanted is None
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert stop.wanted == "SIGTERM"
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(1)
-    assert signal.getsignal(signal.SIGTERM) is before
-
-
-def test_the_time_limit_raises_the_flag():
-    stop = loop.Stop(0.5)
-    assert stop.wanted is None
-    time.sleep(0.6)
-    assert stop.wanted == "time limit"
-    assert loop.Stop(0.0).wanted is None
 
 
 # --------------------------------------------------------------------------- signals and resuming
@@ -214,7 +194,7 @@ def uninterrupted(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_saves_and_the_same_command_goes_on(
     tmp_path, monkeypatch, capsys, uninterrupted, number
 ):
@@ -276,10 +256,23 @@ def test_a_killed_process_exits_with_75_and_resumes(killed, number, capsys):
     assert steps == sorted(set(steps)) and steps[-1] == saved + 4
 
 
-def test_the_time_limit_exits_with_75_too(tmp_path, capsys):
+def test_the_time_limit_exits_with_75_too(tmp_path, monkeypatch, capsys):
     command = ring(tmp_path / "run", "--steps", "4", "--time_limit", "1e-9")
-    assert main(command) == 75
-    assert "time limit: saved at step 0 of 4" in capsys.readouterr().err
+    # Before a step is made: the scheduler would put it back into the queue for ever.
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    assert "--time_limit: over before a step was made" in said and said.count("\n") == 1
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+    def slow(self, step, logs, progress=callbacks.Progress.__call__):
+        progress(self, step, logs)
+        if step == 3:
+            current().limit(1e-9)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.Progress, "__call__", slow)
+        assert main([*command[:-1], "1000"]) == 75
+    assert "time limit: saved at step 3 of 4" in capsys.readouterr().err
     assert main([*command[:-1], "0"]) == 0
     assert RunDirectory(tmp_path / "run").summary()["steps"] == 4
 
@@ -306,7 +299,7 @@ def test_more_steps_go_on_from_the_end(tmp_path, uninterrupted):
 
 
 def test_fewer_steps_than_saved_are_refused(tmp_path, capsys):
-    with pytest.raises(loop.Interrupted):
+    with pytest.raises(Interrupted):
         train(tiny.ring_config(tmp_path / "run", log_every=2), stop=tiny.After(3))
     words = ["--run_dir", str(tmp_path / "run"), "--steps", "2"]
     assert main(words) == 2

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import types
 from pathlib import Path
 
 import keras
@@ -11,7 +10,7 @@ import tensorflow as tf
 import tiny
 from test_data_readers import write_celeba, write_images, write_mnist, write_svhn
 
-from gantrain import make_config, runtime, stages
+from gantrain import make_config, stages
 from gantrain.consulted import FromFile
 from gantrain.data import datasets, named, tfds
 from gantrain.data.datasets import DATASETS, Dataset
@@ -21,9 +20,9 @@ from gantrain.presets import PRESETS
 from gantrain.runs import loop
 from gantrain.runs.consult import consult
 from gantrain.runs.directory import RunDirectory
-from gantrain.runs.loop import Interrupted
 from gantrain.runs.plan import OwnRun, plan
 from gantrain.stages import prepare, train
+from gantrain.stop import Interrupted
 from gantrain.trainers import TRAINERS
 from gantrain.use.measured import asked
 
@@ -230,45 +229,7 @@ def test_names_are_known_before_a_set_is_pruned(tmp_path, monkeypatch):
     assert plan(config, run.domains).needs["classifier"].config == chosen.needs["classifier"].config
 
 
-# --------------------------------------------------------------------------------------- devices
-
-
-def test_memory_is_limited_before_anything_else(tmp_path, monkeypatch):
-    """A classifier that is read from a file would decide it for the whole process."""
-    order = []
-    for name in ("limit_memory", "plan", "consult", "build"):
-        own = getattr(stages, name)
-        monkeypatch.setattr(
-            stages, name, lambda *args, own=own, name=name: order.append(name) or own(*args)
-        )
-    prepare(semantic(tmp_path))
-    # A rehearsal, the consulted classifier's own run, the run.
-    own = ["consult", "limit_memory", "plan", "build"]
-    assert order == ["limit_memory", "plan", "build", *own, "build"]
-
-
 def test_what_does_not_fit_is_refused_before_a_classifier_is_trained(tmp_path):
     wrong = semantic(tmp_path, shared_layers=9, evaluate_end=True)
     tiny.refused(lambda: prepare(wrong), "--shared_layers 9")
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
-    "limit, set_before, warns",
-    [(0, True, False), (0, False, True), (100, 100, False), (100, None, True), (100, 50, True)],
-)
-def test_a_limit_that_comes_too_late_is_said(monkeypatch, recwarn, limit, set_before, warns):
-    def late(*args):
-        raise RuntimeError("Physical devices cannot be modified after being initialized")
-
-    configured = [types.SimpleNamespace(memory_limit=set_before)] if limit and set_before else None
-    monkeypatch.setattr(
-        tf.config, "list_physical_devices", lambda kind: [types.SimpleNamespace(name="GPU:0")]
-    )
-    monkeypatch.setattr(tf.config, "set_logical_device_configuration", late)
-    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", late)
-    monkeypatch.setattr(tf.config.experimental, "get_memory_growth", lambda gpu: set_before)
-    monkeypatch.setattr(tf.config, "get_logical_device_configuration", lambda gpu: configured)
-    runtime.limit_memory(limit)
-    said = [str(w.message) for w in recwarn if "GPU:0" in str(w.message)]
-    assert len(said) == warns and all("new process" in s for s in said)

@@ -14,8 +14,8 @@ from gantrain.errors import UserError
 from gantrain.measures.evaluate import evaluate
 from gantrain.nets import ClassifierTable, GANTable, Row, TranslatorTable
 from gantrain.nets.blocks import CHANNELS
-from gantrain.runs.loop import Stop
 from gantrain.stages import open_run, train
+from gantrain.stop import Stop
 from gantrain.trainer import Generates, Shows, Translates
 from gantrain.trainers import TRAINERS
 from gantrain.use.measured import streams

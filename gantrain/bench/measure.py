@@ -27,6 +27,7 @@ from gantrain.deferred import tf
 from gantrain.errors import UserError
 from gantrain.runs import callbacks, loop
 from gantrain.runs.train import all_finite
+from gantrain.stop import current
 from gantrain.use.watch import watch
 
 NARROW = 0.125  # width at which dispatch, not arithmetic, would limit an eager step
@@ -310,7 +311,7 @@ def _over_time(options, program):
         batch_images=(
             program.config.data.batch_size * program.trainer.per_step * len(program.domains)
         ),
-        stop=loop.Stop(),
+        stop=current(),
     )
     yield f"input wait: {100 * np.mean(resident.waits):.2f} % of the time of {steps} steps"
     first = int(SETTLED * len(resident.steps))

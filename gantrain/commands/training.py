@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from gantrain import devices, stop
 from gantrain.commands.command import Explicit
 from gantrain.errors import UserError
 from gantrain.options import Options
@@ -53,6 +54,9 @@ def train(explicit: Explicit) -> int:
     dry = config.run.dry_run
     stored = run.config() if run.exists and config.run.resume and not dry else None
     wanted = resolve(configure(explicit | {"run_dir": str(run.path)}, stored))
+    runtime = wanted.runtime
+    devices.ask(runtime.gpus, runtime.devices, runtime.gpu_mem_mb)
+    stop.current().limit(wanted.run.time_limit * 60)
     if stored is not None:
         refuse_changes(stored, wanted, run.path)
         summary = run.summary()
@@ -92,14 +96,12 @@ def _refuse_other_data(run, config):
 
 def _fit(config) -> int:
     from gantrain.runs import told
-    from gantrain.runs.loop import Stop
     from gantrain.runs.train import fit
     from gantrain.stages import prepare
 
-    stop = Stop(config.run.time_limit * 60)
-    run = prepare(config, stop=stop, tell=say)
+    run = prepare(config, tell=say)
     _describe_networks(run)
-    for line in told.after(run, fit(run, stop)):
+    for line in told.after(run, fit(run)):
         say(line)
     return 0
 

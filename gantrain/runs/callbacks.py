@@ -22,7 +22,8 @@ from gantrain.errors import UserError
 from gantrain.files import finite, to_json
 from gantrain.progress import LIVE, clock, live, phase, say
 from gantrain.runs.directory import RunDirectory
-from gantrain.runs.loop import Callback, Logs, Stop
+from gantrain.runs.loop import Callback, Logs
+from gantrain.stop import STEPS
 
 LINE = 100  # characters
 UNBROKEN = "\xa0"  # stands for the blank at which no line is broken
@@ -213,7 +214,6 @@ class Checkpoints(Recurring):
     ):
         self.run, self.every, self.keep = run, every, keep
         self.state, self.finite = state, finite
-        self.saved: int | None = None
 
     def __call__(self, step: int, logs: Logs | None) -> None:
         if step % self.every == 0:
@@ -238,6 +238,8 @@ class Measurement(Recurring):
 
     A score that is not finite is undefined and left out: it says nothing of the training.
     """
+
+    level = STEPS
 
     def __init__(self, every: int, measure: Callable[[], Logs]):
         self.every, self.measure = every, measure
@@ -274,19 +276,26 @@ class Best(Callback):
         run: `RunDirectory`.
         kept: by what score.
         state: the complete state, {name: variable}.
-        stop: of the run, which it may end.
+        start: step that the run begins at: it may have ended there before.
     """
 
-    def __init__(self, run: RunDirectory, kept: Kept, state: Mapping[str, Any], stop: Stop):
-        self.run, self.kept, self.state, self.stop = run, kept, state, stop
+    def __init__(self, run: RunDirectory, kept: Kept, state: Mapping[str, Any], start: int = 0):
+        self.run, self.kept, self.state = run, kept, state
+        lines = run.metrics() if start else []
+        if lines and lines[-1]["step"] == start:
+            self._since(lines[-1])
 
     def __call__(self, step: int, logs: Logs | None) -> None:
+        if logs and self._since(logs) == 0:
+            self.run.save_best(step, self.state)
+
+    def _since(self, logs):
+        """Measurements since the best one, with which the run may be over; None of no score."""
         what, score, better, patience = self.kept
-        if not logs or score(logs) is None:
-            return
+        if score(logs) is None:
+            return None
         scores = [s for s in map(score, self.run.metrics()) if s is not None]
         since = len(scores) - 1 - scores.index(better(scores))
-        if not since:
-            self.run.save_best(step, self.state)
-        elif patience and since >= patience:
-            self.stop.finish(f"{what} has not improved for {patience} samplings")
+        if patience and since >= patience:
+            self.ended = f"{what} has not improved for {patience} samplings"
+        return since

@@ -1,24 +1,20 @@
-"""The only training loop; resume, signals, time limit."""
+"""The only training loop: steps, what is done between them, and how it ends."""
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from types import FrameType
+from contextlib import nullcontext
 from typing import Any
 
 from gantrain.deferred import tf
+from gantrain.errors import UserError
+from gantrain.files import Unwritten
 from gantrain.progress import phase
+from gantrain.stop import FREE, STEPS, WRITING, Stop
 
 # The speed is known once so many steps were made, or so many seconds have passed.
 EARLY_STEPS, EARLY_SECONDS = 20, 2.0
-
-
-class Interrupted(Exception):
-    """A signal or the time limit ended the run early, with everything saved."""
 
 
 Logs = dict[str, Any]  # what was measured, host floats, and the hashes of the `networks` that did
@@ -29,7 +25,16 @@ class Callback:
 
     The loop calls it with the step that was reached and, on a log step, what was measured, else
     None. Those that come later see what it adds.
+
+    Attributes:
+        ended: why the run is over at this step already, or None.
+        level: whether a second signal may cut it short (STEPS); nothing that writes may be.
+        saved: step of the state that it wrote last.
     """
+
+    ended: str | None = None
+    saved: int | None = None
+    level = WRITING
 
     def __call__(self, step: int, logs: Logs | None) -> None:
         pass
@@ -39,45 +44,6 @@ class Callback:
 
     def close(self, step: int) -> None:
         """Ends it, at the last step."""
-
-
-class Stop:
-    """A flag that signals and the time limit raise and the loop reads between two steps."""
-
-    def __init__(self, limit_seconds: float = 0.0):
-        self.reason: str | None = None
-        self.finished = False
-        self._deadline = time.monotonic() + limit_seconds if limit_seconds else None
-
-    @property
-    def wanted(self) -> str | None:
-        if self._deadline and time.monotonic() > self._deadline:
-            self.reason = self.reason or "time limit"
-        return self.reason
-
-    def finish(self, reason: str) -> None:
-        """Ends the run here as one that has reached its end."""
-        self.reason, self.finished = reason, True
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        if self.reason:
-            raise KeyboardInterrupt  # the second Ctrl-C does not wait for the step
-        self.reason = signal.Signals(number).name
-
-
-@contextmanager
-def listening(stop: Stop) -> Iterator[None]:
-    """SIGINT and SIGTERM raise the flag while the block runs (in the main thread only)."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(n, stop) for n in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
 
 
 def wait_for(logs: dict) -> None:
@@ -110,54 +76,76 @@ def fit(
         start, steps: first step and the step to reach.
         log_every: steps between two log lines; `also_log(step)` asks for further ones.
         batch_images: images that one step consumes, for `images_per_second`.
-        stop: a `Stop`.
+        stop: the program's `Stop`.
 
     Returns:
         The step reached.
 
     Raises:
-        Interrupted: the flag was raised; every callback has been closed, so all is saved. Any other
-            exception passes through and saves nothing: the state may be that of half a step.
+        Interrupted: the end was wanted; every callback has been closed, so all is saved.
+        UserError: a file could not be written; the others were, and the message says whether the
+            state is saved. Any other exception passes through and saves nothing: the state may be
+            that of half a step.
     """
     step, since, waited = start, None, 0.0
     counted, paced, spent = 0, False, 0.0
-    while step < steps and not stop.wanted:
-        first, asked = step == start, time.perf_counter()
-        with phase("compile", "compiling the step") if first else nullcontext():
-            inputs = next(host)
-            waited += time.perf_counter() - asked
-            logs = iterate(tf.constant(step, tf.int64), inputs)
-            if first:
-                wait_for(logs | report())
-        step += 1
-        counted += 1
-        done, values = step - start - 1, None
-        early = not paced and (done >= EARLY_STEPS or spent > EARLY_SECONDS)
-        if step % log_every == 0 or step == steps or also_log(step):
-            values = {name: float(v) for name, v in (logs | report()).items()}
-            now = time.perf_counter()
-            # The first interval holds the compilation; its speed is that of no later step.
-            elapsed = now - (since or asked)
-            values |= {
-                "images_per_second": counted * batch_images / elapsed,
-                "input_wait": waited / elapsed,
-            }
-        elif early:
-            wait_for(logs)
-        if done:
-            spent += time.perf_counter() - asked
-        paced = paced or early or bool(done and values)
-        if paced:
-            for callback in callbacks:
-                callback.pace(spent / done)
+    failed: list[Unwritten] = []
+
+    def each(act):
         for callback in callbacks:
-            callback(step, values)
-        if first or values:
-            since, waited, counted = time.perf_counter(), 0.0, 0
-    for callback in callbacks:
-        callback.close(step)
-    if step < steps and not stop.finished:
-        raise Interrupted(
-            f"{stop.reason}: saved at step {step} of {steps}; the same command goes on from there"
-        )
+            with stop.holding(callback.level):
+                try:
+                    act(callback)
+                except Unwritten as error:
+                    # What can be saved is: the others have their turn, then the run ends.
+                    failed.append(error)
+
+    def goes_on():
+        return not (step >= steps or failed or stop.wanted or any(c.ended for c in callbacks))
+
+    with stop.holding():
+        while goes_on():
+            first, asked = step == start, time.perf_counter()
+            with (
+                phase("compile", "compiling the step") if first else nullcontext(),
+                # Until the first step is made there is nothing to save: it may be left at once.
+                stop.holding(FREE if first else STEPS),
+            ):
+                inputs = next(host)
+                waited += time.perf_counter() - asked
+                logs = iterate(tf.constant(step, tf.int64), inputs)
+                if first:
+                    wait_for(logs | report())
+            step += 1
+            stop.steps += 1
+            counted += 1
+            done, values = step - start - 1, None
+            early = not paced and (done >= EARLY_STEPS or spent > EARLY_SECONDS)
+            if step % log_every == 0 or step == steps or also_log(step):
+                values = {name: float(v) for name, v in (logs | report()).items()}
+                now = time.perf_counter()
+                # The first interval holds the compilation; its speed is that of no later step.
+                elapsed = now - (since or asked)
+                values |= {
+                    "images_per_second": counted * batch_images / elapsed,
+                    "input_wait": waited / elapsed,
+                }
+            elif early:
+                wait_for(logs)
+            if done:
+                spent += time.perf_counter() - asked
+            paced = paced or early or bool(done and values)
+            if paced:
+                for callback in callbacks:
+                    callback.pace(spent / done)
+            each(lambda callback, step=step, values=values: callback(step, values))
+            if first or values:
+                since, waited, counted = time.perf_counter(), 0.0, 0
+        if step > start or not stop.reason:
+            each(lambda callback: callback.close(step))
+    if failed:
+        saved = any(callback.saved == step for callback in callbacks)
+        raise UserError(f"{failed[0]}{f'; saved at step {step}' if saved else ''}")
+    if stop.reason:
+        raise stop.interrupted(f"saved at step {step} of {steps}")
     return step

@@ -13,8 +13,9 @@ from gantrain.files import replacing, write_text
 from gantrain.progress import phase
 from gantrain.runs import callbacks, loop, report, told
 from gantrain.runs.build import OpenRun
-from gantrain.runs.loop import Callback, Stop, listening
+from gantrain.runs.loop import Callback
 from gantrain.runtime import environment
+from gantrain.stop import Stop, current, listening
 from gantrain.trainer import Scores
 
 
@@ -23,16 +24,16 @@ def fit(run: OpenRun, stop: Stop | None = None) -> dict:
 
     Args:
         run: `OpenRun`.
-        stop: a `Stop`; None is one with the config's time limit.
+        stop: a `Stop`; None is that of the program.
 
     Returns:
         The contents of `summary.json`.
 
     Raises:
-        gantrain.runs.loop.Interrupted, gantrain.runs.callbacks.Diverged, UserError.
+        gantrain.stop.Interrupted, gantrain.runs.callbacks.Diverged, UserError.
     """
     config, directory, options = run.config, run.directory, run.config.run
-    stop = stop or Stop(options.time_limit * 60)
+    stop = stop or current(options.time_limit * 60)
     start = directory.restore(run.trainer.state())
     if start > options.steps:
         raise UserError(
@@ -41,13 +42,14 @@ def fit(run: OpenRun, stop: Stop | None = None) -> dict:
         )
     directory.begin(config, environment(run.runtime.device), run.domains)
     directory.rewind_metrics(start)
+    chosen = _callbacks(run, start)
     with listening(stop), closing(run.batches.host(start)) as host:
         with phase("steps"):
             run.step = loop.fit(
                 run.iteration,
                 host,
                 run.compiled(run.trainer.report),
-                _callbacks(run, start, stop),
+                chosen,
                 start=start,
                 steps=options.steps,
                 log_every=options.log_every,
@@ -55,10 +57,10 @@ def fit(run: OpenRun, stop: Stop | None = None) -> dict:
                 batch_images=config.data.batch_size * len(run.domains) * run.trainer.per_step,
                 stop=stop,
             )
-        return _finish(run, stop)
+        return _finish(run, next((c.ended for c in chosen if c.ended), None))
 
 
-def _callbacks(run, start, stop):
+def _callbacks(run, start):
     directory, watch, options = run.directory, run.watch, run.config.run
     state = run.trainer.state()
     measured = [callbacks.Measurement(*entry) for entry in watch.measurements]
@@ -79,11 +81,11 @@ def _callbacks(run, start, stop):
     chosen.append(callbacks.Progress(options.steps, start, [*measured, *kept], expected))
     chosen += kept
     if watch.best:
-        chosen.append(callbacks.Best(directory, watch.best, state, stop))
+        chosen.append(callbacks.Best(directory, watch.best, state, start))
     return chosen
 
 
-def _finish(run, stop):
+def _finish(run, ended):
     """Models, curves, report and summary of a run that has reached its end."""
     directory, last_state = run.directory, not run.directory.best.exists()
     if not last_state:
@@ -103,8 +105,8 @@ def _finish(run, stop):
         if run.watch.ending and not (last_state and last and "joint/coherence" in last):
             scores |= run.watch.ending()
     summary = {"steps": run.step, "last": last, **scores}
-    if stop.finished:
-        summary["stopped_early"] = stop.reason
+    if ended:
+        summary["stopped_early"] = ended
     write_text(directory.path / "report.html", report.page(directory, run.config, metrics, summary))
     # Last: a directory with a summary is a finished run.
     directory.write_json("summary.json", summary)
