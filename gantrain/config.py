@@ -16,7 +16,7 @@ from typing import Any
 from gantrain.core import Config, Data, LpipsWeights, Run, RuntimeOptions
 from gantrain.data.datasets import find
 from gantrain.errors import UserError
-from gantrain.files import file_name
+from gantrain.files import file_name, short
 from gantrain.measures.evaluate import Ending, Measuring
 from gantrain.options import Options, check_types, is_on, needed, substitutes, unknown, validate
 from gantrain.presets import PRESETS
@@ -235,7 +235,8 @@ def decided(config: Config) -> Config:
 def run_name(config: Config) -> str:
     """runs/<gan_type>-<dataset>[-domains][-preset][-couplings]-seed<seed>.
 
-    The same command names the same directory, so that running it again resumes it.
+    The same command names the same directory, so that running it again resumes it. A name that is
+    too long ends in a hash.
     """
     flat, run, data = config.flat(), config.run, config.data
     couplings = [
@@ -251,7 +252,7 @@ def run_name(config: Config) -> str:
         "".join(couplings),
         f"seed{run.seed}",
     ]
-    return "runs/" + "-".join(file_name(part) for part in parts if part)
+    return "runs/" + short("-".join(file_name(part) for part in parts if part))
 
 
 def differences(stored: Config, wanted: Config) -> list[str]:

@@ -62,16 +62,17 @@ def train(*, domains: Sequence[Domain] | None = None, **options: Any) -> OpenRun
     if config.run.dry_run:
         raise UserError("dry_run: a program sees what a run would be by `make_config`; drop it")
     directory = RunDirectory(options.get("run_dir") or resolve(config).run.run_dir)
-    if directory.exists and not config.run.resume:
-        directory.move_aside()
-    stored = directory.config() if directory.exists else None
-    config = resolve(configure(options | {"run_dir": str(directory.path)}, stored))
-    if stored is not None:
-        refuse_changes(stored, config, directory.path)
-    if domains and config.has(measures.Ending) and "evaluate_end" not in options:
-        # Its judges would be scored on a test part, which domains in memory have not.
-        config = config.with_options(evaluate_end=False)
-    return stages.train(config, list(domains) if domains else None)
+    with directory.writing():
+        if directory.exists and not config.run.resume:
+            directory.move_aside()
+        stored = directory.config() if directory.exists else None
+        config = resolve(configure(options | {"run_dir": str(directory.path)}, stored))
+        if stored is not None:
+            refuse_changes(stored, config, directory.path)
+        if domains and config.has(measures.Ending) and "evaluate_end" not in options:
+            # Its judges would be scored on a test part, which domains in memory have not.
+            config = config.with_options(evaluate_end=False)
+        return stages.train(config, list(domains) if domains else None)
 
 
 def open_run(run_dir: str | os.PathLike) -> OpenRun:

@@ -42,8 +42,9 @@ def train(config: Config, domains: list[Domain] | None = None, stop: Stop | None
         gantrain.stop.Interrupted, gantrain.runs.callbacks.Diverged, UserError.
     """
     stop = stop or current(config.run.time_limit * 60)
-    run = prepare(config, domains, stop)
-    fit(run, stop)
+    with RunDirectory(config.run.run_dir).writing():
+        run = prepare(config, domains, stop)
+        fit(run, stop)
     return run
 
 
@@ -122,8 +123,7 @@ def open_run(run_dir: str | os.PathLike, with_data: bool = False, **places: str 
     )
     _ask(config)
     run = build(config, _training_part(config) if with_data else directory.domains())
-    best = directory.best if directory.best.exists() else None
-    run.step = directory.restore(run.trainer.state(), best)
+    run.step = directory.restore(run.trainer.state(), best=True)
     if not run.step:
         raise UserError(f"--run_dir {directory.path}: has no checkpoint yet; train first")
     return run

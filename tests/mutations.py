@@ -277,15 +277,15 @@ MUTATIONS = (
     Mutation(
         "the newest state in the place of the best",
         "gantrain/stages.py",
-        "best = directory.best if directory.best.exists() else None",
-        "best = None",
+        "directory.restore(run.trainer.state(), best=True)",
+        "directory.restore(run.trainer.state())",
         _metric("lpips"),
     ),
     Mutation(
         "the oldest checkpoint in the place of the newest",
         "gantrain/runs/directory.py",
-        "path = found[-1]",
-        "path = found[0]",
+        "self.checkpoints()[::-1]",
+        "self.checkpoints()",
         _metric("coherence"),
     ),
     Mutation(

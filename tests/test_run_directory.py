@@ -5,6 +5,8 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -13,9 +15,11 @@ import pytest
 import tiny
 from tiny import refused
 
-from gantrain.files import replacing, write_text
+from gantrain import files, make_config
+from gantrain.files import Unwritten, replacing, short, write_text
 from gantrain.game import Player
 from gantrain.main import main
+from gantrain.processes import MACHINE
 from gantrain.runs import directory as run_directory
 from gantrain.runs.directory import RunDirectory
 from gantrain.runs.train import fit
@@ -87,6 +91,35 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
     )
 
 
+def test_what_killed_processes_left_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_swept", set())
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left = tmp_path / f".writing-{MACHINE}-{gone.pid}-0.npz"
+    others = [
+        tmp_path / f".writing-{MACHINE}-{os.getppid()}-0.npz",
+        tmp_path / f".writing-00000000-{gone.pid}-0.npz",
+        tmp_path / ".writing-mine",
+    ]
+    for path in (left, *others):
+        path.write_text("half")
+    write_text(tmp_path / "file", "x")
+    assert everything(tmp_path) == sorted(["file", *(path.name for path in others)])
+    os.utime(others[1], (0, 0))
+    monkeypatch.setattr(files, "_swept", set())
+    write_text(tmp_path / "file", "x")
+    assert others[0].exists() and not others[1].exists()
+
+
+def test_a_name_that_is_too_long_ends_in_a_hash():
+    assert short("a" * 200) == "a" * 200
+    names = {short("a" * 300 + end) for end in "bc"}
+    assert len(names) == 2 and {len(name) for name in names} == {200}
+    dataset = f"folder:{'a/' * 120},{'b/' * 120}"
+    name = Path(make_config(gan_type="cyclegan", dataset=dataset).run.run_dir).name
+    assert name.startswith("cyclegan-folder_a_a") and len(name) == 200
+
+
 # -------------------------------------------------------------------------------------- checkpoints
 
 
@@ -112,7 +145,6 @@ def test_the_newest_checkpoints_are_kept(tmp_path):
     assert [int(p.stem) for p in run.checkpoints()] == [10, 100]
     fresh = weights([0])
     assert run.restore(fresh) == 100 and float(fresh["w0"][0]) == 100
-    assert run.restore(fresh, run.checkpoints()[0]) == 10 and float(fresh["w0"][0]) == 10
 
 
 def test_a_full_disk_keeps_the_previous_checkpoints(tmp_path, monkeypatch):
@@ -132,10 +164,8 @@ def test_a_full_disk_keeps_the_previous_checkpoints(tmp_path, monkeypatch):
     assert run.restore(fresh) == 1 and float(fresh["w0"][0]) == 1
 
 
-@pytest.mark.parametrize("damage", ["empty", "cut", "noise", "member", "stepless"])
-def test_a_damaged_checkpoint_is_one_line(tmp_path, damage):
-    run = RunDirectory(tmp_path)
-    path = run.save(3, weights(np.arange(1000)), keep=1)
+def damaged(path, damage):
+    """Damages a checkpoint."""
     whole, stepless = path.read_bytes(), io.BytesIO()
     np.savez(stepless, w0=np.arange(1000))
     path.write_bytes(
@@ -147,9 +177,71 @@ def test_a_damaged_checkpoint_is_one_line(tmp_path, damage):
             "stepless": stepless.getvalue(),
         }[damage]
     )
-    before = weights(np.zeros(1000))
-    refused(lambda: run.restore(before), str(path), "damaged", "delete it")
-    np.testing.assert_array_equal(before["w0"], np.zeros(1000))
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "noise", "member", "stepless"])
+def test_a_damaged_checkpoint_is_set_aside_for_the_one_before(tmp_path, capsys, damage):
+    run = RunDirectory(tmp_path)
+    run.save(2, weights(np.ones(1000)), keep=2)
+    path = run.save(3, weights(np.arange(1000)), keep=2)
+    damaged(path, damage)
+    state = weights(np.zeros(1000))
+    # Who only looks at a run leaves it as it is.
+    assert run.restore(state) == 2
+    assert everything(tmp_path / "checkpoints") == ["00000002.npz", "00000003.npz"]
+    capsys.readouterr()
+    with run.writing():
+        assert run.restore(state) == 2
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1 and str(path) in said and "00000003.npz.damaged" in said
+    np.testing.assert_array_equal(state["w0"], np.ones(1000))
+    assert everything(tmp_path / "checkpoints") == ["00000002.npz", "00000003.npz.damaged"]
+    # None is left, now and at the next start.
+    damaged(run.checkpoints()[0], damage)
+    with run.writing():
+        for _ in range(2):
+            refused(lambda: run.restore(state), str(tmp_path), "none of its checkpoints is whole")
+    assert len(everything(tmp_path / "checkpoints")) == 2
+
+
+def test_a_damaged_best_state_gives_way_to_the_newest(tmp_path):
+    run = RunDirectory(tmp_path)
+    run.save(2, weights([1]), keep=1)
+    run.save_best(1, weights([5]))
+    state = weights([0])
+    assert run.restore(state, best=True) == 1 and float(state["w0"][0]) == 5
+    damaged(run.best, "cut")
+    assert run.restore(state, best=True) == 2 and float(state["w0"][0]) == 1
+
+
+def test_a_checkpoint_that_cannot_be_read_is_not_taken_for_damaged(tmp_path, monkeypatch):
+    run = RunDirectory(tmp_path)
+    path = run.save(2, weights([1]), keep=1)
+
+    def broken(*args, **options):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(run_directory.np, "load", broken)
+    with run.writing():
+        refused(lambda: run.restore(weights([0])), str(path), "Input/output error")
+    assert path.exists()
+
+
+def test_files_with_other_names_are_somebody_elses(tmp_path):
+    run = RunDirectory(tmp_path)
+    run.save(2, weights([1]), keep=1)
+    own = tmp_path / "checkpoints"
+    strange = ["9_mine.npz", "99999999.npz~", "copy of 00000009.npz", "9.npz", "._00000003.npz"]
+    for name in strange:
+        (own / name).write_text("mine")
+    (own / "00000007.npz").mkdir()
+    (tmp_path / "samples").mkdir()
+    for name in ("000002.png", "1000000.png", "._x.png", "._000004.png", "Thumbs.db", "x.png"):
+        (tmp_path / "samples" / name).write_text("")
+    assert run.restore(weights([0])) == 2
+    run.save(3, weights([1]), keep=1)
+    assert everything(own) == sorted([*strange, "00000003.npz", "00000007.npz"])
+    assert [path.name for path in run.samples()] == ["000002.png", "1000000.png"]
 
 
 @pytest.mark.parametrize(
@@ -237,11 +329,52 @@ def line(step):
     return json.dumps({"step": step, "a/loss": step / 3}) + "\n"
 
 
-def test_metrics_skip_a_torn_last_line(tmp_path):
+def test_metrics_pass_over_what_is_no_line(tmp_path):
     run = RunDirectory(tmp_path)
     assert run.metrics() == []
-    run.metrics_path.write_text(line(1) + line(2) + line(3)[:9])
+    strange = "\n{\n\x00\x00\n[1]\n3\n" + '{"step": "4"}\n' + "[" * 100_000 + "\n"
+    run.metrics_path.write_text(line(1) + strange + line(2) + line(3)[:9])
     assert [m["step"] for m in run.metrics()] == [1, 2]
+    # Nothing that follows is erased, and what was not brought to its end is.
+    run.rewind_metrics(2)
+    assert run.metrics_path.read_text() == line(1) + strange[1:] + line(2)
+    run.log({"step": 3})
+    assert [m["step"] for m in run.metrics()] == [1, 2, 3]
+
+
+def test_a_line_that_cannot_be_written_is_in_the_next_checkpoint(tmp_path, monkeypatch):
+    run = RunDirectory(tmp_path)
+    run.log({"step": 1})
+    whole = run.metrics_path.read_bytes()
+
+    class Full(io.FileIO):
+        def write(self, data):
+            if len(data) > 5:
+                return super().write(data[:5])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.open", lambda path, mode="r", **options: Full(path, mode))
+        with pytest.raises(Unwritten, match=r"metrics\.jsonl: cannot be written \(No space left"):
+            run.log({"step": 2, "a/loss": 0.5})
+    assert run.metrics_path.read_bytes() == whole
+    assert [m["step"] for m in run.metrics()] == [1, 2]
+    run.save(2, weights([1]), keep=1)
+    again = RunDirectory(tmp_path)
+    assert again.restore(weights([0])) == 2
+    again.rewind_metrics(2)
+    assert again.metrics() == RunDirectory(tmp_path).metrics() == run.metrics()
+
+
+def test_lost_checkpoints_are_no_new_beginning(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    run.begin(tiny.ring_config(run.path, checkpoint_every=5), {}, tiny.domains(1))
+    run.log({"step": 5})
+    # It was killed before, or while, it wrote its first one.
+    run.refuse_lost(0)
+    run.log({"step": 6})
+    run.refuse_lost(6)
+    refused(lambda: run.refuse_lost(0), str(run.path), "reaches step 6", "--no-resume")
 
 
 @pytest.mark.parametrize("torn", ["", line(30)[:12]])

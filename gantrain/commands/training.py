@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from gantrain import devices, stop
@@ -77,10 +78,11 @@ def train(explicit: Explicit) -> int:
     # What is not here is said at once: before TensorFlow is loaded, and an old run moved aside.
     data = wanted.data
     find(data.dataset, data.place)
-    fetch([data.dataset], Path(data.data_dir).expanduser(), data.offline or dry)
-    if run.exists and stored is None and not dry:
-        print(f"the old run is kept in {run.move_aside()}")
-    return _rehearse(wanted) if dry else _fit(wanted)
+    with nullcontext() if dry else run.writing():
+        fetch([data.dataset], Path(data.data_dir).expanduser(), data.offline or dry)
+        if run.exists and stored is None and not dry:
+            print(f"the old run is kept in {run.move_aside()}")
+        return _rehearse(wanted) if dry else _fit(wanted)
 
 
 def _refuse_other_data(run, config):

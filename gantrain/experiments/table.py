@@ -14,7 +14,7 @@ from gantrain.core import MEASURED_SEED, Config
 from gantrain.data.datasets import fetch, find
 from gantrain.deferred import keras
 from gantrain.errors import UserError
-from gantrain.files import file_name
+from gantrain.files import file_name, short
 from gantrain.measures import METRICS
 from gantrain.measures.evaluate import evaluate as evaluate_run
 from gantrain.measures.evaluate import hashes, stored
@@ -170,7 +170,7 @@ def is_here(dataset: str, data_dir: str) -> bool:
 
 def run_name(dataset: str, arm: Arm) -> str:
     """`<data set>-<arm>`, without what a path cannot hold."""
-    return f"{file_name(dataset)}-{arm.slug}"
+    return short(f"{file_name(dataset)}-{arm.slug}")
 
 
 def options(experiment: Experiment, arm: Arm, asked: Reproduction, seed: int) -> Flags:

@@ -208,7 +208,7 @@ def _samples(experiment, result, path):
     found = []
     for arm in experiment.arms:
         for run in result.runs.get(arm.name, ())[:1]:
-            grids = sorted((Path(run) / "samples").glob("*.png"))
+            grids = RunDirectory(run).samples()
             found += [(arm.name, images.read_image(grids[-1], 3))] if grids else []
     figure, axes = _figure(max(len(found), 1), 6, 2.4)
     for axis in axes:

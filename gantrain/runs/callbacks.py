@@ -19,7 +19,7 @@ import numpy as np
 from gantrain import images
 from gantrain.deferred import tf
 from gantrain.errors import UserError
-from gantrain.files import finite, to_json
+from gantrain.files import Unwritten, finite
 from gantrain.progress import LIVE, clock, live, phase, say
 from gantrain.runs.directory import RunDirectory
 from gantrain.runs.loop import Callback, Logs
@@ -58,15 +58,12 @@ class Scalars(Callback):
     """metrics.jsonl: one object per log interval."""
 
     def __init__(self, run: RunDirectory):
+        self.run = run
         run.path.mkdir(parents=True, exist_ok=True)
-        self.file = open(run.metrics_path, "a", buffering=1)  # noqa: SIM115, closed by `close`
 
     def __call__(self, step: int, logs: Logs | None) -> None:
         if logs:
-            self.file.write(to_json({"step": step, **logs}))
-
-    def close(self, step: int) -> None:
-        self.file.close()
+            self.run.log({"step": step, **logs})
 
 
 class TensorBoard(Callback):
@@ -75,17 +72,27 @@ class TensorBoard(Callback):
     def __init__(self, run: RunDirectory):
         if importlib.util.find_spec("tensorboard") is None:
             raise UserError("--tensorboard: the package is missing; pip install tensorboard")
-        self.writer = tf.summary.create_file_writer(str(run.path / "tensorboard"))
+        self.path = run.path / "tensorboard"
+        with self._writing():
+            self.writer = tf.summary.create_file_writer(str(self.path))
 
     def __call__(self, step: int, logs: Logs | None) -> None:
         if logs:
-            with self.writer.as_default():
+            with self._writing(), self.writer.as_default():
                 for name, value in logs.items():
                     if isinstance(value, float):
                         tf.summary.scalar(name, value, step)
 
     def close(self, step: int) -> None:
-        self.writer.close()
+        with self._writing():
+            self.writer.close()
+
+    @contextmanager
+    def _writing(self):
+        try:
+            yield
+        except tf.errors.OpError as error:
+            raise Unwritten(f"{self.path}: cannot be written ({error.message})") from error
 
 
 class Recurring(Callback):
@@ -193,6 +200,7 @@ class Samples(Recurring):
     def write(self, step: int) -> None:
         with self.timed("saving", "drawing samples"):
             picture = self.picture()
+            self.run.check()
             if picture is not None:
                 images.write_png(self.run.sample_path(step), picture)
 

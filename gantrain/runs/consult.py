@@ -33,9 +33,11 @@ def consult(need: Need, train: Callable | None = None) -> Any:
             raise UserError(
                 f"{directory.path}: holds no {what.title} yet; `gantrain evaluate` trains it"
             )
-        say(f"training a {what.title} in {directory.path}")
-        with phase("classifiers", whole=True):
-            train(need.config, need.domains)
+        # Jobs that start together train it once.
+        with directory.writing(wait=True), phase("classifiers", whole=True):
+            if not need.there:
+                say(f"training a {what.title} in {directory.path}")
+                train(need.config, need.domains)
         say(f"{what.kind} {directory.path}: {need.scored()}")
     return network(directory.path, what.kind, directory.path.name, need.scores)
 

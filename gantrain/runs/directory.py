@@ -9,6 +9,9 @@ checkpoints/         complete states, newest `--keep`
 models/              final .keras files
 losses.png report.html summary.json
 metrics.json         what `evaluate` measured, with its provenance
+.lock                who writes here, while somebody does (`gantrain.runs.lock`)
+
+Files with other names are somebody else's: neither read nor counted nor removed.
 """
 
 from __future__ import annotations
@@ -16,7 +19,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +31,18 @@ from gantrain.core import Config
 from gantrain.data import stored
 from gantrain.data.domain import Domain
 from gantrain.errors import UserError
-from gantrain.files import replacing, to_json, write_text
+from gantrain.files import Unwritten, replacing, sweep, to_json, unwritten, write_text
+from gantrain.progress import say
+from gantrain.runs.lock import NAME, Lock
 
+CHECKPOINT, SAMPLE = re.compile(r"(\d{8,})\.npz"), re.compile(r"(\d{6,})\.png")
+DAMAGED = ".damaged"
+# Entry of a checkpoint: log lines that could not be written.
+LOG = "log"
 # Entries of a checkpoint of version 0: the place of a variable in a fixed order, and its name.
 NUMBERED = re.compile(r"\d{5}:.+")
+# {absolute path: the lock that this process holds there}.
+_locks: dict[str, Lock] = {}
 
 
 class RunDirectory:
@@ -42,6 +54,53 @@ class RunDirectory:
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
+        # Log lines that could not be written; they are kept in the next checkpoint.
+        self._waiting: list[dict] = []
+
+    @contextmanager
+    def writing(self, wait: bool = False) -> Iterator[None]:
+        """Keeps everybody else from writing here while the block runs.
+
+        Args:
+            wait: for the end of another process that does, else that is refused.
+
+        Raises:
+            UserError: another process writes here, or nobody can.
+        """
+        key = os.path.abspath(self.path)
+        if key in _locks:
+            yield
+            return
+        lock = Lock(self.path)
+        lock.take(wait)
+        _locks[key] = lock
+        try:
+            sweep(self.path)
+            for part in ("checkpoints", "samples", "models"):
+                sweep(self.path / part, alone=True)
+            yield
+        finally:
+            del _locks[key]
+            lock.release()
+
+    def check(self) -> None:
+        """Raises Unwritten if the directory was taken away from the run that writes it."""
+        lock = _locks.get(os.path.abspath(self.path))
+        if lock is None or lock.held:
+            return
+        before, place = self.path, lock.moved
+        if place:
+            # Once more, so that the last state is saved where the others are.
+            self.path, lock.path = place, place / NAME
+            raise Unwritten(
+                f"{before}: was moved to {place} while the run wrote there; --run_dir {place} "
+                f"goes on with it"
+            )
+        if not self.exists or not lock.regain():
+            raise Unwritten(
+                f"{before}: was moved, deleted or taken over while the run wrote there; its last "
+                f"checkpoint is as it was"
+            )
 
     @property
     def exists(self) -> bool:
@@ -113,16 +172,24 @@ class RunDirectory:
         while (aside := self.path.with_name(f"{self.path.name}.old-{number}")).exists():
             number += 1
         os.replace(self.path, aside)
+        lock = _locks.get(os.path.abspath(self.path))
+        if lock:
+            (aside / NAME).unlink()
+            lock.again()
         return aside
 
     def sample_path(self, step: int) -> Path:
         return self.path / "samples" / f"{step:06d}.png"
 
+    def samples(self) -> list[Path]:
+        """Sample grids, oldest first."""
+        return _numbered(self.path / "samples", SAMPLE)
+
     # --- checkpoints -----------------------------------------------------------------------------
 
     def checkpoints(self) -> list[Path]:
         """Checkpoint files, oldest first."""
-        return sorted((self.path / "checkpoints").glob("[0-9]*.npz"))
+        return _numbered(self.path / "checkpoints", CHECKPOINT)
 
     def save(self, step: int, state: Mapping[str, Any], keep: int) -> Path:
         """Writes the complete state at `step`, then deletes all but the newest `keep` files.
@@ -131,11 +198,21 @@ class RunDirectory:
             step: updates that led to it.
             state: {name: variable}, as `gantrain.trainer.Trainer.state` gives it.
             keep: number of files.
+
+        Raises:
+            Unwritten: it cannot be written; those before are whole.
         """
+        self.check()
+        # No checkpoint is ahead of the log, whatever a power cut leaves.
+        with suppress(OSError), open(self.metrics_path, "rb") as log:
+            os.fsync(log.fileno())
         path = self.path / "checkpoints" / f"{step:08d}.npz"
-        _write_state(path, step, state)
+        _write_state(path, step, state, self._waiting)
         for old in self.checkpoints()[:-keep]:
-            old.unlink(missing_ok=True)
+            try:
+                old.unlink(missing_ok=True)
+            except OSError as error:
+                say(f"{old}: cannot be removed ({error.strerror})")
         return path
 
     @property
@@ -144,37 +221,70 @@ class RunDirectory:
         return self.path / "checkpoints" / "best.npz"
 
     def save_best(self, step: int, state: Mapping[str, Any]) -> None:
-        """Writes the complete state at `step` as the best one."""
+        """Writes the complete state at `step` as the best one. Raises as `save`."""
+        self.check()
         _write_state(self.best, step, state)
 
-    def restore(self, state: Mapping[str, Any], path: Path | None = None) -> int:
-        """Assigns a checkpoint (the newest by default) to the variables of a state.
+    def restore(self, state: Mapping[str, Any], best: bool = False) -> int:
+        """Assigns a checkpoint, the newest that is whole, to the variables of a state.
+
+        One that is damaged is passed over and, where this process writes, set aside.
+
+        Args:
+            state: {name: variable}.
+            best: True for the best state, where it is kept and whole.
 
         Returns:
             The step of the checkpoint; 0, with nothing assigned, if there is none.
 
         Raises:
-            UserError: the file is damaged or belongs to other networks.
+            UserError: all files are damaged, or one belongs to other networks.
         """
-        if path is None:
-            found = self.checkpoints()
-            if not found:
-                return 0
-            path = found[-1]
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                values = {name: stored[name] for name in stored.files}
-            step = int(values.pop("step"))
-        except Exception as error:  # which one depends on the byte that is wrong
+        found = ([self.best] if best and self.best.exists() else []) + self.checkpoints()[::-1]
+        for path in found:
+            try:
+                step, values, self._waiting = _read_state(path)
+            except FileNotFoundError:
+                # A run that goes on has removed it: it keeps newer ones.
+                return self.restore(state, best)
+            except ValueError as error:
+                self._pass_over(path, error)
+                continue
+            if values and all(map(NUMBERED.fullmatch, values)):
+                values = _by_order(values, state)
+            _refuse_others(path, values, state)
+            for name, variable in state.items():
+                variable.assign(values[name])
+            return step
+        if found or _numbered(self.path / "checkpoints", CHECKPOINT, DAMAGED):
             raise UserError(
-                f"{path}: damaged checkpoint ({error}); delete it to go on from the one before"
-            ) from None
-        if values and all(map(NUMBERED.fullmatch, values)):
-            values = _by_order(values, state)
-        _refuse_others(path, values, state)
-        for name, variable in state.items():
-            variable.assign(values[name])
-        return step
+                f"{self.path}: none of its checkpoints is whole; put one back, or keep what is "
+                f"there aside and start anew by --no-resume"
+            )
+        return 0
+
+    def _pass_over(self, path, error):
+        aside = ""
+        if os.path.abspath(self.path) in _locks:
+            with suppress(OSError):
+                os.replace(path, f"{path}{DAMAGED}")
+                aside = f", is kept as {path.name}{DAMAGED}"
+        say(f"{path}: damaged checkpoint ({error}){aside}; the one before it is taken")
+
+    def refuse_lost(self, start: int) -> None:
+        """Raises UserError if a run would start anew whose log says that it had checkpoints.
+
+        Args:
+            start: step that was restored.
+        """
+        if start or not self.exists:
+            return
+        logged = max((line["step"] for line in self.metrics()), default=0)
+        if logged > self.config().run.checkpoint_every or self.summary():
+            raise UserError(
+                f"{self.path}: its checkpoints are gone, and its log reaches step {logged}; put "
+                f"them back, or keep what is there aside and start anew by --no-resume"
+            )
 
     # --- metrics ---------------------------------------------------------------------------------
 
@@ -182,29 +292,101 @@ class RunDirectory:
     def metrics_path(self) -> Path:
         return self.path / "metrics.jsonl"
 
+    def log(self, record: dict) -> None:
+        """Adds a line to metrics.jsonl.
+
+        Raises:
+            Unwritten: it cannot be written; the next checkpoint holds it.
+        """
+        self._waiting.append(record)
+        self.check()
+        left = memoryview(to_json(record).encode())
+        try:
+            with open(self.metrics_path, "ab", buffering=0) as file:
+                end = file.seek(0, os.SEEK_END)
+                try:
+                    while left:
+                        left = left[file.write(left) :]
+                except OSError:
+                    file.truncate(end)
+                    raise
+        except OSError as error:
+            raise unwritten(self.metrics_path, error) from error
+        self._waiting.pop()
+
     def metrics(self) -> list[dict]:
-        """All whole lines of metrics.jsonl."""
-        if not self.metrics_path.exists():
+        """The lines of metrics.jsonl; what is garbled is passed over."""
+        return [record for _, record in self._lines() if record] + self._waiting
+
+    def _lines(self):
+        """(text, what it says or None) of each line but one that has no end."""
+        try:
+            *whole, _ = self.metrics_path.read_bytes().split(b"\n")
+        except FileNotFoundError:
             return []
-        lines = []
-        for line in self.metrics_path.read_text().splitlines():
-            try:
-                lines.append(json.loads(line))
-            except ValueError:
-                # The last line of a killed run may be cut; every line before it is whole.
-                break
-        return lines
+        return [(text, _record(text)) for text in whole if text.strip()]
 
     def rewind_metrics(self, step: int) -> None:
-        """Drops what was logged after `step`: a resumed run logs it again."""
-        if self.metrics_path.exists():
-            kept = [line for line in self.metrics() if line["step"] <= step]
-            write_text(self.metrics_path, "".join(map(to_json, kept)))
+        """Drops what was logged after `step`: a resumed run logs it again.
+
+        What the checkpoint held of it is added, and what is garbled stays as it is.
+        """
+        lines = self._lines()
+        kept = [text for text, record in lines if not record or record["step"] <= step]
+        there = {record["step"] for _, record in lines if record}
+        kept += [to_json(r).strip().encode() for r in self._waiting if r["step"] not in there]
+        text = b"".join(line + b"\n" for line in kept)
+        if lines or text:
+            with replacing(self.metrics_path) as temporary:
+                temporary.write_bytes(text)
+        self._waiting = []
 
 
-def _write_state(path, step, state):
+def _numbered(folder, pattern, end=""):
+    """Files of a folder that are called so, by their number."""
+    try:
+        names = [entry.name for entry in os.scandir(folder) if entry.is_file()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    found = [(pattern.fullmatch(n.removesuffix(end)), n) for n in names if n.endswith(end)]
+    return [folder / name for _, name in sorted((int(m[1]), name) for m, name in found if m)]
+
+
+def _record(text):
+    """What a line of the log says, or None if it is no such line."""
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) and type(record.get("step")) is int else None
+
+
+def _read_state(path):
+    """(step, {name: array}, log lines that wait) of a checkpoint.
+
+    Raises:
+        ValueError: the file is damaged.
+        FileNotFoundError: it is not there any more.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            values = {name: stored[name] for name in stored.files}
+        step, log = int(values.pop("step")), values.pop(LOG, np.zeros(0, np.uint8)).tobytes()
+        return step, values, [json.loads(line) for line in log.splitlines()]
+    except Exception as error:  # which one depends on the byte that is wrong
+        if isinstance(error, FileNotFoundError):
+            raise
+        if isinstance(error, OSError) and error.errno:
+            raise UserError(f"{path}: cannot be read ({error.strerror}); try again") from None
+        raise ValueError(" ".join(str(error).split()) or type(error).__name__) from None
+
+
+def _write_state(path, step, state, log=()):
+    entries = {name: np.asarray(v) for name, v in state.items()}
+    if log:
+        entries[LOG] = np.frombuffer("".join(map(to_json, log)).encode(), np.uint8)
     with replacing(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, step=step, **{name: np.asarray(v) for name, v in state.items()})
+        np.savez(file, step=step, **entries)
 
 
 def _by_order(values, state):

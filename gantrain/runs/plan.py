@@ -13,7 +13,7 @@ from gantrain.consulted import FromFile, Trained, Wanted, network, pruning_class
 from gantrain.core import Config
 from gantrain.data.datasets import find
 from gantrain.data.domain import Domain
-from gantrain.files import file_name
+from gantrain.files import file_name, short
 from gantrain.runs.directory import RunDirectory
 from gantrain.runs.domains import training_domains, whole_domains
 from gantrain.terms import consults
@@ -166,7 +166,7 @@ def _directory(config, own, usual, wanted):
     # What is asked for by another consulted network's run lies beside that.
     parent = parent if parent.name == "classifiers" else parent / "classifiers"
     names = [*wanted.names, wanted.net or wanted.kind]
-    return parent / "_".join([*map(file_name, names), digest])
+    return parent / f"{short('_'.join(map(file_name, names)))}_{digest}"
 
 
 def _scale(config):

@@ -71,7 +71,7 @@ def _measured(metrics):
 
 
 def _samples(run):
-    files = sorted((run.path / "samples").glob("*.png"))
+    files = run.samples()
     if not files:
         return ""
     steps = sorted({round(i * (len(files) - 1) / (SHOWN - 1)) for i in range(SHOWN)})

@@ -32,9 +32,15 @@ def fit(run: OpenRun, stop: Stop | None = None) -> dict:
     Raises:
         gantrain.stop.Interrupted, gantrain.runs.callbacks.Diverged, UserError.
     """
+    directory = run.directory
+    with directory.writing():
+        return _fit(run, stop or current(run.config.run.time_limit * 60))
+
+
+def _fit(run, stop):
     config, directory, options = run.config, run.directory, run.config.run
-    stop = stop or current(options.time_limit * 60)
     start = directory.restore(run.trainer.state())
+    directory.refuse_lost(start)
     if start > options.steps:
         raise UserError(
             f"--steps {options.steps}: the run in {directory.path} is at step {start} "
@@ -89,7 +95,8 @@ def _finish(run, ended):
     """Models, curves, report and summary of a run that has reached its end."""
     directory, last_state = run.directory, not run.directory.best.exists()
     if not last_state:
-        directory.restore(run.trainer.state(), directory.best)
+        directory.restore(run.trainer.state(), best=True)
+    directory.check()
     with phase("saving", "writing models and curves"):
         for name, model in run.trainer.models().items():
             with replacing(directory.path / "models" / f"{name}.keras") as temporary:
