@@ -363,7 +363,8 @@ def test_a_line_that_cannot_be_written_is_in_the_next_checkpoint(tmp_path, monke
     again = RunDirectory(tmp_path)
     assert again.restore(weights([0])) == 2
     again.rewind_metrics(2)
-    assert again.metrics() == RunDirectory(tmp_path).metrics() == run.metrics()
+    assert again.metrics() == RunDirectory(tmp_path).metrics()
+    assert [m["step"] for m in again.metrics()] == [1, 2]
 
 
 def test_lost_checkpoints_are_no_new_beginning(tmp_path):
