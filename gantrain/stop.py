@@ -53,7 +53,7 @@ class Stop:
 
     def __init__(self, limit_seconds: float = 0.0):
         self.reason: str | None = None
-        self.steps = 0
+        self.steps, self._raised = 0, False
         self.began = time.monotonic()
         self._level, self._since = FREE, 0.0
         self._deadline: float | None = None
@@ -84,6 +84,7 @@ class Stop:
 
     def interrupted(self, where: str = "all that was finished is saved") -> Interrupted:
         """What is raised at the end; `where` says what was saved."""
+        self._raised = True
         if self.code == EXIT_USER:
             return Interrupted(
                 "--time_limit: over before a step was made, since loading, compiling or measuring "
@@ -104,7 +105,7 @@ class Stop:
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Handles a signal."""
         self._first(signal.Signals(number).name)
-        if self._level == FREE:
+        if self._level == FREE and not self._raised:
             raise self.interrupted()
         if self._level == STEPS and time.monotonic() - self._since > REPEAT:
             raise self.interrupted("left at once, the last checkpoint is whole")
@@ -123,11 +124,12 @@ class Stop:
         while not over.wait(LOOK):
             self._look()
             idle = idle + LOOK if self.reason and self._level == FREE else 0.0
-            if idle == LOOK:
-                # The time limit comes by itself; an exception may have got lost in a destructor.
+            if idle and not self._raised:
+                # The time limit comes by itself.
                 _thread.interrupt_main(signal.SIGINT)
             elif idle > PATIENCE:
-                # A library that does not come back to Python. Nothing is being written here.
+                # A library does not come back to Python, or has lost the exception in a
+                # destructor. Nothing is being written here.
                 with suppress(OSError):
                     os.write(2, f"gantrain: {self.interrupted()}\n".encode())
                 os._exit(self.code)

@@ -14,7 +14,7 @@ from gantrain.core import MEASURED_SEED, Config
 from gantrain.data.datasets import fetch, find
 from gantrain.deferred import keras
 from gantrain.errors import UserError
-from gantrain.files import file_name, short
+from gantrain.files import Unwritten, file_name, short
 from gantrain.measures import METRICS
 from gantrain.measures.evaluate import evaluate as evaluate_run
 from gantrain.measures.evaluate import hashes, stored
@@ -200,6 +200,9 @@ def _train(config):
     """Trains one run. Returns why it cannot be had here, or ""."""
     try:
         prepared = prepare(config)
+    except Unwritten:
+        # Of a full disk the next run would find no more.
+        raise
     except UserError as error:
         return f"not here: {error}"
     try:
@@ -344,6 +347,8 @@ def _measured(experiment, asked, path, evaluate):
     num = experiment.num[asked.scale] if names else 0
     try:
         found = evaluate(path, tuple(names), num, MEASURED_SEED) if names else {}
+    except Unwritten:
+        raise
     except UserError:
         # Which one it was; the others are measured.
         for name in names:

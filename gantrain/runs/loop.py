@@ -8,7 +8,6 @@ from contextlib import nullcontext
 from typing import Any
 
 from gantrain.deferred import tf
-from gantrain.errors import UserError
 from gantrain.files import Unwritten
 from gantrain.progress import phase
 from gantrain.stop import FREE, STEPS, WRITING, Stop
@@ -83,7 +82,7 @@ def fit(
 
     Raises:
         Interrupted: the end was wanted; every callback has been closed, so all is saved.
-        UserError: a file could not be written; the others were, and the message says whether the
+        Unwritten: a file could not be written; the others were, and the message says whether the
             state is saved. Any other exception passes through and saves nothing: the state may be
             that of half a step.
     """
@@ -145,7 +144,7 @@ def fit(
             each(lambda callback: callback.close(step))
     if failed:
         saved = any(callback.saved == step for callback in callbacks)
-        raise UserError(f"{failed[0]}{f'; saved at step {step}' if saved else ''}")
+        raise Unwritten(f"{failed[0]}{f'; saved at step {step}' if saved else ''}")
     if stop.reason:
         raise stop.interrupted(f"saved at step {step} of {steps}")
     return step
