@@ -76,7 +76,7 @@ class Recorder(callbacks.Callback):
     def __call__(self, step, logs):
         self.seen.append((step, logs))
 
-    def close(self, step):
+    def close(self, step, over):
         self.closed = step
 
 
@@ -160,7 +160,7 @@ def test_an_exception_closes_nothing():
     closed = []
 
     class Watch(callbacks.Callback):
-        def close(self, step):
+        def close(self, step, over):
             closed.append(step)
 
     def broken(step, inputs):
@@ -515,7 +515,7 @@ def test_a_checkpoint_is_written_once_per_step(tmp_path):
     checkpoints = callbacks.Checkpoints(Run(), 2, 1, [], lambda: True)
     for step in range(1, 5):
         checkpoints(step, None)
-    checkpoints.close(4)
+    checkpoints.close(4, True)
     assert saved == [2, 4]
 
 

@@ -83,7 +83,7 @@ class TensorBoard(Callback):
                     if isinstance(value, float):
                         tf.summary.scalar(name, value, step)
 
-    def close(self, step: int) -> None:
+    def close(self, step: int, over: bool) -> None:
         with self._writing():
             self.writer.close()
 
@@ -204,8 +204,8 @@ class Samples(Recurring):
             if picture is not None:
                 images.write_png(self.run.sample_path(step), picture)
 
-    def close(self, step: int) -> None:
-        if not self.run.sample_path(step).exists():
+    def close(self, step: int, over: bool) -> None:
+        if over and not self.run.sample_path(step).exists():
             self.write(step)
 
 
@@ -237,7 +237,7 @@ class Checkpoints(Recurring):
             self.run.save(step, self.state, self.keep)
         self.saved = step
 
-    def close(self, step: int) -> None:
+    def close(self, step: int, over: bool) -> None:
         self.write(step)
 
 

@@ -41,8 +41,8 @@ class Callback:
     def pace(self, seconds: float) -> None:
         """How long a step took on average, without the compiling first one, once that is known."""
 
-    def close(self, step: int) -> None:
-        """Ends it, at the last step."""
+    def close(self, step: int, over: bool) -> None:
+        """Ends it, at the last step of the run (`over`) or where it is interrupted."""
 
 
 def wait_for(logs: dict) -> None:
@@ -141,7 +141,8 @@ def fit(
             if first or values:
                 since, waited, counted = time.perf_counter(), 0.0, 0
         if step > start or not stop.reason:
-            each(lambda callback: callback.close(step))
+            over = not (failed or stop.reason)
+            each(lambda callback: callback.close(step, over))
     if failed:
         saved = any(callback.saved == step for callback in callbacks)
         raise Unwritten(f"{failed[0]}{f'; saved at step {step}' if saved else ''}")
