@@ -215,6 +215,34 @@ def test_a_signal_saves_and_the_same_command_goes_on(
     assert_same_run(tmp_path / "run", uninterrupted)
 
 
+def test_a_signal_at_the_last_step_ends_the_program(tmp_path, monkeypatch, capsys):
+    """And not this run alone: `reproduce` begins no other."""
+
+    def disturbed(self, step, logs, progress=callbacks.Progress.__call__):
+        progress(self, step, logs)
+        if step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.Progress, "__call__", disturbed)
+        assert main(ring(tmp_path / "run", "--steps", "2")) == 75
+    assert "saved at step 2 of 2" in capsys.readouterr().err
+    run = RunDirectory(tmp_path / "run")
+    assert not run.summary() and not run.samples()
+    assert main(ring(tmp_path / "run", "--steps", "2")) == 0
+    assert run.summary()["steps"] == 2 and len(run.samples()) == 1
+
+
+def test_a_run_that_ended_early_ends_there_again(tmp_path):
+    """Killed between its last step and its summary."""
+    run = RunDirectory(tmp_path)
+    kept = callbacks.Kept("a", lambda logs: logs.get("a"), max, 2)
+    for step, score in enumerate((1.0, 3.0, 2.0, 1.0), 1):
+        run.log({"step": step, "a": score})
+    assert not callbacks.Best(run, kept, {}, 3).ended
+    assert "a has not improved for 2" in callbacks.Best(run, kept, {}, 4).ended
+
+
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory):
     """Two real processes on a long run; one gets SIGINT, one SIGTERM, once they train."""
