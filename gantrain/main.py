@@ -35,25 +35,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     program, stop = os.path.basename(sys.argv[0]) or "gantrain", Stop()
     program = f"python {program}" if program.endswith(".py") else program
-    with listening(stop, ends=argv is None), bearing() as output:
+    with bearing() as output:
         try:
-            name, code = _run(program, list(sys.argv[1:] if argv is None else argv))
-            output.flush()
-            if output.lost and not code:
-                return _say(output.lost, 0 if name in KEPT else EXIT_USER)
-            return code
-        except UserError as error:
-            return _say(error, EXIT_USER)
+            with listening(stop, ends=argv is None):
+                return _guarded(program, list(sys.argv[1:] if argv is None else argv), output)
         except KeyboardInterrupt as error:
+            # From whatever line, those included that tell of another error.
             return _say(str(error) or stop.interrupted(), stop.code)
-        except OSError as error:
-            return _say(_described(error), EXIT_USER)
-        except Exception as error:
-            from gantrain.runs.callbacks import Diverged
 
-            if isinstance(error, Diverged):
-                return _say(error, EXIT_DIVERGED)
-            raise
+
+def _guarded(program, words, output):
+    try:
+        name, code = _run(program, words)
+        output.flush()
+        if output.lost and not code:
+            return _say(output.lost, 0 if name in KEPT else EXIT_USER)
+        return code
+    except UserError as error:
+        return _say(error, EXIT_USER)
+    except OSError as error:
+        return _say(_described(error), EXIT_USER)
+    except Exception as error:
+        from gantrain.runs.callbacks import Diverged
+
+        if isinstance(error, Diverged):
+            return _say(error, EXIT_DIVERGED)
+        raise
 
 
 def _run(program, words):
