@@ -142,7 +142,7 @@ RUNS = {
     "segmenter-least": ("segmenter", {}),
 }
 # What a run here has no occasion to read: no GPU, no run to go on with, other weights given.
-NO_OCCASION = {"gpu_mem_mb", "resume", "vgg_weights"}
+NO_OCCASION = {"gpu_mem_mb", "gpus", "resume", "vgg_weights"}
 
 
 def test_every_trainer_is_recorded_here():
