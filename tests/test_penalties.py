@@ -3,6 +3,7 @@
 The NumPy side is written from the equations alone, in float64; nothing of gantrain runs on it.
 """
 
+import dataclasses
 import itertools
 
 import keras
@@ -13,6 +14,7 @@ import tiny
 from keras import layers
 
 from gantrain.config import make
+from gantrain.errors import UserError
 from gantrain.game import Play
 from gantrain.nets import Generated
 from gantrain.nets.frozen import FeatureNet
@@ -389,7 +391,8 @@ def test_semantic_loss_shows_the_classifier_what_it_was_trained_with():
         return tf.reduce_sum(images, axis=[1, 2])
 
     images = [normal(4, *SHAPE, seed=i) for i in range(2)]
-    loss = term(SemanticLoss, {"classifier": classifier}, semantic_loss=7.0, classifier_noise=0.5)
+    options = dict(semantic_loss=7.0, semantic_form="squared", classifier_noise=0.5)
+    loss = term(SemanticLoss, {"classifier": classifier}, **options)
     weight, value = loss(play([Generated(tensor(v), ()) for v in images], draw=draw()))["semantic"]
     assert weight == 7.0 and loss.trained == ()
     noise = [shown - image for (shown, _), image in zip(seen, images, strict=True)]
@@ -398,6 +401,50 @@ def test_semantic_loss_shows_the_classifier_what_it_was_trained_with():
     assert not np.allclose(noise[0], noise[1], atol=0.1)
     logits = [shown.astype(np.float64).sum((1, 2)) for shown, _ in seen]
     assert float(value) == pytest.approx(reference("squared", logits, False, None, None), rel=1e-4)
+
+
+@pytest.mark.parametrize("form", SEMANTIC_FORMS)
+@pytest.mark.parametrize(
+    "asked, kept", [("smile,hat", [0, 2]), ("-beard", [0, 2]), ("-smile,hat", [1])]
+)
+def test_attributes_that_are_not_asked_may_differ(form, asked, kept):
+    logits = [normal(4, 3, seed=i, scale=1.5) for i in range(2)]
+    domains = tiny.domains(2)
+    draws = np.random.default_rng(0)
+    domains = [
+        dataclasses.replace(
+            domain,
+            labels=draws.integers(0, 2, (domain.size, 3), np.uint8),
+            classes=("smile", "beard", "hat"),
+        )
+        for domain in domains
+    ]
+    given = iter(tensor(v) for v in logits)
+    options = dict(semantic_loss=2.0, semantic_form=form, semantic_attributes=asked)
+    loss = term(SemanticLoss, {"classifier": lambda x, training: next(given)}, domains, **options)
+    z = normal(4, 8, seed=9)
+    made = [Generated(tensor(normal(4, *SHAPE)), ())] * 2
+    _, value = loss(play(made, tensor(z), draw=draw()))["semantic"]
+    prior = np.mean([domain.labels.mean(0) for domain in domains], 0)[kept]
+    wanted = reference(form, [v[:, kept] for v in logits], True, prior, z)
+    assert float(value) == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "asked, attributes, message",
+    [
+        ("smile", False, "--semantic_attributes chooses among attributes"),
+        ("smil", True, "--semantic_attributes smil: unknown; did you mean smile"),
+        ("-smile,hat", True, "--semantic_attributes -smile,hat: leaves no attribute"),
+    ],
+)
+def test_attributes_that_cannot_be_asked_are_refused(asked, attributes, message):
+    domains = tiny.domains(2)
+    if attributes:
+        labels = np.zeros((domains[0].size, 2), np.uint8)
+        domains = [dataclasses.replace(d, labels=labels, classes=("smile", "hat")) for d in domains]
+    with pytest.raises(UserError, match=message):
+        term(SemanticLoss, None, domains, semantic_loss=1.0, semantic_attributes=asked)
 
 
 # --------------------------------------------------------------------------------- other couplings

@@ -15,7 +15,7 @@ from gantrain.data.domain import Domain
 from gantrain.deferred import tf
 from gantrain.errors import UserError
 from gantrain.game import Play, Terms
-from gantrain.options import Options, option
+from gantrain.options import Options, option, unknown
 from gantrain.terms import Term
 from gantrain.terms.gradients import EPSILON
 from gantrain.terms.labels import LabelOptions, source_of
@@ -173,6 +173,12 @@ class SemanticOptions(Options):
     semantic_form: str = option(
         "squared", "how two predictions are compared", choices=lambda: SEMANTIC_FORMS
     )
+    semantic_attributes: str | None = option(
+        None,
+        "attributes that are asked to agree, comma separated; a first - asks all but these, as "
+        "-Smiling where the domains differ in the smile; default all",
+        needs=("semantic_loss",),
+    )
     classifier: str | None = option(
         None,
         "trained classifier (.keras or a run directory) for the semantic loss; "
@@ -234,7 +240,10 @@ class SemanticLoss(Term):
             _check_classifier(self.classifier, o.classifier, domains[0])
         # How often a class occurs in a target of an adaptation is known from its labels alone.
         adapts = config.on(LabelOptions)
+        self.columns = asked(o.semantic_attributes, domains)
         self.labels = labels_of([domains[source_of(config, domains)]] if adapts else domains)
+        if self.columns:
+            self.labels = Labels(True, tf.gather(self.labels.prior, self.columns))
 
     def __call__(self, play: Play) -> Terms:
         each = (
@@ -246,7 +255,33 @@ class SemanticLoss(Term):
             tf.cast(c(self.view(x, play.draw), training=False), tf.float32)
             for c, x in zip(each, play.fake, strict=True)
         ]
+        if self.columns:
+            logits = [tf.gather(v, self.columns, axis=1) for v in logits]
         return {"semantic": (self.weight, self.form(logits, self.labels, play.z))}
+
+
+def asked(attributes: str | None, domains: Sequence[Domain]) -> list[int]:
+    """Places of the attributes that `--semantic_attributes` asks to agree; empty: all labels.
+
+    Raises:
+        UserError: the labels are classes, of which one cannot be left out, or have no such name.
+    """
+    names = list(domains[0].classes)
+    if attributes is None:
+        return []
+    if not domains[0].multi_label:
+        raise UserError(
+            "--semantic_attributes chooses among attributes, and the labels of domain "
+            f"{domains[0].name} are classes; drop it"
+        )
+    chosen = attributes.removeprefix("-").split(",")
+    for name in chosen:
+        if name not in names:
+            raise UserError(unknown("--semantic_attributes", name, names))
+    kept = [i for i, name in enumerate(names) if (name in chosen) != attributes.startswith("-")]
+    if not kept:
+        raise UserError(f"--semantic_attributes {attributes}: leaves no attribute to agree on")
+    return kept
 
 
 def _check_classifier(model, given, domain):
