@@ -224,3 +224,22 @@ def test_neighbours_stand_on_either_side_and_the_brighter_pixel_is_seen():
         found |= {27 - int(x) for x in np.flatnonzero(image[0, :, 0] == other) if x != 27}
     assert found == set(range(17, 28))
     assert np.isin(changed, images).all()
+
+
+def test_blur_lies_between_the_image_and_its_binomial_mean():
+    rng = np.random.default_rng(0)
+    images = np.repeat(rng.normal(size=(1, SIDE, SIDE, 3)), 50, 0).astype(np.float32)
+    changed = np.array(augment(images, "blur", draw(50)))
+    weights, padded = (
+        np.array([1, 4, 6, 4, 1]) / 16,
+        np.pad(images[0], [(2, 2), (2, 2), (0, 0)], "edge"),
+    )
+    rows = sum(w * padded[k : k + SIDE] for k, w in enumerate(weights))
+    blurred = sum(w * rows[:, k : k + SIDE] for k, w in enumerate(weights))
+    part = ((changed - images) / (blurred - images[0])).reshape(50, -1)
+    np.testing.assert_allclose(
+        part, np.broadcast_to(np.median(part, 1)[:, None], part.shape), atol=1e-2
+    )
+    assert 0 <= np.median(part, 1).min() < 0.15 and 0.85 < np.median(part, 1).max() < 1
+    flat = np.full((4, SIDE, SIDE, 1), 0.3, np.float32)
+    np.testing.assert_allclose(augment(flat, "blur", draw(4)), flat, rtol=1e-6)

@@ -14,6 +14,7 @@ from gantrain.images import to_float
 from gantrain.noise import Draw
 from gantrain.runs.plan import own_run
 from gantrain.stages import prepare
+from gantrain.terms.mixing import MIXINGS
 from gantrain.terms.view import ClassifierSteps
 from gantrain.trainers.classifier import accuracy, correct, cross_entropy, logits_of
 
@@ -74,12 +75,41 @@ def test_the_attack_grows_over_the_first_half():
     x, labels = tf.random.stateless_normal((4, 32, 32, 3), (0, 0)), tf.constant([0, 1, 2, 3])
     lengths = []
     for step in (0, 25, 50, 90):
-        moved = trainer.attacked(x, labels, Draw(0, tf.constant(step, tf.int64), 4))
+        draw = Draw(0, tf.constant(step, tf.int64), 4)
+        same, loss = trainer.mixed(x, labels, draw)
+        moved = trainer.attacked(same, loss, draw)
         lengths.append(float(tf.norm(moved - x) / 2))  # four images: the root of four
-    assert lengths == pytest.approx([0, 1, 2, 2], rel=1e-3)
+    assert same is x and lengths == pytest.approx([0, 1, 2, 2], rel=1e-3)
     harder = cross_entropy(labels, trainer.C(moved), False)
     assert np.all(harder > cross_entropy(labels, trainer.C(x), False))
-    assert build().trainer.attacked(x, labels, None) is x
+    assert build().trainer.attacked(x, loss, None) is x
+
+
+@pytest.mark.parametrize("name", MIXINGS.keys() - {"none"})
+def test_a_mixed_image_is_worth_its_shares(name):
+    """Of flat images, each with a level of its own, the mean says what is in them."""
+    trainer, count = build(classifier_mix=name).trainer, 64
+    levels = np.linspace(-1, 1, count, dtype=np.float32)
+    labels = np.arange(count) % 3
+    x = np.broadcast_to(levels[:, None, None, None], (count, 32, 32, 3))
+    mixed, loss = trainer.mixed(
+        tf.constant(x), tf.constant(labels), Draw(0, tf.constant(1, tf.int64), count)
+    )
+    mixed = np.array(mixed)
+    share = (mixed.mean((1, 2, 3)) - levels[::-1]) / (levels - levels[::-1])
+    assert np.mean(share > 1 - 1e-5) == pytest.approx(0.5, abs=0.15)
+    assert share.min() < 0.25 and np.all(share > -1e-5)
+    if name == "mixup":
+        assert np.ptp(mixed, axis=(1, 2, 3)).max() == 0
+    else:  # every pixel is of one image or of the other
+        of_both = np.stack([x, x[::-1]])
+        assert np.all(np.min(np.abs(mixed - of_both), axis=0) == 0)
+    logits = np.random.default_rng(0).normal(size=(count, 3))
+    each = -log_softmax(logits)[np.arange(count), labels]
+    theirs = -log_softmax(logits)[np.arange(count), labels[::-1]]
+    np.testing.assert_allclose(
+        loss(tf.constant(logits, tf.float32)), share * each + (1 - share) * theirs, atol=1e-4
+    )
 
 
 def test_domains_without_labels_are_refused():
@@ -129,6 +159,7 @@ def test_a_classifier_lies_beside_the_run_under_a_name_of_its_own():
         dict(fit="none"),
         dict(own=dict(classifier_net="digit", seed=0, classifier_noise=0.5)),
         dict(own=dict(classifier_net="digit", seed=0, classifier_attack=1.0)),
+        dict(own=dict(classifier_net="digit", seed=0, classifier_mix="mixup")),
     ],
 )
 def test_whatever_changes_the_classifier_changes_its_name(change):

@@ -117,7 +117,12 @@ def variants():
     made["classifier-attacked"] = (
         "classifier",
         2,
-        dict(classifier_attack=1.0, classifier_noise=0.3, classifier_net="evaluation"),
+        dict(
+            classifier_attack=1.0,
+            classifier_noise=0.3,
+            classifier_mix="cutmix",
+            classifier_net="evaluation",
+        ),
     )
     made["segmenter-every_option"] = (
         "segmenter",

@@ -89,6 +89,7 @@ def tables() -> dict[str, dict[str, Any]]:
     from gantrain.measures import METRICS
     from gantrain.terms.augmentation import AUGMENTATIONS
     from gantrain.terms.losses import LOSSES
+    from gantrain.terms.mixing import MIXINGS
     from gantrain.terms.penalties import DISCRIMINATOR_PENALTIES
     from gantrain.trainers.scogan import COUPLINGS
 
@@ -103,6 +104,7 @@ def tables() -> dict[str, dict[str, Any]]:
         "translators": nets.TRANSLATORS,
         "patches": nets.PATCHES,
         "augmentations": AUGMENTATIONS,
+        "mixings": MIXINGS,
         "presets": presets.PRESETS,
         "metrics": METRICS,
         "comparisons": COMPARISONS,

@@ -78,14 +78,42 @@ COGAN32_TRUNK = ClassifierTable(
     rows=trunk(COGAN32.discriminator),
 )
 
-# Another architecture than the semantic loss trains against: what fools one need not fool both.
+# The panel of judges: three architectures, none of them the semantic loss's. What fools one need
+# not fool the others, and what is there to be read they all should read.
 EVALUATION = ClassifierTable(
-    summary="strided convolutions with batch normalisation, quick to train",
+    summary="strided convolutions with batch normalisation, the first of the judges",
     rows=(
+        Row("conv", 24, 5, 2, "batch", "relu"),
+        Row("conv", 48, 3, 2, "batch", "relu"),
+        Row("conv", 96, 3, 1, "batch", "relu"),
+        Row("conv", 96, 3, 2, "batch", "relu"),
+        Row("flatten"),
+        Row("dropout", 0.3),
+        Row("dense", CHANNELS),
+    ),
+)
+
+EVALUATION_POOLED = ClassifierTable(
+    summary="poolings, no normalisation and a hidden dense layer, the second of the judges",
+    rows=(
+        Row("conv", 24, 4, 2, activation="leaky_relu_0.2"),
+        Row("conv", 48, 3, activation="leaky_relu_0.2"),
+        Row("pool", kernel=2, stride=2),
+        Row("conv", 64, 3, activation="leaky_relu_0.2"),
+        Row("pool", kernel=2, stride=2),
+        Row("flatten"),
+        Row("dense", 128, activation="leaky_relu_0.2"),
+        Row("dropout", 0.3),
+        Row("dense", CHANNELS),
+    ),
+)
+
+EVALUATION_WIDE = ClassifierTable(
+    summary="three convolutions of large kernels, the third of the judges",
+    rows=(
+        Row("conv", 16, 7, 2, "batch", "relu"),
         Row("conv", 32, 5, 2, "batch", "relu"),
-        Row("conv", 64, 3, 2, "batch", "relu"),
-        Row("conv", 128, 3, 1, "batch", "relu"),
-        Row("conv", 128, 3, 2, "batch", "relu"),
+        Row("conv", 64, 5, 2, "batch", "relu"),
         Row("flatten"),
         Row("dropout", 0.3),
         Row("dense", CHANNELS),
@@ -110,6 +138,8 @@ CLASSIFIERS: dict[str, ClassifierTable] = {
     "digit": DIGIT,
     "compact": COMPACT,
     "evaluation": EVALUATION,
+    "evaluation_pooled": EVALUATION_POOLED,
+    "evaluation_wide": EVALUATION_WIDE,
     "compact_trunk": COMPACT_TRUNK,
     "cogan32_trunk": COGAN32_TRUNK,
 }

@@ -118,6 +118,27 @@ def recolour(images: tf.Tensor, draw: Draw) -> tf.Tensor:
     return paper + (ink - paper) * (images + 1.0) / 2.0
 
 
+def blur(images: tf.Tensor, draw: Draw) -> tf.Tensor:
+    """Between sharp and blurred: (1 - a) x + a B(x), a uniform on [0, 1) for every image.
+
+    B is the binomial filter [1, 4, 6, 4, 1] / 16 along both sides, of deviation 1 pixel; the edge
+    is repeated.
+    """
+    blurred = images
+    for axis in (1, 2):
+        size = images.shape[axis]
+        places = tf.range(size)
+        blurred = tf.add_n(
+            [
+                weight
+                / 16
+                * tf.gather(blurred, tf.clip_by_value(places + k, 0, size - 1), axis=axis)
+                for k, weight in zip(range(-2, 3), (1.0, 4.0, 6.0, 4.0, 1.0), strict=True)
+            ]
+        )
+    return images + draw.uniform(1, 1, 1) * (blurred - images)
+
+
 # Zhong et al. 2017, section 4: share of the area, height to width.
 ERASED_AREA, ERASED_ASPECT = (0.02, 0.4), (0.3, 1 / 0.3)
 
@@ -172,6 +193,7 @@ AUGMENTATIONS = {
     "zoom": zoom,
     "neighbours": neighbours,
     "recolour": recolour,
+    "blur": blur,
 }
 
 

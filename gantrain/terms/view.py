@@ -10,6 +10,7 @@ from gantrain.nets import CLASSIFIERS
 from gantrain.noise import Draw
 from gantrain.options import Options, option
 from gantrain.terms.augmentation import AUGMENTATIONS, augment
+from gantrain.terms.mixing import MIXINGS
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,13 @@ class ClassifierOptions(Options):
         "separated",
         choices=lambda: AUGMENTATIONS,
         several=True,
+    )
+    classifier_mix: str = option(
+        "none",
+        "what a classifier learns from two images at once, each by its share: what it reads "
+        "between two classes then passes evenly from one to the other",
+        choices=lambda: MIXINGS,
+        unless=("classifier", "label_loss"),
     )
 
 

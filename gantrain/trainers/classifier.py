@@ -19,6 +19,7 @@ from gantrain.nets.classifiers import logits_of
 from gantrain.noise import Draw
 from gantrain.optimizers import ReaderAdam, Regularisation, reader
 from gantrain.terms.gradients import attack
+from gantrain.terms.mixing import MIXINGS
 from gantrain.terms.view import ClassifierOptions, classifier_view
 from gantrain.trainer import Scores, Trainer
 
@@ -28,8 +29,9 @@ class Classifier(Trainer, Scores):
 
     for t = 1, 2, ..., steps do
         x_i, y_i ~ p_data_i for every domain i               labelled batches
-        x_i <- view(x_i), one step up the loss               noise, shifts, attack: if asked for
-        C <- descend  mean_i cross_entropy(y_i, C(x_i))
+        x_i <- view(x_i), mixed with others x_i' by a share s    changes and noise: if asked for
+        x_i <- x_i, one step up the loss                     attack: if asked for
+        C <- descend  mean_i s cross_entropy(y_i, C(x_i)) + (1 - s) cross_entropy(y_i', C(x_i))
 
     Classes give a softmax cross-entropy, several attributes a sigmoid cross-entropy each.
     """
@@ -66,12 +68,9 @@ class Classifier(Trainer, Scores):
     def objective(self, batch: Sequence[Batch], draw: Draw) -> Terms:
         terms = {}
         for name, domain in zip(self.names, batch, strict=True):
-            x = self.attacked(self.view(domain.images[0], draw), domain.labels[0], draw)
-            logits = tf.cast(self.C(x, training=True), tf.float32)
-            terms[f"cross_entropy/{name}"] = (
-                1.0 / len(batch),
-                tf.reduce_mean(cross_entropy(domain.labels[0], logits, self.multi_label)),
-            )
+            x, loss = self.mixed(self.view(domain.images[0], draw), domain.labels[0], draw)
+            logits = self.logits(self.attacked(x, loss, draw))
+            terms[f"cross_entropy/{name}"] = (1.0 / len(batch), tf.reduce_mean(loss(logits)))
             terms[f"accuracy/{name}"] = watched(
                 tf.reduce_mean(
                     tf.cast(correct(domain.labels[0], logits, self.multi_label), tf.float32)
@@ -79,18 +78,36 @@ class Classifier(Trainer, Scores):
             )
         return terms
 
-    def attacked(self, x: tf.Tensor, labels: tf.Tensor, draw: Draw) -> tf.Tensor:
-        """The images after one adversarial step, whose length rises over the first half."""
+    def logits(self, images: tf.Tensor) -> tf.Tensor:
+        """C(images) in training, float32 [B, C]."""
+        return tf.cast(self.C(images, training=True), tf.float32)
+
+    def mixed(self, x: tf.Tensor, labels: tf.Tensor, draw: Draw) -> tuple[tf.Tensor, Callable]:
+        """Images, mixed with others of their batch if asked for, and their loss [B] of logits."""
+
+        def loss(logits):
+            return cross_entropy(labels, logits, self.multi_label)
+
+        if self.o.classifier_mix == "none":
+            return x, loss
+        # The same pairs on any number of replicas.
+        others, theirs = (draw.mine(tf.reverse(draw.gather(v), [0])) for v in (x, labels))
+        x, share = MIXINGS[self.o.classifier_mix](x, others, draw)
+        return (
+            x,
+            lambda logits: (
+                share * loss(logits)
+                + (1.0 - share) * cross_entropy(theirs, logits, self.multi_label)
+            ),
+        )
+
+    def attacked(self, x: tf.Tensor, loss: Callable, draw: Draw) -> tf.Tensor:
+        """The images after one step up their loss, whose length rises over the first half."""
         length = self.o.classifier_attack
         if not length:
             return x
-
-        def loss(images):
-            logits = tf.cast(self.C(images, training=True), tf.float32)
-            return tf.reduce_sum(cross_entropy(labels, logits, self.multi_label))
-
         rise = tf.minimum(2.0 * tf.cast(draw.step, tf.float32) / self.steps, 1.0)
-        return attack(loss, x, length * rise)
+        return attack(lambda images: tf.reduce_sum(loss(self.logits(images))), x, length * rise)
 
     def logs(self) -> dict[str, list[str]]:
         return {
