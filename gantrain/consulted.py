@@ -23,17 +23,23 @@ from gantrain.nets.frozen import weights_hash
 # different runs are measured alike: nothing below is left to the run that is judged, neither where
 # nor how it is computed. XLA draws and sums in other ways, and replicas sum apart.
 JUDGE = dict(load_size=None, devices=1, xla=False, precision="float32", tf32=False)
-# Another architecture, another seed and one domain each than the classifier of the semantic loss:
-# what fools that need not fool these. They see whole images, whatever crops a run takes.
-EVALUATION = JUDGE | dict(
-    classifier_net="evaluation",
-    classifier_augment="shift",
-    steps=1_500,
-    seed=20_201,
-    batch_size=64,
-    c_lr=1.5e-3,
-    lr_decay=0.67,
-)
+# Judges learn from one domain each, with other architectures and seeds than the classifier of the
+# semantic loss, and each is hardened against something else that a generator may find instead of a
+# digit: what fools one need not fool the panel. They see whole images, whatever crops a run takes.
+PANEL: dict[str, dict] = {
+    net: JUDGE | dict(classifier_net=net, batch_size=64, steps=800, lr_decay=0.67) | own
+    for net, own in {
+        "evaluation": dict(
+            classifier_augment="shift", classifier_mix="mixup", seed=20_201, c_lr=4e-3
+        ),
+        "evaluation_pooled": dict(
+            classifier_augment="shift,blur", classifier_noise=0.1, seed=20_204, c_lr=3e-3
+        ),
+        "evaluation_wide": dict(
+            classifier_augment="shift", classifier_attack=0.5, seed=20_205, c_lr=4e-3
+        ),
+    }.items()
+}
 # Four minutes at 128 pixels on one core.
 SEGMENTER = JUDGE | dict(
     steps=1_000, seed=20_202, width=0.25, batch_size=8, c_lr=1e-3, lr_decay=0.5
@@ -138,8 +144,8 @@ def own_classifier(config: Config, domains: Sequence[Domain], **options: Any) ->
     return classifier(domains, own | options)
 
 
-def evaluation_classifiers(domains: Sequence[Domain]) -> dict[str, Trained]:
-    """{domain: the classifier that judges its images}, for joint coherence.
+def evaluation_classifiers(domains: Sequence[Domain]) -> dict[str, dict[str, Trained]]:
+    """{domain: {judge: a classifier that judges its images}}, for joint coherence.
 
     Raises:
         UserError: a domain has no labels.
@@ -149,7 +155,7 @@ def evaluation_classifiers(domains: Sequence[Domain]) -> dict[str, Trained]:
             "joint coherence needs labelled domains; drop --evaluate_every or take "
             "another --dataset"
         )
-    return {d.name: classifier([d], EVALUATION) for d in domains}
+    return {d.name: {j: classifier([d], options) for j, options in PANEL.items()} for d in domains}
 
 
 def pruning_classifier(domains: Sequence[Domain]) -> Trained:

@@ -38,10 +38,10 @@ def usual_state():
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_judges():
-    """Judges of two steps, those of runs that several tests share included."""
-    full = consulted.EVALUATION["steps"]
+    """A panel of two tiny judges of two steps, that of runs that several tests share included."""
+    full = consulted.PANEL
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(consulted.EVALUATION, "steps", 2)
+        patch.setattr(consulted, "PANEL", tiny.panel(full))
         yield full
 
 
@@ -49,7 +49,7 @@ def quick_judges():
 def learning(request, quick_judges, monkeypatch):
     """The judges as they are for the tests that learn."""
     if "slow" in request.keywords:
-        monkeypatch.setitem(consulted.EVALUATION, "steps", quick_judges)
+        monkeypatch.setattr(consulted, "PANEL", quick_judges)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -134,8 +134,8 @@ MUTATIONS = (
     Mutation(
         "the judge has the semantic loss's own architecture",
         CONSULTED,
-        'classifier_net="evaluation"',
-        'classifier_net="compact"',
+        '"evaluation": dict(',
+        '"compact": dict(',
         JUDGES,
     ),
     # Streams.
@@ -405,16 +405,44 @@ MUTATIONS = (
     Mutation(
         "the judge has the run's seed",
         CONSULTED,
-        "classifier([d], EVALUATION)",
-        "classifier([d], EVALUATION | {'seed': 0})",
+        "classifier([d], options)",
+        "classifier([d], options | {'seed': 0})",
         JUDGES,
     ),
     Mutation(
         "one judge of all domains",
         CONSULTED,
-        "classifier([d], EVALUATION)",
-        "classifier(domains, EVALUATION)",
+        "classifier([d], options)",
+        "classifier(domains, options)",
         JUDGES,
+    ),
+    Mutation(
+        "the ceiling of labels in another order than the images",
+        MEASURES + "coherence.py",
+        "labels.append(domain.truth()[order])",
+        "labels.append(domain.truth()[: len(order)])",
+        _metric("coherence"),
+    ),
+    Mutation(
+        "the ceiling of all images in the place of equal labels",
+        MEASURES + "coherence.py",
+        "r.chosen[:, t == y, a]",
+        "r.chosen[:, t > -1, a]",
+        _metric("coherence"),
+    ),
+    Mutation(
+        "unanimity of the first judges alone",
+        MEASURES + "coherence.py",
+        "chosen == chosen[0, 0], axis=(0, 1)",
+        "chosen[:, :1] == chosen[0, 0], axis=(0, 1)",
+        _metric("coherence"),
+    ),
+    Mutation(
+        "the least sure pairs on the sheet of the surest",
+        "gantrain/use/sheets.py",
+        "np.argsort(-sure, ",
+        "np.argsort(sure, ",
+        (ROAD + "sheets_of_pairs_are_exact",),
     ),
     # The algorithms: updates and their batches.
     Mutation(

@@ -14,7 +14,6 @@ import tensorflow as tf
 import tiny
 
 import gantrain
-from gantrain import consulted
 from gantrain.data.datasets import DATASETS, Dataset
 from gantrain.stages import prepare
 
@@ -44,7 +43,6 @@ def page(tmp_path_factory):
             "pen2street",
             Dataset("tests", lambda request: [tiny.domain("pen"), tiny.domain("street")]),
         )
-        patch.setitem(consulted.EVALUATION, "steps", 2)
         patch.chdir(folder)
         blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
         for block in blocks:

@@ -30,14 +30,6 @@ def eager():
     tf.config.run_functions_eagerly(True)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def short_evaluation():
-    """Evaluation classifiers that train for two steps."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(consulted.EVALUATION, "steps", 2)
-        yield
-
-
 def words(run_dir, **options):
     """A command line of a tiny coupled run."""
     usual = dict(
@@ -101,7 +93,7 @@ def test_training_says_what_it_does(coupled):
     path, said = coupled
     lines = said.splitlines()
     assert sum("training a classifier of a, b" in line for line in lines) == 1
-    assert sum("on the test part" in line for line in lines) == 3
+    assert sum("on the test part" in line for line in lines) == 1 + 2 * len(consulted.PANEL)
     assert any(line.startswith("scogan on tiny (a 24, b 27), 1 x CPU") for line in lines)
     last = said[said.index("step 4/4") :]
     assert "semantic" in last and "done: step 4\n" in last and f"{path}/report.html" in last
@@ -122,8 +114,9 @@ def test_evaluations_join_the_log(coupled):
         assert 0 <= line["joint/coherence"] <= 1
         # Which judges said so.
         assert {n: len(d) for n, d in line["networks"].items()} == {
-            "evaluation_classifiers/a": 12,
-            "evaluation_classifiers/b": 12,
+            f"evaluation_classifiers/{name}/{judge}": 12
+            for name in "ab"
+            for judge in consulted.PANEL
         }
         assert all(
             digits in (path / "report.html").read_text() for digits in line["networks"].values()
@@ -138,9 +131,12 @@ def test_a_coupled_run_ends_with_its_coherence(coupled, tmp_path, capsys):
     said = capsys.readouterr().out
     summary, first = RunDirectory(own).summary(), RunDirectory(own).metrics()
     low, share, high = (summary[f"joint/coherence{end}"] for end in ("_low", "", "_high"))
-    assert 0 <= low <= share <= high <= 1 and len(summary["networks"]) == 2
-    assert f"coherence {share:.3f} (95 % interval {low:.3f} to {high:.3f}" in said
-    assert "entropy of classes a " in said and "judge" not in said
+    assert 0 <= low <= share <= high <= 1 and len(summary["networks"]) == 4
+    most, part = summary["joint/ceiling"], summary["joint/of_ceiling"]
+    assert part == pytest.approx(share / most)
+    assert f"coherence {share:.3f} ({part:.3f} of the {most:.3f} that real images reach" in said
+    assert f"95 % interval {low:.3f} to {high:.3f}" in said and "entropy of classes a " in said
+    assert f"all judges unanimous {summary['joint/unanimous']:.3f}, sure " in said
     assert "<td>joint/coherence</td>" in (own / "report.html").read_text()
     # The log is that of a run without it, so that a longer one goes on as if it had been longer.
     assert not [name for line in first for name in line if name.startswith("joint/")]
@@ -159,14 +155,13 @@ def test_a_coupled_run_ends_with_its_coherence(coupled, tmp_path, capsys):
 def test_classifiers_are_kept_and_reused(coupled, tmp_path, capsys):
     path, _ = coupled
     kept = sorted((path.parent / "classifiers").iterdir())
-    # One for the semantic loss, and one of another architecture and seed for each domain.
-    assert [p.name.rpartition("_")[0] for p in kept] == [
-        "a_b_plain",
-        "a_evaluation",
-        "b_evaluation",
+    # One for the semantic loss, and a panel of other seeds for each domain.
+    assert [p.name.rpartition("_")[0] for p in kept] == ["a_b_plain"] + [
+        f"{name}_plain" for name in "ab" for _ in consulted.PANEL
     ]
     seeds = [RunDirectory(p).config().run.seed for p in kept]
-    assert seeds[0] == 0 and seeds[1] == seeds[2] != 0
+    own = {options["seed"] for options in consulted.PANEL.values()}
+    assert seeds[0] == 0 and set(seeds[1:3]) == set(seeds[3:]) == own and len(own) == 2
     assert main(words(path.parent / "second", semantic_loss=2, feature_loss=1)) == 0
     assert "training a classifier" not in capsys.readouterr().out
     assert sorted((path.parent / "classifiers").iterdir()) == kept
@@ -282,6 +277,13 @@ def test_evaluate(coupled, capsys):
         "coherence",
         "coherence_low",
         "coherence_high",
+        *(f"coherence_by/{judge}" for judge in consulted.PANEL),
+        "unanimous",
+        "sure",
+        "ceiling",
+        "ceiling_unanimous",
+        "ceiling_sure",
+        "of_ceiling",
         "chance",
         "entropy/a",
         "entropy/b",
@@ -292,15 +294,20 @@ def test_evaluate(coupled, capsys):
     }
     assert set(stored["values"]) == {f"joint/{name}" for name in names}
     assert stored["command"].endswith("--num 50") and stored["environment"]["tensorflow"]
-    assert stored["counts"] == {"joint/coherence": 50}
+    assert stored["counts"] == {"joint/coherence": 50, "joint/ceiling/a": 24, "joint/ceiling/b": 27}
     for name in names:
         assert f"joint/{name}" in said
-    judges = stored["networks"]["evaluation_classifiers"]
-    for name, judge in judges.items():
-        assert f"by evaluation_classifiers/{name}" in said and judge["sha256"][:12] in said
-        assert stored["values"][f"joint/accuracy/{name}"] == judge["accuracy"]
-        assert (path.parent / "classifiers" / judge["version"]).is_dir()
-    assert list(judges) == ["a", "b"]
+    panels = stored["networks"]["evaluation_classifiers"]
+    for name, panel in panels.items():
+        assert list(panel) == list(consulted.PANEL)
+        for title, judge in panel.items():
+            assert f"by evaluation_classifiers/{name}/{title}" in said
+            assert judge["sha256"][:12] in said
+            assert (path.parent / "classifiers" / judge["version"]).is_dir()
+        assert stored["values"][f"joint/accuracy/{name}"] == pytest.approx(
+            np.mean([judge["accuracy"] for judge in panel.values()])
+        )
+    assert list(panels) == ["a", "b"]
     low, share, high = (stored["values"][f"joint/coherence{end}"] for end in ("_low", "", "_high"))
     assert 0 <= low <= share <= high <= 1
     assert f"{share:.4f}" in said

@@ -48,9 +48,12 @@ def another(f):
 
 MAPS = [dataclasses.replace(tiny.maps()[0], palette=tiny.PALETTE), tiny.maps()[1]]
 JUDGES = {
-    "classifier": lambda config: own_run(
-        config, consulted.evaluation_classifiers([tiny.domain("b")])["b"]
-    ),
+    **{
+        judge: lambda config, judge=judge: own_run(
+            config, consulted.evaluation_classifiers([tiny.domain("b")])["b"][judge]
+        )
+        for judge in list(consulted.PANEL)[:2]
+    },
     "segmenter": lambda config: own_run(config, consulted.segmenter(config, MAPS, "a2b")),
 }
 
@@ -92,15 +95,15 @@ def classifiers(path, **options):
     e = streams(prepare(tiny.config(path / "run", **options)), 10, 0, train=train)
     e.judges()
     described = e.networks["evaluation_classifiers"]
-    assert {d["version"] for d in described.values()} <= {
-        p.name for p in (path / "classifiers").iterdir()
-    }
-    return {name: d["sha256"] for name, d in described.items()}
+    judges = [d for panel in described.values() for d in panel.values()]
+    assert {d["version"] for d in judges} <= {p.name for p in (path / "classifiers").iterdir()}
+    return {name: [d["sha256"] for d in panel.values()] for name, panel in described.items()}
 
 
 def test_classifiers_of_runs_that_differ_in_everything_are_the_same_weights(quick, tmp_path):
     found = classifiers(tmp_path / "one")
-    assert len(set(found.values())) == 2  # a domain each
+    # Of a domain each, and another one each.
+    assert len({digest for panel in found.values() for digest in panel}) == 4
     other = classifiers(
         tmp_path / "two",
         batch_size=8,

@@ -85,7 +85,15 @@ class Stand(Streams):
             of={LabelOptions: LabelOptions()}.get,
         )
         judges = Judges(
-            lambda: ([judge(classes)] * len(domains), {}), lambda given: (self._read, {}), dict
+            lambda: {
+                d.name: {
+                    "one": (judge(classes), {"accuracy": 1.0}),
+                    "two": (judge(classes), {"accuracy": 1.0}),
+                }
+                for d in domains
+            },
+            lambda given: (self._read, {}),
+            dict,
         )
         super().__init__(
             config,
@@ -260,9 +268,24 @@ C1, A, B = 1e-4, 90 / 255, 160 / 255
 HELD = {
     "coherence": Held(
         lambda file: labelled(),
-        {"joint/coherence": 1, "joint/entropy/a": 1, "joint/entropy/b": 1, "joint/chance": 0.25},
+        {
+            "joint/coherence": 1,
+            "joint/unanimous": 1,
+            "joint/sure": 1,
+            "joint/ceiling": 1,
+            "joint/ceiling_unanimous": 1,
+            "joint/of_ceiling": 1,
+            "joint/entropy/a": 1,
+            "joint/entropy/b": 1,
+            "joint/chance": 0.25,
+        },
         lambda file: labelled(SHIFTED),
-        lambda e: {"joint/coherence": 0.5},
+        lambda e: {
+            "joint/coherence": 0.5,
+            "joint/unanimous": 0.5,
+            "joint/ceiling": 1,
+            "joint/of_ceiling": 0.5,
+        },
     ),
     "lpips": far_apart(["generated_a~generated_b", "real_a~real_b"]),
     "lpips_cross": far_apart(["generated_a~real_b", "generated_b~real_a"]),

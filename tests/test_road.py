@@ -112,30 +112,86 @@ class FromNoise:
         images, _ = self.data(i)
         return images[stub.order(self.seed, i, len(images), again)[: self.num]]
 
-    def judged(self, i, images):
-        return stub.logits(f"evaluation/{self.names[i]}", images)
+    def judged(self, i, images, judge="evaluation"):
+        return stub.logits(f"{judge}/{self.names[i]}", images)
+
+    def panel(self, i, images):
+        """{judge: (labels [N], probabilities of them [N])}."""
+        found = {}
+        for judge in PANEL:
+            p = np.exp(self.judged(i, images, judge))
+            found[judge] = p.argmax(1), p.max(1) / p.sum(1)
+        return found
+
+
+PANEL = ("evaluation", "evaluation_pooled", "evaluation_wide")
+
+
+def agreements(read, tuples):
+    """[share by judge], all judges of one label, all of them sure, of tuples of image numbers."""
+    by, unanimous, sure = [], [], []
+    for judge in PANEL:
+        labels = [r[judge][0] for r in read]
+        by.append(
+            np.mean([len({v[n] for v, n in zip(labels, t, strict=True)}) == 1 for t in tuples])
+        )
+    for t in tuples:
+        seen = [(r[j][0][n], r[j][1][n]) for r, n in zip(read, t, strict=True) for j in PANEL]
+        unanimous.append(len({label for label, _ in seen}) == 1)
+        sure.append(min(p for _, p in seen) >= 0.9)
+    return by, np.mean(unanimous), np.mean(sure)
+
+
+def real_pairs(run):
+    """The same of all tuples of test images of one class, by class: what pairs can reach."""
+    read, truth = [], []
+    for i in range(len(run.names)):
+        images, labels = run.data(i, "test")
+        order = stub.order(run.seed, i, len(images))[: run.num]
+        read.append(run.panel(i, images[order]))
+        truth.append(labels[order])
+    total, weights = np.zeros(3), 0.0
+    for c in range(len(stub.CLASSES)):
+        numbers = [np.flatnonzero(t == c) for t in truth]
+        if all(map(len, numbers)):
+            weight = np.mean([len(n) / len(t) for n, t in zip(numbers, truth, strict=True)])
+            by, unanimous, sure = agreements(read, list(itertools.product(*numbers)))
+            total += weight * np.array([np.mean(by), unanimous, sure])
+            weights += weight
+    return total / weights
 
 
 def coherence(run):
     """Joint coherence, with what stands beside it."""
-    logits = [run.judged(i, run.made(i)) for i in range(len(run.names))]
-    labels = [v.argmax(1) for v in logits]
-    share = np.mean([len(set(row)) == 1 for row in zip(*labels, strict=True)])
-    low, high = stub.wilson(share, run.num)
-    histograms = [np.bincount(v, minlength=len(stub.CLASSES)) / run.num for v in labels]
+    read = [run.panel(i, run.made(i)) for i in range(len(run.names))]
+    by, unanimous, sure = agreements(read, [(n,) * len(read) for n in range(run.num)])
+    low, high = stub.wilson(np.mean(by), run.num)
+    histograms = [
+        [np.bincount(r[j][0], minlength=len(stub.CLASSES)) / run.num for j in PANEL] for r in read
+    ]
+    ceiling, of_unanimous, of_sure = real_pairs(run)
     values = {
-        "coherence": share,
+        "coherence": np.mean(by),
         "coherence_low": low,
         "coherence_high": high,
-        "chance": np.prod(histograms, axis=0).sum(),
-    }
+        "unanimous": unanimous,
+        "sure": sure,
+        "chance": np.prod(histograms, axis=0).sum(-1).mean(),
+        "ceiling": ceiling,
+        "ceiling_unanimous": of_unanimous,
+        "ceiling_sure": of_sure,
+        "of_ceiling": np.mean(by) / ceiling,
+    } | {f"coherence_by/{judge}": v for judge, v in zip(PANEL, by, strict=True)}
     for i, name in enumerate(run.names):
-        p = np.exp(logits[i])
         images, truth = run.data(i, "test")
         values |= {
-            f"entropy/{name}": stub.entropy(labels[i], len(stub.CLASSES)),
-            f"confidence/{name}": np.mean(p.max(1) / p.sum(1)),
-            f"accuracy/{name}": np.mean(run.judged(i, images).argmax(1) == truth),
+            f"entropy/{name}": np.mean(
+                [stub.entropy(read[i][j][0], len(stub.CLASSES)) for j in PANEL]
+            ),
+            f"confidence/{name}": np.mean([read[i][j][1] for j in PANEL]),
+            f"accuracy/{name}": np.mean(
+                [labels == truth for labels, _ in run.panel(i, images).values()]
+            ),
         }
     return {f"joint/{k}": v for k, v in values.items()}
 
@@ -173,8 +229,13 @@ def cross(run):
         squares = ((images[:, None] - run.made(i, all_signs)[None]) ** 2).mean((2, 3, 4))
         signs, near = all_signs[squares.argmin(1)], np.sort(squares, axis=1)
         assert (near[:, 1] - near[:, 0]).min() > 1e-4  # of two as near as each other one is chance
-        got = [run.judged(j, run.made(j, signs)).argmax(1) for j in range(len(run.names))]
-        histograms = [np.bincount(v, minlength=len(stub.CLASSES)) / len(v) for v in (labels, *got)]
+        got = [
+            np.stack([label for label, _ in run.panel(j, run.made(j, signs)).values()])
+            for j in range(len(run.names))
+        ]
+        histograms = [
+            np.bincount(v.ravel(), minlength=len(stub.CLASSES)) / v.size for v in (labels, *got)
+        ]
         for j, other in enumerate(run.names):
             if i == j:
                 continue
@@ -542,6 +603,9 @@ def test_every_value_stands_with_its_count(measured):
     }
     assert {k: v for k, v in counts.items() if lpips.get(k) != v} == {
         "joint/coherence": NUM,
+        "joint/ceiling/left": NUM,
+        "joint/ceiling/right": 22,
+        "joint/ceiling/negative": NUM,
         "agreement/negative": NUM,
         "cross/left": NUM,
         "cross/right": 22,
@@ -1099,8 +1163,40 @@ def test_the_caption_says_what_stood_in(reproduced):
 def whole_judges(quick_judges):
     """Nothing is trained here: judges are asked for as they are."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(consulted.EVALUATION, "steps", quick_judges)
+        patch.setattr(consulted, "PANEL", quick_judges)
         yield
+
+
+def rows(*sizes, normed=True):
+    """Layers of convolutions and poolings, a flat layer behind them."""
+    made = ["InputLayer"]
+    for size in sizes:
+        made += ["MaxPool2x2"] if size is None else [f"Conv2D {size}"]
+        made += [] if size is None else ["BatchNorm", "ReLU"] if normed else ["LeakyReLU"]
+    return (*made, "Flatten")
+
+
+# Per judge: its layers, its seed, and what it is hardened by.
+HARDENED = {
+    "evaluation": (
+        (*rows(24, 48, 96, 96), "Dropout", "Dense 4"),
+        20_201,
+        ["shift", "mixup", 0.0, 0.0],
+    ),
+    "evaluation_pooled": (
+        (
+            *rows(24, 48, None, 64, None, normed=False),
+            *("Dense 128", "LeakyReLU", "Dropout", "Dense 4"),
+        ),
+        20_204,
+        ["shift,blur", "none", 0.1, 0.0],
+    ),
+    "evaluation_wide": (
+        (*rows(16, 32, 64), "Dropout", "Dense 4"),
+        20_205,
+        ["shift", "none", 0.0, 0.5],
+    ),
+}
 
 
 def test_the_judges_are_who_they_are(measured, reproduced):
@@ -1108,35 +1204,17 @@ def test_the_judges_are_who_they_are(measured, reproduced):
     for name in ("three", "adapted", "paired"):
         measured(name)
     reproduced("table5.3")
-    judges = [j for j in stub.judged if j.options.get("classifier_net") == "evaluation"]
-    assert {j.domains for j in judges} >= {("left",), ("right",), ("negative",), ("pen",)}
+    judges = [j for j in stub.judged if j.options.get("classifier_net") in PANEL]
+    for net in PANEL:
+        found = {j.domains for j in judges if j.options["classifier_net"] == net}
+        assert found >= {("left",), ("right",), ("negative",), ("pen",)}
     for judge in judges:
         o = judge.options
-        assert judge.layers == (
-            "InputLayer",
-            "Conv2D 32",
-            "BatchNorm",
-            "ReLU",
-            "Conv2D 64",
-            "BatchNorm",
-            "ReLU",
-            "Conv2D 128",
-            "BatchNorm",
-            "ReLU",
-            "Conv2D 128",
-            "BatchNorm",
-            "ReLU",
-            "Flatten",
-            "Dropout",
-            "Dense 4",
-        )
-        assert (o["steps"], o["seed"], o["width"]) == (1_500, 20_201, 1.0)
-        assert (o["classifier_augment"], o["classifier_noise"], o["classifier_attack"]) == (
-            "shift",
-            0.0,
-            0.0,
-        )
-        assert o["run_dir"].split("/")[-1].startswith(f"{judge.domains[0]}_evaluation_")
+        hardened = [o[f"classifier_{name}"] for name in ("augment", "mix", "noise", "attack")]
+        net = o["classifier_net"]
+        assert (judge.layers, o["seed"], hardened) == HARDENED[net]
+        assert (o["width"], o["devices"], o["precision"]) == (1.0, 1, "float32")
+        assert o["run_dir"].split("/")[-1].startswith(f"{judge.domains[0]}_{net}_")
     semantic = [j for j in stub.judged if j.domains == ("pen", "street")]
     assert semantic and all(j.options.get("classifier_net") == "compact" for j in semantic)
     assert not {j.layers for j in semantic} & {j.layers for j in judges}
@@ -1151,10 +1229,9 @@ def test_runs_of_one_set_share_their_judges(measured):
         measured(name)
     for judge in stub.judged:
         o = judge.options
-        if o.get("classifier_net") == "evaluation" and o["dataset"] == "stub":
-            judges.setdefault(judge.domains, set()).add(o["run_dir"])
-    assert {domains: len(found) for domains, found in judges.items()} == {
-        ("left",): 1,
-        ("right",): 1,
-        ("negative",): 1,
+        if o.get("classifier_net") in PANEL and o["dataset"] == "stub":
+            key = (*judge.domains, o["classifier_net"])
+            judges.setdefault(key, set()).add(o["run_dir"])
+    assert {key: len(found) for key, found in judges.items()} == {
+        (name, net): 1 for name in ("left", "right", "negative") for net in PANEL
     }

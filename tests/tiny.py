@@ -130,6 +130,13 @@ CLASSIFIERS = {
     )
 }
 
+
+def panel(full):
+    """Two judges of two steps in the place of those of `gantrain.consulted.PANEL`."""
+    quick = dict(classifier_net="plain", steps=2, classifier_attack=0.0)
+    return {name: options | quick for name, options in list(full.items())[:2]}
+
+
 DATASETS = {
     "tiny": Dataset("tests: two labelled domains", lambda request: domains(2)),
     "tiny3": Dataset("tests: three labelled domains", lambda request: domains(3)),

@@ -1,4 +1,4 @@
-"""Set distances on the evaluation classifiers' features: not FID, but at hand offline."""
+"""Set distances on the features of each domain's first judge: not FID, but at hand offline."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from gantrain.nets.classifiers import penultimate
 
 def measure(e: Streams) -> dict[str, float]:
     """Frechet and kernel distance, precision, recall of every domain."""
-    classifiers, _ = e.judges()
+    panels = e.judges().values()
     values = {}
-    for (name, (made, real)), classifier in zip(e.sets().items(), classifiers, strict=True):
-        values |= frechet.of_streams(
-            penultimate(classifier), made, real, "classifier", name, e.seed
-        )
+    for (name, (made, real)), (judge, *_) in zip(e.sets().items(), panels, strict=True):
+        values |= frechet.of_streams(penultimate(judge), made, real, "classifier", name, e.seed)
     return values
 
 
@@ -27,7 +25,7 @@ def unfit(e: Streams) -> str:
 
 
 METRIC = Metric(
-    "Frechet and kernel distance, precision, recall on evaluation classifiers' features",
+    "Frechet and kernel distance, precision, recall on the first judge's features",
     measure,
     unfit,
     ("classifier_frechet", min),

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from gantrain.inversion import cross_domain, encoder_of, generators_of
-from gantrain.measures.coherence import histograms_of, of_same_labels, predicted, unfit
+from gantrain.measures.coherence import histogram, of_panel, of_same_labels, readings, unfit
 from gantrain.measures.metric import Metric
 from gantrain.measures.shares import wilson
 from gantrain.measures.streams import Streams
-from gantrain.nets.classifiers import logits_of
 from gantrain.trainer import Generates, able
 
 
@@ -31,13 +30,14 @@ def cross_coherence(
 
         cross/i2j = 1/N sum_n [argmax C_j(G_j(z_n)) = y_n],  z_n = argmin_z ||G_i(z) - x_n||
 
-    with x_n held-out images of domain i, y_n their labels and C_j the evaluation classifier of
-    domain j. For several attributes: the mean share of attributes that are kept.
+    with x_n held-out images of domain i, y_n their labels and C_j an evaluation classifier of
+    domain j: the mean over its judges. For several attributes: the mean share of attributes that
+    are kept.
 
     Args:
         labels: int [N] classes, or [N, C] attributes that are 0 or 1.
-        logits: one float array [N, C] per domain, of G_j(z_n); that of the source domain is of the
-            reconstructions G_i(z_n).
+        logits: one float array [J, N, C] per domain, of G_j(z_n) by J judges; that of the source
+            domain is of the reconstructions G_i(z_n).
         errors: float [N], of the inversion: RMSE in units of [-1, 1].
         names: of the domains.
         source: number of domain i.
@@ -54,20 +54,22 @@ def cross_coherence(
         UserError: the domains differ in their number of labels.
     """
     labels, logits = np.asarray(labels, int), of_same_labels(logits, names)
-    found = [predicted(v, multi_label) for v in logits]
-    wanted = histograms_of(labels, np.shape(logits[0])[1], multi_label)
+    labels = labels.reshape(len(labels), -1)
+    values = 2 if multi_label else logits[0].shape[-1]
+    found = [readings(v, multi_label).chosen for v in logits]
     result = {}
     for j, (name, own) in enumerate(zip(names, found, strict=True)):
         if j == source:
             continue
-        kept, way = own == labels, f"{names[source]}2{name}"
-        low, high = wilson(kept.sum(), kept.size)
-        got = histograms_of(own, np.shape(logits[j])[1], multi_label)
+        kept, way = float(np.mean(own == labels)), f"{names[source]}2{name}"
+        # The judges look at the same images: they are no further trials.
+        low, high = wilson(kept * labels.size, labels.size)
+        got = np.mean([histogram(v, values) for v in own], axis=0)
         result |= {
-            f"cross/{way}": float(kept.mean()),
+            f"cross/{way}": kept,
             f"cross_low/{way}": low,
             f"cross_high/{way}": high,
-            f"cross_chance/{way}": float((wanted * got).sum(-1).mean()),
+            f"cross_chance/{way}": float((histogram(labels, values) * got).sum(-1).mean()),
         }
     kept = found[source] == labels
     return result | {
@@ -78,21 +80,20 @@ def cross_coherence(
 
 def measure(e: Streams) -> dict[str, float]:
     """Test images through the latent space: do they keep their label in the other domain?"""
-    classifiers, _ = e.judges()
+    panels = e.judges().values()
     trainer, values = able(e.trainer, Generates), {}
     generators, encoder = generators_of(trainer), encoder_of(trainer)
     for source, domain in enumerate(e.test):
         order, stream = e.held_out(source)
         found = [
-            (
-                [logits_of(c, x) for c, x in zip(classifiers, crossed.images, strict=True)],
-                crossed.error,
-            )
+            ([of_panel(p, x) for p, x in zip(panels, crossed.images, strict=True)], crossed.error)
             for crossed in cross_domain(
                 generators, source, stream, trainer.latent, e.compile, encoder=encoder, seed=e.seed
             )
         ]
-        logits = [np.concatenate(parts) for parts in zip(*(f[0] for f in found), strict=True)]
+        logits = [
+            np.concatenate(parts, axis=1) for parts in zip(*(f[0] for f in found), strict=True)
+        ]
         values |= cross_coherence(
             domain.truth()[order],
             logits,

@@ -80,16 +80,16 @@ def _entropy(counts):
 
 
 def measure(e: Streams) -> dict[str, float]:
-    """Modes or classes that the samples reach, per domain."""
+    """Modes that the samples reach, or classes by the first judge of each domain."""
     values = {}
     if e.config.data.dataset == "ring":
         points = np.concatenate(list(e.of_domain(0)))
         found = {e.names[0]: ring_coverage(points, centres(), DEVIATION)}
     else:
-        classifiers, _ = e.judges()
+        panels = e.judges().values()
         found = {}
-        for i, (domain, classifier) in enumerate(zip(e.domains, classifiers, strict=True)):
-            labels = np.concatenate([logits_of(classifier, x).argmax(1) for x in e.of_domain(i)])
+        for i, (domain, (judge, *_)) in enumerate(zip(e.domains, panels, strict=True)):
+            labels = np.concatenate([logits_of(judge, x).argmax(1) for x in e.of_domain(i)])
             found[domain.name] = label_coverage(labels, domain.truth(), len(domain.classes))
     for name, scores in found.items():
         values |= {f"modes/{k}/{name}": v for k, v in scores.items()}

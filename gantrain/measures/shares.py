@@ -9,7 +9,7 @@ import numpy as np
 Z95 = 1.959963984540054
 
 
-def wilson(successes: int, trials: int) -> tuple[float, float]:
+def wilson(successes: float, trials: int) -> tuple[float, float]:
     """95 % interval of a share (Wilson 1927), valid near 0 and 1 too."""
     share, z2 = successes / trials, Z95**2 / trials
     middle = (share + z2 / 2) / (1 + z2)

@@ -41,12 +41,13 @@ class Judges(NamedTuple):
     """What gives the networks that judge a run, found where an earlier one left them, or trained.
 
     Attributes:
-        classifiers: () -> (evaluation classifier of every domain, {domain: description}).
+        classifiers: () -> {domain: {judge: (evaluation classifier, description)}}; every domain
+            has judges of the same names, in the same order.
         segmenter: `--fcn_weights` or None -> (network, description).
         source_only: () -> {name: classifier of the labelled domain alone}, empty if there is none.
     """
 
-    classifiers: Callable[[], tuple[list[keras.Model], dict[str, dict]]]
+    classifiers: Callable[[], dict[str, dict[str, tuple[keras.Model, dict]]]]
     segmenter: Callable[[str | None], tuple[keras.Model, dict]]
     source_only: Callable[[], dict[str, keras.Model]]
 
@@ -194,11 +195,14 @@ class Streams:
 
     # --- judges
 
-    def judges(self) -> tuple[list[keras.Model], dict[str, float]]:
-        """Evaluation classifiers, one per domain, and their test accuracies."""
-        classifiers, described = self.once("classifiers", self._judges.classifiers)
-        self.networks["evaluation_classifiers"] = described
-        return classifiers, {f"accuracy/{n}": d["accuracy"] for n, d in described.items()}
+    def judges(self) -> dict[str, list[keras.Model]]:
+        """The panel of every domain: its evaluation classifiers, the first for features."""
+        panels = self.once("classifiers", self._judges.classifiers)
+        self.networks["evaluation_classifiers"] = {
+            domain: {judge: described for judge, (_, described) in panel.items()}
+            for domain, panel in panels.items()
+        }
+        return {domain: [m for m, _ in panel.values()] for domain, panel in panels.items()}
 
     def segmenter(self) -> keras.Model:
         """The network that reads label maps off photographs."""

@@ -76,12 +76,23 @@ def results(summary: dict, log: Sequence[dict], domains: Sequence[Domain]) -> li
     lines = []
     values = _latest("joint/", summary, log)
     if "joint/coherence" in values:
-        low, high = values["joint/coherence_low"], values["joint/coherence_high"]
-        lines.append(
-            f"coherence {values['joint/coherence']:.3f} (95 % interval {low:.3f} to {high:.3f}, "
-            f"chance {values['joint/chance']:.3f}); entropy of classes "
-            + ", ".join(f"{d.name} {values[f'joint/entropy/{d.name}']:.2f}" for d in domains)
+        v = {k.removeprefix("joint/"): v for k, v in values.items()}
+        # Values of before there were panels have no ceiling.
+        of = (
+            f"{v['of_ceiling']:.3f} of the {v['ceiling']:.3f} that real images reach; "
+            if "of_ceiling" in v
+            else ""
         )
+        lines.append(
+            f"coherence {v['coherence']:.3f} ({of}95 % interval {v['coherence_low']:.3f} to "
+            f"{v['coherence_high']:.3f}, chance {v['chance']:.3f}); entropy of classes "
+            + ", ".join(f"{d.name} {v[f'entropy/{d.name}']:.2f}" for d in domains)
+        )
+        if of:
+            lines.append(
+                f"all judges unanimous {v['unanimous']:.3f}, sure {v['sure']:.3f} (of real images "
+                f"{v['ceiling_unanimous']:.3f}, {v['ceiling_sure']:.3f})"
+            )
     for prefix, title in (("held_out/", "held-out"), ("accuracy/", "accuracy on the test part")):
         values = _latest(prefix, summary, log)
         found = [

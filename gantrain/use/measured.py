@@ -43,7 +43,9 @@ def asked(config: Config, domains: list[Domain]) -> dict[str, Wanted]:
     read = {METRICS[name].weights for name in names}
     if len(domains[0].shape) == 3 and any(METRICS[name].judged for name in names):
         wanted |= {
-            _judge(name): judge for name, judge in consulted.evaluation_classifiers(domains).items()
+            _judge(domain, judge): trained
+            for domain, panel in consulted.evaluation_classifiers(domains).items()
+            for judge, trained in panel.items()
         }
     if "fcn" in read and config.has(Direction):
         wanted["segmenter"] = consulted.segmenter(config, domains, config.of(Direction).direction)
@@ -108,23 +110,23 @@ def streams(
     )
 
 
-def judging_classifiers(domains: Sequence[Domain], network: Callable) -> tuple[list, dict]:
-    """A model per domain, and what is stored with them, by domain.
+def judging_classifiers(domains: Sequence[Domain], network: Callable) -> dict[str, dict]:
+    """{domain: {judge: (model, what is stored with it)}}.
 
     Args:
         domains: labelled.
         network: (name, `Trained`) -> `gantrain.consulted.Network`.
     """
-    found = {
-        name: network(_judge(name), wanted)
-        for name, wanted in consulted.evaluation_classifiers(domains).items()
+
+    def judge(domain, name, wanted):
+        found = network(_judge(domain, name), wanted)
+        described = {k: found.description[k] for k in ("version", "sha256")}
+        return found.model, described | {"accuracy": found.scores[f"accuracy/{domain}"]}
+
+    return {
+        domain: {name: judge(domain, name, wanted) for name, wanted in panel.items()}
+        for domain, panel in consulted.evaluation_classifiers(domains).items()
     }
-    described = {
-        name: {k: n.description[k] for k in ("version", "sha256")}
-        | {"accuracy": n.scores[f"accuracy/{name}"]}
-        for name, n in found.items()
-    }
-    return [n.model for n in found.values()], described
 
 
 def judging_segmenter(
@@ -146,5 +148,5 @@ def judging_segmenter(
     return found.model, {"network": "fcn"} | found.description
 
 
-def _judge(domain):
-    return f"judge of {domain}"
+def _judge(domain, name):
+    return f"{name} of {domain}"
