@@ -639,6 +639,53 @@ def test_a_picture_of_samples_is_exact(three, adapted):
         np.testing.assert_allclose(run.shown, wanted, atol=1)
 
 
+def test_sheets_of_pairs_are_exact(three, tmp_path):
+    """Order, readings and images, by the pairs' least probability of one label."""
+    words = ("--num", NUM, "--seed", SEED, "--count", 5, "--columns", 3, "--output", tmp_path)
+    said = command("pairs", "--run_dir", three.path, *words)
+    p = np.stack(
+        [[softmax(three.judged(i, three.made(i), j)) for j in PANEL] for i in range(len(NAMES))]
+    )
+    sure = p.min((0, 1)).max(-1)
+    order = np.argsort(-sure)
+    random = np.random.default_rng(SEED).permutation(NUM)
+    for name, numbers in (("surest", order), ("least_sure", order[::-1]), ("random", random)):
+        assert f"{name}.png: written" in said
+        with open(tmp_path / f"{name}.csv") as file:
+            rows = list(csv.DictReader(file))
+        # Samples of equal signs are as sure as each other.
+        found = [int(row["sample"]) for row in rows]
+        assert sure[found] == pytest.approx(sure[numbers[:5]]) and len(set(found)) == 5
+        assert name != "random" or found == list(numbers[:5])
+        sheet = np.array(Image.open(tmp_path / f"{name}.png"))
+        height, width = sheet.shape[0] // 2, sheet.shape[1] // 3
+        for k, (row, n) in enumerate(zip(rows, found, strict=True)):
+            assert float(row["sureness"]) == pytest.approx(sure[n], abs=6e-5)
+            for i, domain in enumerate(NAMES):
+                for j, judge in enumerate(PANEL):
+                    best = p[i, j, n].argmax()
+                    assert row[f"read/{domain}/{judge}"] == stub.CLASSES[best]
+                    said_so = float(row[f"probability/{domain}/{judge}"])
+                    assert said_so == pytest.approx(p[i, j, n, best], abs=6e-5)
+            # Twice as large, four pixels from the left.
+            wanted = stub.grid([three.made(i)[n : n + 1] for i in range(len(NAMES))], 1)
+            wanted = wanted.repeat(2, 0).repeat(2, 1)
+            tile = sheet[k // 3 * height :, k % 3 * width + 4 :]
+            np.testing.assert_allclose(
+                tile[: len(wanted), : wanted.shape[1]], wanted, atol=1, err_msg=name
+            )
+            # Below the images a line of the pair and one of each domain.
+            below = tile[len(wanted) : height, : width - 4]
+            lines = (below.min((1, 2)) < 128).astype(int)
+            assert np.sum(np.diff(lines, prepend=0) == 1) == 1 + len(NAMES)
+        assert np.all(sheet[height:, 2 * width :] == 255)  # no sixth pair
+
+
+def softmax(logits):
+    p = np.exp(logits)
+    return p / p.sum(-1, keepdims=True)
+
+
 # --- every kind of table and figure --------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from gantrain.commands.command import Explicit
 from gantrain.commands.datasets import List, Prepare, check, list_, prepare
-from gantrain.commands.measuring import Compare, Evaluate, compare, evaluate
+from gantrain.commands.measuring import Compare, Evaluate, Pairs, compare, evaluate, pairs
 from gantrain.commands.pictures import (
     Interpolate,
     Sample,
@@ -25,6 +25,7 @@ from gantrain.commands.training import TrainOptions, train
 COMMANDS: dict[str, tuple[str, Any, Callable[[Explicit], int]]] = {
     "train": ("train a model, or go on with a run", TrainOptions, train),
     "evaluate": ("metrics of a run", Evaluate, evaluate),
+    "pairs": ("sheets of pairs of a coupled run, with what each judge read in them", Pairs, pairs),
     "compare": ("metrics of two folders of images, without a run", Compare, compare),
     "sample": ("a grid of samples of a run", Sample, sample),
     "interpolate": (

@@ -53,6 +53,28 @@ class Evaluate:
 
 
 @dataclass(frozen=True)
+class Pairs:
+    """Options of `gantrain pairs`."""
+
+    run_dir: str = option("", "directory of a run")
+    output: str | None = option(None, "folder for the sheets; default: pairs in the run's own")
+    num: int = option(MEASURED, "latent vectors that the sheets choose from", low=1)
+    count: int = option(40, "pairs on a sheet", low=1, high=10_000)
+    columns: int = option(10, "pairs in a row", low=1, high=1_000)
+    seed: int = option(
+        MEASURED_SEED, "seed of the latent vectors and of the random sheet", low=0, high=2**31 - 1
+    )
+    data_dir: str | None = option(
+        None, "folder that holds <name>/ with the original files, if not where the run had them"
+    )
+    dataset: str | None = option(
+        None,
+        "where the run's folder:, pairs:, ... lies now, written as "
+        "for train; the content must be the same",
+    )
+
+
+@dataclass(frozen=True)
 class Compare:
     """Two folders; the flags that bare words are for are named as in `Reproduce`."""
 
@@ -116,6 +138,27 @@ def evaluate(explicit: Explicit) -> int:
         f"step {result['step']}, {result['num']} samples; with its provenance in "
         f"{Path(o.run_dir) / STORED}"
     )
+    return 0
+
+
+def pairs(explicit: Explicit) -> int:
+    """Sheets of pairs with what each judge read in them."""
+    from gantrain.stages import train
+    from gantrain.use.measured import streams
+    from gantrain.use.sheets import write_sheets
+
+    o = Pairs(**explicit)
+    run = opened(o.run_dir, with_data=True, data_dir=o.data_dir, dataset=o.dataset)
+    folder = Path(o.output or run.directory.path / "pairs")
+    if folder.is_file():
+        raise UserError(f"--output {folder}: is a file; give a folder for the sheets")
+    e = streams(run, o.num, o.seed, None, train)
+    with phase("measuring", "reading the pairs"):
+        written = write_sheets(e, folder, o.count, o.columns, o.seed)
+    for path in written:
+        print(f"{path}: written, with {path.with_suffix('.csv').name} beside it")
+    if run.domains[0].multi_label:
+        print(f"attributes in this order: {', '.join(run.domains[0].classes or ())}")
     return 0
 
 
