@@ -47,6 +47,9 @@ def semantic(path, **options):
     )
 
 
+PANELS = [f"{judge} of {name}" for name in "ab" for judge in ("evaluation", "evaluation_pooled")]
+
+
 def test_the_plan_names_runs_and_files_and_makes_none(tmp_path, monkeypatch, lpips_file):
     for kind in TRAINERS.values():
         monkeypatch.setattr(kind, "__init__", lambda *args: 1 / 0)
@@ -54,13 +57,13 @@ def test_the_plan_names_runs_and_files_and_makes_none(tmp_path, monkeypatch, lpi
         tmp_path, evaluate_every=1, perceptual_loss=(1.0, 1.0), lpips_weights=str(lpips_file)
     )
     needs = plan(config, asked=asked).needs
-    assert list(needs) == ["classifier", "extractor", "judge of a", "judge of b"]
-    assert [type(n) for n in needs.values()] == [OwnRun, FromFile, OwnRun, OwnRun]
+    assert list(needs) == ["classifier", "extractor", *PANELS]
+    assert [type(n) for n in needs.values()] == [OwnRun, FromFile, *[OwnRun] * 4]
     assert str(lpips_file) in str(needs["extractor"])
     runs = [n for n in needs.values() if isinstance(n, OwnRun)]
     paths = [n.directory.path for n in runs]
-    assert {p.parent for p in paths} == {tmp_path / "classifiers"} and len(set(paths)) == 3
-    assert [n.config.run.steps for n in runs] == [2, 2, 2]
+    assert {p.parent for p in paths} == {tmp_path / "classifiers"} and len(set(paths)) == 5
+    assert [n.config.run.steps for n in runs] == [2] * 5
     assert not any(n.there for n in runs)
     tiny.refused(lambda: consult(runs[0]), "no classifier of a, b yet", "gantrain evaluate")
     assert not any(tmp_path.iterdir())
@@ -69,7 +72,7 @@ def test_the_plan_names_runs_and_files_and_makes_none(tmp_path, monkeypatch, lpi
 def test_judges_are_planned_where_something_asks_for_them(tmp_path):
     assert list(plan(semantic(tmp_path), asked=asked).needs) == ["classifier"]
     ends = semantic(tmp_path).with_options(evaluate_end=True)
-    assert list(plan(ends, asked=asked).needs) == ["classifier", "judge of a", "judge of b"]
+    assert list(plan(ends, asked=asked).needs) == ["classifier", *PANELS]
     unlabelled = tiny.config(tmp_path, dataset="tiny_unlabelled", evaluate_end=True)
     assert not plan(unlabelled, asked=asked).needs
     assert not plan(tiny.ring_config(tmp_path), asked=asked).needs
@@ -120,8 +123,8 @@ def test_a_dry_run_prints_the_plan_and_trains_nothing(tmp_path, monkeypatch, cap
         line.split(":")[0].split(maxsplit=1) for line in said.splitlines() if line[:2] == "  "
     ] == [
         ["train", "classifier of a, b"],
-        ["train", "classifier of a"],
-        ["train", "classifier of b"],
+        *[["train", "classifier of a"]] * 2,
+        *[["train", "classifier of b"]] * 2,
         ["train", "scogan"],
     ]
     assert "one step, nothing trained, nothing written" in said and "generators/semantic" in said
