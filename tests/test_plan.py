@@ -133,7 +133,7 @@ def test_a_dry_run_prints_the_plan_and_trains_nothing(tmp_path, monkeypatch, cap
     capsys.readouterr()
     assert main([*words, "--dry_run"]) == 0
     again = capsys.readouterr().out
-    assert again.count("  found  classifier") == 3
+    assert again.count("  found  classifier") == 5
     for line in said.splitlines():
         if line.startswith("  train  classifier"):
             assert line.split(", ")[-2].split(" ")[-1] in again
