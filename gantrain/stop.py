@@ -12,6 +12,7 @@ from __future__ import annotations
 import _thread
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -125,14 +126,33 @@ class Stop:
             self._look()
             idle = idle + LOOK if self.reason and self._level == FREE else 0.0
             if idle and not self._raised:
-                # The time limit comes by itself.
+                # The time limit comes by itself; the exception of a signal may have got lost.
                 _thread.interrupt_main(signal.SIGINT)
             elif idle > PATIENCE:
-                # A library does not come back to Python, or has lost the exception in a
-                # destructor. Nothing is being written here.
+                # A library does not come back to Python. Nothing is being written here.
                 with suppress(OSError):
                     os.write(2, f"gantrain: {self.interrupted()}\n".encode())
                 os._exit(self.code)
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Raises once more what a destructor or a library has lost, rather than showing it."""
+
+        def instead(show):
+            def hook(*error):
+                if self._raised:
+                    self._raised = False
+                else:
+                    show(*error)
+
+            return hook
+
+        before = sys.excepthook, sys.unraisablehook
+        sys.excepthook, sys.unraisablehook = map(instead, before)
+        try:
+            yield
+        finally:
+            sys.excepthook, sys.unraisablehook = before
 
 
 _program: Stop | None = None
@@ -161,7 +181,8 @@ def listening(stop: Stop, ends: bool = False) -> Iterator[None]:
     before = {n: signal.signal(n, stop) for n in heard}
     threading.Thread(target=stop.watch, args=(over,), daemon=True).start()
     try:
-        yield
+        with stop.heard():
+            yield
     finally:
         over.set()
         _program = outer

@@ -239,8 +239,10 @@ def test_a_run_that_ended_early_ends_there_again(tmp_path):
     kept = callbacks.Kept("a", lambda logs: logs.get("a"), max, 2)
     for step, score in enumerate((1.0, 3.0, 2.0, 1.0), 1):
         run.log({"step": step, "a": score})
-    assert not callbacks.Best(run, kept, {}, 3).ended
-    assert "a has not improved for 2" in callbacks.Best(run, kept, {}, 4).ended
+    for step, ended in ((3, None), (4, "a has not improved for 2 samplings")):
+        best = callbacks.Best(run, kept, {})
+        best.begin(step)
+        assert best.ended == ended
 
 
 @pytest.fixture(scope="module")

@@ -120,6 +120,18 @@ def test_a_signal_in_any_command_is_one_line(monkeypatch, capsys):
     assert said.count("\n") == 1 and said.startswith("gantrain: SIGTERM: ")
 
 
+def test_an_exception_that_gets_lost_comes_again(capfd):
+    class Loses:
+        def __del__(self):
+            send()
+
+    stop = Stop()
+    with pytest.raises(Interrupted), listening(stop):
+        Loses()
+        time.sleep(5)
+    assert capfd.readouterr().err == ""
+
+
 STUCK = """
 import sys, time
 import numpy

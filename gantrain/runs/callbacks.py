@@ -193,6 +193,11 @@ class Samples(Recurring):
     def __init__(self, run: RunDirectory, every: int, picture: Callable[[], Any]):
         self.run, self.every, self.picture = run, every, picture
 
+    def begin(self, step: int) -> None:
+        # There was no room for it when the state was saved.
+        if step % self.every == 0 and not self.run.sample_path(step).exists():
+            self.write(step)
+
     def __call__(self, step: int, logs: Logs | None) -> None:
         if step % self.every == 0:
             self.write(step)
@@ -284,13 +289,15 @@ class Best(Callback):
         run: `RunDirectory`.
         kept: by what score.
         state: the complete state, {name: variable}.
-        start: step that the run begins at: it may have ended there before.
     """
 
-    def __init__(self, run: RunDirectory, kept: Kept, state: Mapping[str, Any], start: int = 0):
+    def __init__(self, run: RunDirectory, kept: Kept, state: Mapping[str, Any]):
         self.run, self.kept, self.state = run, kept, state
-        lines = run.metrics() if start else []
-        if lines and lines[-1]["step"] == start:
+
+    def begin(self, step: int) -> None:
+        # It may have ended there, and been killed before it said so.
+        lines = self.run.metrics()
+        if lines and lines[-1]["step"] == step:
             self._since(lines[-1])
 
     def __call__(self, step: int, logs: Logs | None) -> None:

@@ -86,7 +86,11 @@ class Lock:
         own = temporary(self.path)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            own.write_text(self._own)
+            try:
+                own.write_text(self._own)
+            except FileNotFoundError:
+                # Whoever made the directory has given it back empty.
+                return False
             try:
                 os.link(own, self.path)
             except FileExistsError:

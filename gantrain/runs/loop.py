@@ -35,6 +35,9 @@ class Callback:
     saved: int | None = None
     level = WRITING
 
+    def begin(self, step: int) -> None:
+        """Before the first step, at the one that the run goes on from."""
+
     def __call__(self, step: int, logs: Logs | None) -> None:
         pass
 
@@ -103,6 +106,8 @@ def fit(
         return not (step >= steps or failed or stop.wanted or any(c.ended for c in callbacks))
 
     with stop.holding():
+        if start:
+            each(lambda callback: callback.begin(start))
         while goes_on():
             first, asked = step == start, time.perf_counter()
             with (

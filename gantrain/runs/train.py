@@ -87,7 +87,7 @@ def _callbacks(run, start):
     chosen.append(callbacks.Progress(options.steps, start, [*measured, *kept], expected))
     chosen += kept
     if watch.best:
-        chosen.append(callbacks.Best(directory, watch.best, state, start))
+        chosen.append(callbacks.Best(directory, watch.best, state))
     return chosen
 
 
