@@ -210,7 +210,8 @@ def differences(one, other):
 
 
 def said(log):
-    return Path(log).read_text(errors="replace")
+    # A process may be killed before it opens its log.
+    return Path(log).read_text(errors="replace") if Path(log).exists() else ""
 
 
 class Reference:
