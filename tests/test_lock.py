@@ -67,6 +67,15 @@ def test_a_lock_goes_with_its_process_and_what_it_made(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_finished_run_is_tidied(tmp_path):
+    """Its process was killed between the summary and its end."""
+    foreign(tmp_path, start="0")
+    (tmp_path / f".writing-{MACHINE}-{2**22 + 1}-0.json").write_text("half")
+    (tmp_path / "summary.json").write_text("{}")
+    RunDirectory(tmp_path).tidy()
+    assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]
+
+
 @pytest.mark.parametrize(
     "own", [{"pid": 2**22 + 1}, {"start": "0"}, {"machine": "elsewhere"}, {"pid": "x"}]
 )

@@ -62,6 +62,7 @@ def train(explicit: Explicit) -> int:
         refuse_changes(stored, wanted, run.path)
         summary = run.summary()
         if summary:
+            run.tidy()
             _refuse_other_data(run, wanted)
         if summary and summary.get("stopped_early"):
             print(

@@ -329,6 +329,7 @@ def finished(config: Config) -> bool:
     summary = directory.summary()
     if summary is None:
         return False
+    directory.tidy()
     if summary["steps"] > config.run.steps:
         raise UserError(
             f"--runs: {directory.path} is at step {summary['steps']}, and the table "

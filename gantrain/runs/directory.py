@@ -83,6 +83,13 @@ class RunDirectory:
             del _locks[key]
             lock.release()
 
+    def tidy(self) -> None:
+        """Removes what a process that was killed at its very end has left in a finished run."""
+        left = (NAME, ".writing-*")
+        if any(next(self.path.glob(name), None) for name in left) and os.access(self.path, os.W_OK):
+            with self.writing():
+                pass
+
     def check(self) -> None:
         """Raises Unwritten if the directory was taken away from the run that writes it."""
         lock = _locks.get(os.path.abspath(self.path))
