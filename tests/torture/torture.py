@@ -161,7 +161,8 @@ def state(folder):
         name = path.relative_to(folder).as_posix()
         if path.suffix == ".npz" and "checkpoints" in path.parts:
             with np.load(path) as stored:
-                found[name] = {k: stored[k].tobytes() for k in stored.files}
+                # "log": lines for which there was no room; they are in metrics.jsonl since.
+                found[name] = {k: stored[k].tobytes() for k in stored.files if k != "log"}
         elif path.name == "metrics.jsonl":
             lines = [json.loads(line) for line in path.read_text().splitlines()]
             found[name] = [{k: v for k, v in li.items() if k not in TIMES} for li in lines]
