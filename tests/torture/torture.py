@@ -47,11 +47,6 @@ TRAIN = (
     "--gan_type gan --dataset ring --batch_size 8 --steps 12 --log_every 1 --sample_every 4 "
     "--checkpoint_every 3 --keep 2 --run_dir run"
 )
-COUPLED = (
-    "--gan_type scogan --dataset pen2street --width 0.0625 --batch_size 4 --steps 6 --n_critic 1 "
-    "--log_every 1 --sample_every 3 --checkpoint_every 2 --semantic_loss --classifier_steps 4 "
-    "--no-evaluate_end --run_dir run"
-)
 
 
 def register():
@@ -85,7 +80,7 @@ def command(what, place):
         return words, place
     if what == "evaluate":
         return ["evaluate", "--run_dir", "run", "--num", "50"], place / "run"
-    return (COUPLED if what == "coupled" else TRAIN).split(), place
+    return TRAIN.split(), place
 
 
 def child(words, place, log, fault=None):
