@@ -12,6 +12,7 @@ from gantrain.config import every_option, make
 from gantrain.data.datasets import DATASETS, Dataset
 from gantrain.measures import METRICS
 from gantrain.measures.metric import Metric
+from gantrain.measures.streams import Streams
 from gantrain.nets.frozen import weights_hash
 from gantrain.options import choices_of
 from gantrain.runs.plan import own_run
@@ -177,6 +178,27 @@ def test_values_of_another_judge_do_not_stand_beside(tmp_path, monkeypatch):
     weights["sha256"] = "3" * 64
     result = tiny.evaluated(tmp_path / "run", ["two"], 10, 0, again=True)
     assert result["values"] == {"two/value": 3.0} and result["metrics"] == ["two"]
+
+
+def test_values_of_earlier_judges_are_not_taken_for_those_of_the_panel(tmp_path, monkeypatch):
+    """Where nothing else is measured, as in a table of runs that were measured before, too."""
+    train(tiny.ring_config(tmp_path / "run", steps=1))
+    judges = {"ring": {"version": "before", "sha256": "1" * 64}}
+    monkeypatch.setattr(
+        Streams, "judges", lambda e: e.networks.update(evaluation_classifiers=dict(judges))
+    )
+
+    def measure(e):
+        e.judges()
+        return {"one/value": float(len(judges))}
+
+    metric = Metric("one", measure, lambda e: "", ("one", max), judged=True)
+    monkeypatch.setitem(METRICS, "one", metric)
+    assert tiny.evaluated(tmp_path / "run", ["one"], 10, 0)["values"] == {"one/value": 1}
+    judges["another"] = {"first": {"version": "now", "sha256": "2" * 64}}
+    result = tiny.evaluated(tmp_path / "run", ["one"], 10, 0)
+    assert result["values"] == {"one/value": 2}
+    assert result["networks"]["evaluation_classifiers"] == judges
 
 
 def test_which_images_a_pruned_set_has_is_no_choice_of_a_run(tmp_path, monkeypatch):

@@ -193,6 +193,8 @@ def evaluate(
     wanted: Sequence[str] = [n for n in names if again or n not in same]
     values = measure(e, wanted)
     known = held.get("networks", {})
+    if "evaluation_classifiers" in known and any(METRICS[n].judged for n in names):
+        e.judges()  # who they are now, where nothing that was measured has asked them
     if any(known.get(name, described) != described for name, described in e.networks.items()):
         # The values beside were measured by another judge.
         values |= measure(e, [n for n in names if n not in wanted])
