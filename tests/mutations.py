@@ -362,9 +362,23 @@ MUTATIONS = (
     Mutation(
         "the first logged value in the place of the last",
         TABLE,
-        "seen[-1] if seen else",
-        "seen[0] if seen else",
+        "logged[1][-1] if logged[1] else",
+        "logged[1][0] if logged[1] else",
         _table("figure7.1"),
+    ),
+    Mutation(
+        "the distance itself in the place of its growth",
+        TABLE,
+        "first = lines[0][key] if lines and kind",
+        "first = 0.0 if lines and kind",
+        _table("figure4.1"),
+    ),
+    Mutation(
+        "the game of another section",
+        THESIS,
+        '            {"cogan": DCGAN},\n',
+        "            {},\n",
+        ("tests/test_arms.py::test_a_full_run_has_the_settings_that_its_source_prints[table5.3]",),
     ),
     Mutation(
         "another seed of measurement in tables",

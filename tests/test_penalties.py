@@ -17,7 +17,7 @@ from gantrain.config import make
 from gantrain.errors import UserError
 from gantrain.game import Play
 from gantrain.nets import Generated
-from gantrain.nets.frozen import FeatureNet
+from gantrain.nets.frozen import FeatureNet, reading, vgg19
 from gantrain.noise import Draw
 from gantrain.stages import prepare
 from gantrain.terms import gradients, perceptual
@@ -26,7 +26,7 @@ from gantrain.terms.gradients import attack
 from gantrain.terms.labels import LabelHeads, LabelOptions
 from gantrain.terms.latent_cycle import LatentCycle
 from gantrain.terms.penalties import DISCRIMINATOR_PENALTIES, gradient_penalty, r1
-from gantrain.terms.perceptual import PerceptualLoss
+from gantrain.terms.perceptual import PerceptualLoss, PerceptualOptions
 from gantrain.terms.semantic import SEMANTIC_FORMS, Labels, SemanticLoss
 from gantrain.trainers.from_noise import HEADS
 from gantrain.trainers.scogan import COUPLINGS
@@ -546,6 +546,78 @@ def test_perceptual_loss(extractor, k):
     assert terms["perceptual_content"][0] == 3.0 and terms["perceptual_style"][0] == 4.0
     assert float(terms["perceptual_content"][1]) == pytest.approx(np.mean(content), rel=1e-4)
     assert float(terms["perceptual_style"][1]) == pytest.approx(np.mean(style), rel=1e-4)
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_the_plain_perceptual_loss_is_that_of_the_text_and_of_the_listing(extractor, k):
+    """Eq. 4.5 as printed: the loss of every generator has its own terms at the printed weights."""
+    made, real = generated(k), [normal(4, *SHAPE, seed=50 + i) for i in range(k)]
+    coupling = term(
+        PerceptualLoss,
+        {"extractor": extractor},
+        perceptual_loss=(3.0, 4.0),
+        perceptual_form="plain",
+    )
+    terms = coupling(play(made, real=[tensor(v) for v in real]))
+    features = [{n: np.float64(v) for n, v in extractor.model(g.image).items()} for g in made]
+    targets = [{n: np.float64(v) for n, v in extractor.model(tensor(x)).items()} for x in real]
+    content = [
+        ((a["second"] - b["second"]) ** 2).mean() for a, b in itertools.combinations(features, 2)
+    ]
+    text, code = [], []
+    for f, t in zip(features, targets, strict=True):
+        for name in ("first", "second"):
+            off = gram(f[name]) - gram(t[name])
+            text.append((off**2).sum((1, 2)).mean())
+            # Listings 6.17 and 6.18: divided by H W alone, and the mean over the elements.
+            code.append(((off * f[name].shape[-1]) ** 2).mean())
+    np.testing.assert_allclose(text, code)
+    assert terms["perceptual_content"][0] == 3.0 * len(content)
+    assert terms["perceptual_style"][0] == 4.0 * k
+    assert float(terms["perceptual_content"][1]) == pytest.approx(np.mean(content), rel=1e-4)
+    assert float(terms["perceptual_style"][1]) == pytest.approx(np.mean(text), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "layers, content, style",
+    [
+        ("first:", ["first"], ["first", "second"]),
+        ("first", ["first"], ["first", "second"]),
+        (":second", ["second"], ["second"]),
+        ("first,second:first", ["first", "second"], ["first"]),
+    ],
+)
+def test_the_layers_of_the_perceptual_loss_can_be_chosen(extractor, layers, content, style):
+    chosen = reading(
+        extractor._replace(description={"network": "N"}),
+        *PerceptualOptions(perceptual_layers=layers).layers,
+    )
+    assert [list(chosen.content), list(chosen.style)] == [content, style]
+    assert set(chosen.model.output) == {*content, *style}
+    made, real = generated(2), [tensor(normal(4, *SHAPE, seed=50 + i)) for i in range(2)]
+    own = term(PerceptualLoss, {"extractor": chosen}, perceptual_loss=(1.0, 1.0))
+    other = term(
+        PerceptualLoss,
+        {"extractor": extractor._replace(content=content, style=style)},
+        perceptual_loss=(1.0, 1.0),
+    )
+    values = [
+        {name: float(value) for name, (_, value) in coupling(play(made, real=real)).items()}
+        for coupling in (own, other)
+    ]
+    assert values[0] == pytest.approx(values[1], rel=1e-5)
+
+
+def test_layers_that_a_network_lacks_are_refused(extractor):
+    named = extractor._replace(description={"network": "N"})
+    for content, style in ((("third",), ()), ((), ("first", "third"))):
+        with pytest.raises(UserError, match="--perceptual_layers third: N has.*first, second"):
+            reading(named, content, style)
+    # Before a weight is read.
+    with pytest.raises(UserError, match="--perceptual_layers relu5: VGG19.*block5_conv2"):
+        vgg19(None, offline=True, content=("relu5",))
+    with pytest.raises(UserError, match="--perceptual_layers ' : ': names no layer"):
+        make(dataset="pen2street", perceptual_loss=(1.0, 1.0), perceptual_layers=" : ")
 
 
 def test_perceptual_loss_holds_the_energy_constant_and_accepts_gray(extractor):

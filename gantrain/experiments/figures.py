@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gantrain.experiments.table import LOGGED, Arm, Experiment, TableRow
+from gantrain.experiments.table import GROWN, LOGGED, Arm, Experiment, TableRow
 from gantrain.experiments.thesis import (
     DCGAN,
     EDGE,
@@ -12,6 +12,7 @@ from gantrain.experiments.thesis import (
     PEN_SMOKE,
     SOURCE,
     coupled,
+    listing,
 )
 
 SHORT = dict(steps=4, log_every=1, sample_every=4, checkpoint_every=4)
@@ -125,12 +126,14 @@ EXPERIMENTS = {
                 {"Weight distance": "grows faster"},
             ),
         ),
-        (TableRow("Weight distance", LOGGED + "generators/weight_distance"),),
+        (TableRow("Weight distance", GROWN + "generators/weight_distance"),),
         (),
         NUM,
-        NOTE,
+        NOTE + " The distance has grown since the first line of the log: two generators that share "
+        "no layer begin apart.",
         "curves",
-        ("step", "L2 distance of the weights"),
+        ("step", "growth of the L2 distance of the weights"),
+        listing=listing,
     ),
     "figure7.1": Experiment(
         "Perceptual terms during training, faces",
@@ -148,5 +151,6 @@ EXPERIMENTS = {
         FACE_NOTE,
         "curves",
         ("step", "term, before its weight"),
+        listing=listing,
     ),
 }

@@ -25,7 +25,7 @@ from gantrain.runs.train import fit
 from gantrain.stages import open_run, prepare, train
 from gantrain.use.measured import streams
 
-LOGGED = "log:"
+LOGGED, GROWN = "log:", "growth:"
 Flags = dict[str, Any]  # values by the names of flags
 Scales = dict[str, Flags]  # by scale
 Series = Mapping[str, tuple[Sequence[float], Sequence[float]]]  # {label: (x, y)}
@@ -41,6 +41,7 @@ class Arm:
         options: `{scale: {flag name: value}}`, differences from the experiment's.
         published: `{row label: number}`, or a verdict in words.
         dataset: data set, if it is another than the experiment's.
+        num: samples of the published measurement, if they are others than the experiment's.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Arm:
     options: Mapping[str, Flags]
     published: Mapping[str, float | str] = field(default_factory=dict)
     dataset: str | None = None
+    num: int | None = None
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,22 @@ class TableRow:
     Attributes:
         label: as the source prints it.
         key: name of an evaluated value, with {0} and {1} for the domains' names; after "log:" the
-            name of a value of metrics.jsonl, of which the last is taken.
+            name of a value of metrics.jsonl, of which the last is taken, after "growth:" what it
+            has grown by since the first.
     """
 
     label: str
     key: str
+
+    def logged(self, run: RunDirectory) -> tuple[list, list] | None:
+        """(steps, values) of a row that reads metrics.jsonl, else None."""
+        kind, colon, key = self.key.partition(":")
+        if kind + colon not in (LOGGED, GROWN):
+            return None
+        key = key.format(*(d.name for d in run.domains()), *[""] * 2)
+        lines = [line for line in run.metrics() if key in line]
+        first = lines[0][key] if lines and kind + colon == GROWN else 0.0
+        return [line["step"] for line in lines], [line[key] - first for line in lines]
 
 
 @dataclass(frozen=True)
@@ -82,6 +95,8 @@ class Experiment:
         picture: bars, samples or curves.
         axes: labels of the axes of curves.
         computed: for a figure without runs: () -> `{series: (x, y)}`.
+        listing: options of a published run -> those by which it computes what the source's code
+            listings do, where they are not its text.
     """
 
     summary: str
@@ -97,6 +112,11 @@ class Experiment:
     picture: str = "bars"
     axes: tuple[str, str] = ("step", "")
     computed: Callable[[], Series] | None = None
+    listing: Callable[[Flags], Flags] | None = None
+
+    def samples(self, arm: Arm, scale: str) -> int:
+        """Samples of a measurement."""
+        return arm.num if arm.num and scale == "full" else self.num[scale]
 
 
 @dataclass(frozen=True)
@@ -105,6 +125,8 @@ class Reproduction:
 
     Attributes:
         arms: names of the arms that are trained, all if empty; of the others what is there is used.
+        reading: text, or listing for what the source's code listings compute.
+        how: options of every run that say how it runs, not what it trains.
     """
 
     scale: str = "cpu"
@@ -117,6 +139,14 @@ class Reproduction:
     offline: bool = False
     arms: tuple[str, ...] = ()
     command: str | None = None
+    reading: str = "text"
+    vgg_weights: str | None = None
+    how: Flags = field(default_factory=dict)
+
+    @property
+    def apart(self) -> str:
+        """What tells runs and tables of another reading apart by name."""
+        return "" if self.reading == "text" else f"-{self.reading}"
 
 
 @dataclass(frozen=True)
@@ -176,22 +206,28 @@ def run_name(dataset: str, arm: Arm) -> str:
 def options(experiment: Experiment, arm: Arm, asked: Reproduction, seed: int) -> Flags:
     """All options of the run of one arm with one seed, as flags of `gantrain train`."""
     dataset = dataset_of(experiment, arm, asked)
-    path = Path(asked.runs) / asked.scale / f"{run_name(dataset, arm)}-seed{seed}"
+    name = f"{run_name(dataset, arm)}{asked.apart}-seed{seed}"
     chosen = (
         experiment.scales[asked.scale]
         | arm.options[asked.scale]
         | {
             "dataset": dataset,
             "seed": seed,
-            "run_dir": str(path),
+            "run_dir": str(Path(asked.runs) / asked.scale / name),
             "data_dir": asked.data_dir,
             "offline": asked.offline,
             # The table measures what it shows.
             "evaluate_end": False,
         }
+        | asked.how
     )
-    # VGG19, as published, is for the full scale.
-    if any(chosen.get("perceptual_loss", ())) and asked.scale != "full" and asked.lpips_weights:
+    if asked.reading == "listing" and experiment.listing:
+        chosen = experiment.listing(chosen)
+    # VGG19, as published, is for the full scale, and for who gives its weights.
+    perceptual = any(chosen.get("perceptual_loss", ()))
+    if perceptual and asked.vgg_weights:
+        chosen["vgg_weights"] = asked.vgg_weights
+    elif perceptual and asked.scale != "full" and asked.lpips_weights:
         chosen["lpips_weights"] = asked.lpips_weights
     return chosen
 
@@ -270,7 +306,7 @@ def run(
                 reasons.append(reason)
                 continue
             runs.setdefault(arm.name, []).append(path)
-            values.append(_measured(experiment, asked, path, evaluate))
+            values.append(_measured(experiment, arm, asked, path, evaluate))
             networks.setdefault(arm.name, []).extend(_consulted(path))
             # The graphs and weights of a run that is done.
             keras.utils.clear_session()
@@ -338,14 +374,14 @@ def finished(config: Config) -> bool:
     return bool(summary.get("stopped_early")) or summary["steps"] == config.run.steps
 
 
-def _measured(experiment, asked, path, evaluate):
+def _measured(experiment, arm, asked, path, evaluate):
     """{row label: value or reason} of one run."""
     # Without the weights of their network the others are measured.
     found, reasons = {}, []
     names = [m for m in experiment.metrics if asked.lpips_weights or not _reads_lpips(m)]
     if len(names) < len(experiment.metrics):
         reasons.append("needs --lpips_weights")
-    num = experiment.num[asked.scale] if names else 0
+    num = experiment.samples(arm, asked.scale)
     try:
         found = evaluate(path, tuple(names), num, MEASURED_SEED) if names else {}
     except Unwritten:
@@ -358,14 +394,13 @@ def _measured(experiment, asked, path, evaluate):
             except UserError as error:
                 reasons.append(f"not here: {error}")
     directory = RunDirectory(path)
-    names, logged = [d.name for d in directory.domains()], directory.metrics()
-    values = {}
+    domains, values = [d.name for d in directory.domains()], {}
     for row in experiment.rows:
-        key = row.key.format(*names, *[""] * 2)
-        if key.startswith(LOGGED):
-            seen = [line[key[len(LOGGED) :]] for line in logged if key[len(LOGGED) :] in line]
-            values[row.label] = seen[-1] if seen else "not logged"
+        logged = row.logged(directory)
+        if logged:
+            values[row.label] = logged[1][-1] if logged[1] else "not logged"
         else:
+            key = row.key.format(*domains, *[""] * 2)
             values[row.label] = found.get(key, "; ".join(reasons) or "not measured")
     return values
 

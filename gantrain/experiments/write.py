@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
-from gantrain.experiments.table import LOGGED, Cell, Experiment, Reproduction, Result, Series
+from gantrain.experiments.table import Cell, Experiment, Reproduction, Result, Series
 from gantrain.files import replacing, write_text
 from gantrain.runs.directory import RunDirectory
 
@@ -39,11 +39,12 @@ def caption(name: str, experiment: Experiment, asked: Reproduction, result: Resu
         else (f" (a stand-in for {', '.join(sorted(published))})")
     )
     steps = experiment.scales[asked.scale].get("steps")
+    samples = dict.fromkeys(experiment.samples(arm, asked.scale) for arm in experiment.arms)
     parts = [
         f"{name}: {experiment.summary} ({experiment.source}).",
         f"Scale {asked.scale}; {asked.seeds} seed(s); data set {used}{stands_in}"
         + (f"; {steps} steps" if steps else "; steps of the preset")
-        + f"; {experiment.num.get(asked.scale)} samples.",
+        + f"; {' or '.join(map(str, samples))} samples.",
         experiment.note,
         measured_by(result),
         f"Command: {asked.command}",
@@ -140,14 +141,10 @@ def curves(experiment: Experiment, result: Result) -> Series:
     found: dict[str, tuple[Sequence[float], Sequence[float]]] = {}
     for arm in experiment.arms:
         for path in result.runs.get(arm.name, ()):
-            run = RunDirectory(path)
-            names = [d.name for d in run.domains()]
             for row in experiment.rows:
-                key = row.key.format(*names, *[""] * 2).removeprefix(LOGGED)
-                points = [(m["step"], m[key]) for m in run.metrics() if key in m]
-                if points:
-                    label = f"{arm.name}: {row.label} ({Path(path).name})"
-                    found[label] = tuple(x for x, _ in points), tuple(y for _, y in points)
+                points = row.logged(RunDirectory(path))
+                if points and points[0]:
+                    found[f"{arm.name}: {row.label} ({Path(path).name})"] = points
     return found
 
 

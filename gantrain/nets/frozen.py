@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,19 +50,32 @@ VGG19 = Application(
     "--vgg_weights",
     {},
 )
+VGG19_LAYERS = tuple(
+    f"block{block}_{layer}"
+    for block, convolutions in enumerate((2, 2, 4, 4, 4), start=1)
+    for layer in (*(f"conv{i}" for i in range(1, convolutions + 1)), "pool")
+)
+VGG19_CONTENT, VGG19_STYLE = ("block5_conv2",), tuple(f"block{i}_conv1" for i in range(1, 6))
 
 
-def vgg19(path: str | os.PathLike | None = None, offline: bool = False) -> FeatureNet:
+def vgg19(
+    path: str | os.PathLike | None = None,
+    offline: bool = False,
+    content: Sequence[str] = (),
+    style: Sequence[str] = (),
+) -> FeatureNet:
     """VGG19 trained on ImageNet, as the published code reads it (thesis listing 6.17).
 
     Args:
         path: weights file (.h5 or .weights.h5, with or without the dense layers); None uses the
             Keras cache and, unless `offline`, its download.
         offline: never touch the network.
+        content, style: layers of VGG19_LAYERS; () are the published ones.
 
     Raises:
-        UserError: if the weights are not at hand.
+        UserError: if the weights are not at hand, or there is no such layer.
     """
+    _refuse_strangers("VGG19", (*content, *style), VGG19_LAYERS)
     net, file = load(VGG19, path, offline)
     description = {
         "network": "VGG19, Keras ImageNet weights",
@@ -70,17 +83,18 @@ def vgg19(path: str | os.PathLike | None = None, offline: bool = False) -> Featu
         "weights": file.name,
         "sha256": sha256(file),
     }
-    return _vgg19(net, description)
+    return _vgg19(net, description, content, style)
 
 
-def vgg19_untrained() -> FeatureNet:
+def vgg19_untrained(content: Sequence[str] = (), style: Sequence[str] = ()) -> FeatureNet:
     """The same network with random weights, to see what a run would be without a download."""
-    return _vgg19(VGG19.build(include_top=False, weights=None), {})
+    _refuse_strangers("VGG19", (*content, *style), VGG19_LAYERS)
+    return _vgg19(VGG19.build(include_top=False, weights=None), {}, content, style)
 
 
-def _vgg19(net, description):
-    content = ("block5_conv2",)
-    style = tuple(f"block{i}_conv1" for i in range(1, 6))
+def _vgg19(net, description, content, style):
+    content, style = tuple(content) or VGG19_CONTENT, tuple(style) or VGG19_STYLE
+    last = max((*content, *style), key=VGG19_LAYERS.index)
     image = keras.Input((None, None, 3), name="image")
     x = keras.applications.vgg19.preprocess_input(
         layers.Rescaling(127.5, 127.5, dtype="float32")(image)
@@ -93,9 +107,35 @@ def _vgg19(net, description):
         copy.set_weights(layer.get_weights())
         if layer.name in (*content, *style):
             outputs[layer.name] = x
-        if layer.name == content[-1]:
+        if layer.name == last:
             break
     return FeatureNet(_frozen(image, outputs, "vgg19"), content, style, description)
+
+
+def reading(net: FeatureNet, content: Sequence[str] = (), style: Sequence[str] = ()) -> FeatureNet:
+    """A network of which other outputs carry content and style; () leaves those that do.
+
+    Raises:
+        UserError: it has no such output.
+    """
+    if not (content or style):
+        return net
+    outputs = net.model.output
+    _refuse_strangers(net.description["network"], (*content, *style), outputs)
+    content, style = tuple(content) or net.content, tuple(style) or net.style
+    chosen = {name: outputs[name] for name in outputs if name in (*content, *style)}
+    return FeatureNet(
+        _frozen(net.model.input, chosen, net.model.name), content, style, net.description
+    )
+
+
+def _refuse_strangers(network, wanted, names):
+    for name in wanted:
+        if name not in names:
+            raise UserError(
+                f"--perceptual_layers {name}: {network} has no such layer; "
+                f"choose from {', '.join(names)}"
+            )
 
 
 class LpipsNet(NamedTuple):

@@ -32,13 +32,35 @@ class PerceptualOptions(Options):
         two=(1.0, 1.0),
         short="PL",
     )
+    perceptual_form: str = option(
+        "relative",
+        "units of PL: relative to the energy of the features, or plain, as eq. 4.5 prints it, for "
+        "the weights 0.001 and 1e-13",
+        choices=("relative", "plain"),
+    )
+    perceptual_layers: str | None = option(
+        None,
+        "layers of PL's network, CONTENT:STYLE, each comma separated; what is left out stays, as in "
+        "block4_conv2: or :block1_conv1,block2_conv1",
+    )
     vgg_weights: str | None = option(
         None,
         "VGG19 weights file for --perceptual_loss; --lpips_weights is the offline alternative",
         resumable=True,
     )
 
+    @property
+    def layers(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Those of content and those of style; () where the network's own are read."""
+        content, _, style = (self.perceptual_layers or "").partition(":")
+        return _names(content), _names(style)
+
     def check(self, config: Config) -> None:
+        if self.perceptual_layers is not None and not any(self.layers):
+            raise UserError(
+                f"--perceptual_layers {self.perceptual_layers!r}: names no layer; "
+                "give CONTENT:STYLE, as block4_conv2:block1_conv1,block2_conv1"
+            )
         if self.vgg_weights and config.of(LpipsWeights).lpips_weights:
             raise UserError("--vgg_weights and --lpips_weights exclude each other; give one")
 
@@ -55,6 +77,15 @@ class PerceptualLoss(Term):
     Deviation: the thesis leaves both terms unnormalised (values above 1e4 and 1e7, section 7.4.1)
     and scales them by 1e-3 and 1e-13. Divided by the energy of the features they are of order
     one for any feature network, so weights near 1 compare with the adversarial term.
+
+    `--perceptual_form plain` is the thesis's own:
+
+        content = mean over layers of mean (phi_j(G_1(z)) - phi_j(G_2(z)))^2
+        style   = mean over layers of ||Gram_j(G_i(z)) - Gram_j(x_i)||_F^2
+
+    with the weights that it prints in the loss of each generator: the sums over pairs and over
+    domains are descended, their means are logged. Listing 6.17's Gram matrices, divided by H W
+    alone, in listing 6.18's mean over their elements give the same number.
     """
 
     options = PerceptualOptions
@@ -64,35 +95,49 @@ class PerceptualLoss(Term):
     @classmethod
     def consults(cls, config: Config, domains: Sequence[Domain]) -> dict:
         """VGG19 as in the thesis, or the network of LPIPS in its place."""
-        lpips, vgg = config.of(LpipsWeights).lpips_weights, config.of(cls.options).vgg_weights
+        o, lpips = config.of(PerceptualOptions), config.of(LpipsWeights).lpips_weights
         return {
-            "extractor": FromFile("LPIPS", lpips, lambda: frozen.lpips(lpips))
+            "extractor": FromFile(
+                "LPIPS", lpips, lambda: frozen.reading(frozen.lpips(lpips), *o.layers)
+            )
             if lpips
             else FromFile(
-                "VGG19", vgg, lambda: frozen.vgg19(vgg, config.data.offline), frozen.vgg19_untrained
+                "VGG19",
+                o.vgg_weights,
+                lambda: frozen.vgg19(o.vgg_weights, config.data.offline, *o.layers),
+                lambda: frozen.vgg19_untrained(*o.layers),
             )
         }
 
     def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
-        self.weights = config.of(PerceptualOptions).perceptual_loss
+        o = config.of(PerceptualOptions)
+        self.weights, self.plain = o.perceptual_loss, o.perceptual_form == "plain"
         self.extractor: Any = consulted.get("extractor")  # None in a run that is only looked at
 
     def __call__(self, play: Play) -> Terms:
         fake = [self._features(x) for x in play.fake]
+        pairs, domains = list(combinations(fake, 2)), len(fake)
         content = [
-            relative_error(a[name], b[name], tf.concat([a[name], b[name]], 0))
-            for a, b in combinations(fake, 2)
+            squared_error(a[name], b[name])
+            if self.plain
+            else relative_error(a[name], b[name], tf.concat([a[name], b[name]], 0))
+            for a, b in pairs
             for name in self.extractor.content
         ]
         style = []
         for features, images in zip(fake, play.real, strict=True):
             target = self._features(images)
             for name in self.extractor.style:
-                wanted = gram(target[name])
-                style.append(relative_error(gram(features[name]), wanted, wanted))
+                made, wanted = gram(features[name]), gram(target[name])
+                style.append(
+                    tf.cast(tf.size(wanted[0]), tf.float32) * squared_error(made, wanted)
+                    if self.plain
+                    else relative_error(made, wanted, wanted)
+                )
+        several = (len(pairs), domains) if self.plain else (1, 1)
         return {
-            "perceptual_content": (self.weights[0], tf.reduce_mean(tf.stack(content))),
-            "perceptual_style": (self.weights[1], tf.reduce_mean(tf.stack(style))),
+            "perceptual_content": (self.weights[0] * several[0], tf.reduce_mean(tf.stack(content))),
+            "perceptual_style": (self.weights[1] * several[1], tf.reduce_mean(tf.stack(style))),
         }
 
     def _features(self, images):
@@ -110,7 +155,16 @@ def gram(features: tf.Tensor) -> tf.Tensor:
     return tf.einsum("bijc,bijd->bcd", features, features) / (height * width * channels)
 
 
+def squared_error(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+    """Mean squared difference."""
+    return tf.reduce_mean(tf.square(one - other))
+
+
 def relative_error(one: tf.Tensor, other: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
     """Mean squared difference in units of the mean square of `scale`, which is held constant."""
     energy = tf.stop_gradient(tf.reduce_mean(tf.square(scale)))
-    return tf.reduce_mean(tf.square(one - other)) / (energy + EPSILON)
+    return squared_error(one, other) / (energy + EPSILON)
+
+
+def _names(text):
+    return tuple(name.strip() for name in text.split(",") if name.strip())
