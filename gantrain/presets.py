@@ -18,8 +18,8 @@ class Preset:
     options: dict
 
 
-# A classifier of the semantic loss sees every image ten times (sections 5.1 to 5.3): 60,000 of MNIST
-# and its edges, 130,262 of MNIST and pruned SVHN, 202,599 faces, from two domains 256 at a time.
+# A classifier of the semantic loss sees every image ten times (sections 5.1 to 5.3): 60,000 of
+# MNIST and its edges, 130,262 of MNIST and pruned SVHN, 202,599 faces; 256 at a time.
 EPOCHS_10 = dict(edge=2_344, svhn=5_088, faces=7_914)
 
 # Section 5.1: Xavier, z uniform on [-1, 1], weight decay 0.0005, WGAN-GP; batch size and Adam of

@@ -1,10 +1,19 @@
 """Every published run, typed from the text of its source, beside what its arm resolves to."""
 
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+
 import pytest
 
-from gantrain.config import make
+from gantrain import flags
+from gantrain.commands import COMMANDS
+from gantrain.config import configure, make, resolve
 from gantrain.experiments import EXPERIMENTS, table
 from gantrain.experiments.table import Reproduction
+
+PAGE = Path(__file__).parent.parent / "docs" / "reproducing.md"
 
 # Thesis, section 2.6: DCGAN's optimizer.
 ADAM_DCGAN = dict(
@@ -195,7 +204,7 @@ PUBLISHED = {
         {
             "2e-4": POSTER,
             "6e-4": POSTER | dict(g_lr=6e-4, d_lr=6e-4),
-            "6.7e-5": POSTER | dict(g_lr=pytest.approx(6.67e-5, 1e-2), d_lr=2e-4 / 3),
+            "6.7e-5": POSTER | dict(g_lr=6.67e-5, d_lr=6.67e-5),
             "6e-4, half as long": POSTER | dict(g_lr=6e-4, d_lr=6e-4, steps=100 * 2_975),
         },
     ),
@@ -213,10 +222,7 @@ PUBLISHED = {
         },
     ),
     # "Running 200 epochs for each."
-    "l1_weights": (
-        None,
-        {f"{w}": HONOURS | dict(l1_loss=float(w)) for w in (0, 10, 100, 200)},
-    ),  # fmt: skip
+    "l1_weights": (None, {f"{w}": HONOURS | dict(l1_loss=float(w)) for w in (0, 10, 100, 200)}),
     "discriminators": (None, {"PatchGAN": HONOURS, "global": HONOURS | dict(patch="global")}),
     "regularisation": (
         None,
@@ -316,3 +322,39 @@ def test_the_listings_compute_other_multiples(name, arm, changed):
     wanted = text | changed | dict(weight_decay=0.0, run_dir=code["run_dir"])
     assert {k: v for k, v in code.items() if v != text[k]}.keys() >= {"weight_decay", "run_dir"}
     assert code == {k: pytest.approx(v) if isinstance(v, float) else v for k, v in wanted.items()}
+
+
+# --- the page ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def script():
+    spec = importlib.util.spec_from_file_location("reproducing_page", PAGE.with_suffix(".py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_commands_of_the_page_are_those_of_the_arms(script):
+    text = PAGE.read_text()
+    assert script.page(text) == text, "run: python docs/reproducing.py"
+
+
+def test_a_command_of_the_page_trains_its_arm(script):
+    """As it is typed, for every column."""
+    text = PAGE.read_text()
+    rows = re.findall(
+        r"^\| (?:`(\S+)`: .*?)? ?\| (.+?) \| `gantrain (.+?)` \| ([\d,]+) \|$", text, re.M
+    )
+    name, found = "", {}
+    for title, arm, words, steps in rows:
+        name = title or name
+        found[name, arm] = words, int(steps.replace(",", ""))
+    known = {command: value[:2] for command, value in COMMANDS.items()}
+    arms = {(n, arm.name): arm for n, e in EXPERIMENTS.items() for arm in e.arms}
+    assert found.keys() == arms.keys()
+    for (name, column), (words, steps) in found.items():
+        _, options = flags.parse("gantrain", known, "train", shlex.split(words))
+        typed, own = resolve(configure(options)).flat(), full(name, arms[name, column])
+        assert {k for k in own if own[k] != typed[k]} <= set(script.PLACES), (name, column)
+        assert typed["steps"] == steps

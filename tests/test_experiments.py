@@ -291,6 +291,11 @@ def test_a_table_names_the_networks_behind_its_numbers():
         (["table9.9"], "--table table9.9"),
         ([], "TABLE"),
         (["table5.1", "--seeds", "0"], "--seeds 0"),
+        (["table5.1", "--reading", "listing"], "--scale full"),
+        *(
+            ([name, "--reading", "listing", "--scale", "full"], "the thesis's trained tables")
+            for name in ("objectives", "figure2.10", "figure2.7")
+        ),
     ],
 )
 def test_mistakes_are_one_line(words, part, capsys):

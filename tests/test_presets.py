@@ -25,10 +25,13 @@ def test_every_preset_resolves(name):
     free = {
         "domains",
         "classifier",
+        "semantic_attributes",
+        "perceptual_layers",
         "keep_best",
         "vgg_weights",
         "lpips_weights",
         "xla",
+        "gpus",
         "d_norm",
         "image_size",
         "load_size",

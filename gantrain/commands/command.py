@@ -35,5 +35,5 @@ def command_line(command: str, explicit: Explicit) -> str:
         if isinstance(value, bool):
             words.append(f"--{name}" if value else f"--no-{name}")
         else:
-            words += [f"--{name}", str(value)]
+            words += [f"--{name}", *map(str, value if isinstance(value, tuple) else (value,))]
     return " ".join(["gantrain", command, shlex.join(words)]).strip()

@@ -282,6 +282,11 @@ def run(
         UserError: a run directory holds a run with other options, there is no such arm, or no data
             set of any can be had.
     """
+    if asked.reading != "text" and (not experiment.listing or asked.scale != "full"):
+        raise UserError(
+            f"--reading {asked.reading}: is of the thesis's trained tables at --scale full alone; "
+            "drop it or add that"
+        )
     names = [arm.name for arm in experiment.arms]
     for name in asked.arms:
         if name not in names:

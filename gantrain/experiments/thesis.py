@@ -45,9 +45,8 @@ NOTE = (
     "the weights of FR and CC are a tenth of the published, SL's is three tenths."
 )
 FACE_NOTE = (
-    NOTE
-    + " At cpu scale faces have 64 pixels in place of 128. CoGAN is that of section 3.3, in DCGAN's "
-    "game: section 5.3 says that SCoGAN's game deviates from CoGAN's."
+    NOTE + " At cpu scale faces have 64 pixels in place of 128. CoGAN is that of section 3.3, in "
+    "DCGAN's game: section 5.3 says that SCoGAN's game deviates from CoGAN's."
 )
 
 
@@ -63,7 +62,8 @@ def coupled(
 ) -> Arm:
     """An arm with the couplings of `terms` ("SL FR"); none of them is CoGAN.
 
-    `full` holds what the published run has besides, `num` its samples, `extra` what all scales have.
+    `full` holds what the published run has besides, `num` its samples, `extra` what all scales
+    have.
     """
     options = {}
     for scale, weights in WEIGHTS.items():

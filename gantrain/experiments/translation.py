@@ -78,8 +78,8 @@ POSTER = "poster (Arvanitis, Sourlos, Talluri) and Isola et al. 2017, "
 EPOCHS_200, EPOCHS_100 = 595_000, 297_500
 CITYSCAPES = _scales(BACK | dict(steps=EPOCHS_200), BACK)
 HALVED = (
-    "At cpu scale images have 128 pixels and networks a quarter of the width; the FCN is trained on "
-    "the real pairs of the set."
+    "At cpu scale images have 128 pixels and networks a quarter of the width; the FCN is trained "
+    "on the real pairs of the set."
 )
 HONOURS = "honours project (Gao, 2020), section "
 REPORTED = "The source prints verdicts, no numbers: our pixel scores stand beside its words."
@@ -223,7 +223,7 @@ EXPERIMENTS = {
         (
             Arm("2e-4", "l1_cgan", same(), {FCN[0].label: "0.75"}),
             _words("6e-4", "rate_high", "intact", FCN, g_lr=6e-4, d_lr=6e-4),
-            _words("6.7e-5", "rate_low", "slightly worse", FCN, g_lr=2e-4 / 3, d_lr=2e-4 / 3),
+            _words("6.7e-5", "rate_low", "slightly worse", FCN, g_lr=6.67e-5, d_lr=6.67e-5),
             Arm(
                 "6e-4, half as long",
                 "rate_high_short",

@@ -42,7 +42,7 @@ def caption(name: str, experiment: Experiment, asked: Reproduction, result: Resu
     samples = dict.fromkeys(experiment.samples(arm, asked.scale) for arm in experiment.arms)
     parts = [
         f"{name}: {experiment.summary} ({experiment.source}).",
-        f"Scale {asked.scale}; {asked.seeds} seed(s); data set {used}{stands_in}"
+        f"Scale {asked.scale}{asked.apart and ', as the listings compute'}; {asked.seeds} seed(s); data set {used}{stands_in}"
         + (f"; {steps} steps" if steps else "; steps of the preset")
         + f"; {' or '.join(map(str, samples))} samples.",
         experiment.note,
@@ -232,7 +232,7 @@ def write(
     name: str, experiment: Experiment, asked: Reproduction, result: Result, output: str | PathLike
 ) -> list[str]:
     """Writes `<name>-<scale>.md`, `.csv` and `.png`; returns the lines for the screen."""
-    base = Path(output) / f"{name}-{asked.scale}"
+    base = Path(output) / f"{name}-{asked.scale}{asked.apart}"
     text, table = caption(name, experiment, asked, result), lines(experiment, result)
     write_text(f"{base}.md", markdown(text, table))
     write_text(f"{base}.csv", csv_text(experiment, result))

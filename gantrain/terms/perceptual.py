@@ -40,8 +40,8 @@ class PerceptualOptions(Options):
     )
     perceptual_layers: str | None = option(
         None,
-        "layers of PL's network, CONTENT:STYLE, each comma separated; what is left out stays, as in "
-        "block4_conv2: or :block1_conv1,block2_conv1",
+        "layers of PL's network, CONTENT:STYLE, each comma separated; what is left out stays, as "
+        "in block4_conv2: or :block1_conv1,block2_conv1",
     )
     vgg_weights: str | None = option(
         None,
