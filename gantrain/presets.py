@@ -61,7 +61,7 @@ THESIS_FACES = THESIS_DIGITS | dict(
 
 # Section 5.4: as section 5.3, 20,000 iterations, perceptual loss.
 THESIS_CYCLEGAN = THESIS_FACES | dict(
-    gan_type="scogan", steps=20_000, perceptual_form="plain", perceptual_loss=(1e-3, 1e-13)
+    gan_type="scogan", steps=20_000, perceptual_form="unnormalised", perceptual_loss=(1e-3, 1e-13)
 )
 
 # Section 2.3.2: the toy GAN of table 2.1. The thesis stops at 2,000 iterations; the coordinates of

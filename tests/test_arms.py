@@ -59,7 +59,7 @@ SL_EDGE, SL_SVHN, SL_FACES = (SL | dict(classifier_steps=n) for n in (2_344, 5_0
 FR = dict(feature_loss=100.0, feature_layers=3)
 CC = dict(cycle_loss=10.0)
 # Chapter 5, equation 4.5.
-PL = dict(perceptual_loss=(1e-3, 1e-13), perceptual_form="plain", perceptual_layers=None)
+PL = dict(perceptual_loss=(1e-3, 1e-13), perceptual_form="unnormalised", perceptual_layers=None)
 
 
 def scogan(*couplings):

@@ -549,14 +549,14 @@ def test_perceptual_loss(extractor, k):
 
 
 @pytest.mark.parametrize("k", [2, 3])
-def test_the_plain_perceptual_loss_is_that_of_the_text_and_of_the_listing(extractor, k):
+def test_the_unnormalised_perceptual_loss_is_that_of_the_text_and_of_the_listing(extractor, k):
     """Eq. 4.5 as printed: the loss of every generator has its own terms at the printed weights."""
     made, real = generated(k), [normal(4, *SHAPE, seed=50 + i) for i in range(k)]
     coupling = term(
         PerceptualLoss,
         {"extractor": extractor},
         perceptual_loss=(3.0, 4.0),
-        perceptual_form="plain",
+        perceptual_form="unnormalised",
     )
     terms = coupling(play(made, real=[tensor(v) for v in real]))
     features = [{n: np.float64(v) for n, v in extractor.model(g.image).items()} for g in made]

@@ -18,7 +18,7 @@ WEIGHTS: dict[str, Scales] = {
         SL=dict(semantic_loss=10.0),
         FR=dict(feature_loss=100.0),
         CC=dict(cycle_loss=10.0),
-        PL=dict(perceptual_form="plain", perceptual_loss=(1e-3, 1e-13)),
+        PL=dict(perceptual_form="unnormalised", perceptual_loss=(1e-3, 1e-13)),
     ),
     "cpu": dict(
         SL={},

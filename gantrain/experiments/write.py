@@ -42,7 +42,8 @@ def caption(name: str, experiment: Experiment, asked: Reproduction, result: Resu
     samples = dict.fromkeys(experiment.samples(arm, asked.scale) for arm in experiment.arms)
     parts = [
         f"{name}: {experiment.summary} ({experiment.source}).",
-        f"Scale {asked.scale}{asked.apart and ', as the listings compute'}; {asked.seeds} seed(s); data set {used}{stands_in}"
+        f"Scale {asked.scale}{asked.apart and ', as the listings compute'}; {asked.seeds} seed(s); "
+        f"data set {used}{stands_in}"
         + (f"; {steps} steps" if steps else "; steps of the preset")
         + f"; {' or '.join(map(str, samples))} samples.",
         experiment.note,

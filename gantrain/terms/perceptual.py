@@ -34,9 +34,9 @@ class PerceptualOptions(Options):
     )
     perceptual_form: str = option(
         "relative",
-        "units of PL: relative to the energy of the features, or plain, as eq. 4.5 prints it, for "
-        "the weights 0.001 and 1e-13",
-        choices=("relative", "plain"),
+        "units of PL: relative to the energy of the features, or unnormalised, as eq. 4.5 prints "
+        "it, for the weights 0.001 and 1e-13",
+        choices=("relative", "unnormalised"),
     )
     perceptual_layers: str | None = option(
         None,
@@ -78,7 +78,7 @@ class PerceptualLoss(Term):
     and scales them by 1e-3 and 1e-13. Divided by the energy of the features they are of order
     one for any feature network, so weights near 1 compare with the adversarial term.
 
-    `--perceptual_form plain` is the thesis's own:
+    `--perceptual_form unnormalised` is the thesis's own:
 
         content = mean over layers of mean (phi_j(G_1(z)) - phi_j(G_2(z)))^2
         style   = mean over layers of ||Gram_j(G_i(z)) - Gram_j(x_i)||_F^2
@@ -111,7 +111,7 @@ class PerceptualLoss(Term):
 
     def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         o = config.of(PerceptualOptions)
-        self.weights, self.plain = o.perceptual_loss, o.perceptual_form == "plain"
+        self.weights, self.plain = o.perceptual_loss, o.perceptual_form == "unnormalised"
         self.extractor: Any = consulted.get("extractor")  # None in a run that is only looked at
 
     def __call__(self, play: Play) -> Terms:
