@@ -205,7 +205,7 @@ PUBLISHED = {
             "2e-4": POSTER,
             "6e-4": POSTER | dict(g_lr=6e-4, d_lr=6e-4),
             "6.7e-5": POSTER | dict(g_lr=6.67e-5, d_lr=6.67e-5),
-            "6e-4, half as long": POSTER | dict(g_lr=6e-4, d_lr=6e-4, steps=100 * 2_975),
+            "6e-4 (100 epochs)": POSTER | dict(g_lr=6e-4, d_lr=6e-4, steps=100 * 2_975),
         },
     ),
     # "equally well after 100 epochs"; section 4.1.2: nine residual blocks.
@@ -255,8 +255,8 @@ PUBLISHED = {
     "learning_rates": (
         None,
         {
-            "1e-4, 1e-6": COURSE | dict(dataset="facades"),
-            "1e-4, 1e-4": COURSE | dict(dataset="facades", d_lr=1e-4),
+            "1e-4 / 1e-6": COURSE | dict(dataset="facades"),
+            "1e-4 / 1e-4": COURSE | dict(dataset="facades", d_lr=1e-4),
         },
     ),
 }
@@ -282,6 +282,13 @@ def test_a_full_run_has_the_settings_that_its_source_prints(name):
         if samples:
             of_arm = samples[arm.name] if isinstance(samples, dict) else samples
             assert experiment.samples(arm, "full") == of_arm, arm.name
+
+
+def test_every_column_can_be_asked_for_by_name():
+    """`--arms` takes names with commas between them."""
+    for name, experiment in EXPERIMENTS.items():
+        names = [arm.name for arm in experiment.arms]
+        assert len(set(names)) == len(names) and not [n for n in names if "," in n], name
 
 
 def test_one_run_has_one_published_number():

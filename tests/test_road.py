@@ -920,7 +920,7 @@ TABLES = {
         {"Cycle L1, domain 1": ("works", "does not work")},
     ),
     "learning_rates": Table(
-        {"1e-4, 1e-4": "rates_equal"},
+        {"1e-4 / 1e-4": "rates_equal"},
         "plan2facade",
         of_images,
         cycles,

@@ -225,7 +225,7 @@ EXPERIMENTS = {
             _words("6e-4", "rate_high", "intact", FCN, g_lr=6e-4, d_lr=6e-4),
             _words("6.7e-5", "rate_low", "slightly worse", FCN, g_lr=6.67e-5, d_lr=6.67e-5),
             Arm(
-                "6e-4, half as long",
+                "6e-4 (100 epochs)",
                 "rate_high_short",
                 {
                     scale: dict(g_lr=6e-4, d_lr=6e-4, steps=steps)
@@ -315,7 +315,7 @@ EXPERIMENTS = {
         CYCLE,
         (
             _words(
-                "1e-4, 1e-6",
+                "1e-4 / 1e-6",
                 "cycle10",
                 "both losses steady",
                 CYCLE,
@@ -324,7 +324,7 @@ EXPERIMENTS = {
                 d_lr=1e-6,
             ),
             _words(
-                "1e-4, 1e-4",
+                "1e-4 / 1e-4",
                 "rates_equal",
                 "discriminator wins",
                 CYCLE,
