@@ -71,7 +71,7 @@ class Data(Options):
     load_size: int | None = option(
         None,
         "training images are scaled to this size and cropped to --image_size at random; "
-        "default: --image_size, no crop; for pix2pix, cyclegan and segmenter 143/128 of it",
+        "default: --image_size, no crop; for translation and segmenter 143/128 of it",
         low=8,
         high=4096,
     )
@@ -84,12 +84,12 @@ class Data(Options):
     flip: bool = option(
         None,
         "mirror training images at random, both halves of a pair alike; default on for "
-        "pix2pix, cyclegan and segmenter, else off",
+        "translation and segmenter, else off",
     )
     batch_size: int = option(
         None,
         "images per domain and update, over all devices; default "
-        "64, for pix2pix and cyclegan 1, for segmenter 8",
+        "64, for translation 1, for segmenter 8",
         low=1,
     )
 

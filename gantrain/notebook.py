@@ -132,7 +132,7 @@ def translate(
     """Images of one domain as images of another, each of its own size.
 
     Args:
-        run: an open run of a pix2pix, a cyclegan or, by latent inversion, of coupled generators; or
+        run: an open run of translation or, by latent inversion, of coupled generators; or
             its directory.
         pictures: [H, W, 1 or 3], float in [-1, 1] or uint8.
         direction: "a2b", "b2a" or by the names of domains as in "mnist2street"; None is the run's

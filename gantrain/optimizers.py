@@ -22,7 +22,7 @@ class Regularisation(Options):
     lr_decay: float = option(
         None,
         "share of the steps, at the end, over which learning rates fall linearly to zero; "
-        "default 0.5 for pix2pix, cyclegan and segmenter, else 0",
+        "default 0.5 for translation and segmenter, else 0",
         low=0.0,
         high=1.0,
     )

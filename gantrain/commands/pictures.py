@@ -40,7 +40,7 @@ class Interpolate:
 class Translate:
     """Options of `gantrain translate`."""
 
-    run_dir: str = option("", "directory of a run of pix2pix, cyclegan, cogan or scogan")
+    run_dir: str = option("", "directory of a run of translation, cogan or scogan")
     input: str = option("", "image file, or folder of images, of any size")
     output: str = option("", "folder for the results, which keep their names")
     direction: str | None = option(

@@ -129,7 +129,7 @@ def measure(e: Streams) -> dict[str, float]:
 def unfit(e: Streams) -> str:
     """Why a run has no FCN score, or ""."""
     if e.from_noise or not pair_count(e.domains):
-        return "the FCN score needs a pix2pix or cyclegan on label maps paired with photographs"
+        return "the FCN score needs a translation of label maps that are paired with photographs"
     return ""
 
 

@@ -23,8 +23,8 @@ class WeightInit(Options):
 
     weight_init: str = option(
         None,
-        "xavier, or normal with standard deviation 0.02; default normal for pix2pix and "
-        "cyclegan, else xavier",
+        "xavier, or normal with standard deviation 0.02; default normal for translation, "
+        "else xavier",
         choices=("xavier", "normal"),
     )
 
@@ -107,7 +107,7 @@ class TranslatorNets(Options):
 
     generator: str = option(
         None,
-        "generator; default unet for pix2pix, resnet6 for cyclegan, resnet9 from 256 pixels",
+        "generator; default unet for pix2pix, else resnet6, resnet9 from 256 pixels",
         choices=lambda: TRANSLATORS,
     )
     upsample: str = option(
@@ -152,8 +152,8 @@ class ImageLayers(Options):
     norm: str = option(
         None,
         "normalisation of generators and discriminators, or of the segmenter; default "
-        "instance for cyclegan, else batch; discriminators take layer for batch under a gradient "
-        "penalty",
+        "instance for translation without pairs, else batch; discriminators take layer for batch "
+        "under a gradient penalty",
         choices=("batch", "instance", "none"),
     )
     dropout: float = option(

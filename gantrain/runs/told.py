@@ -17,8 +17,6 @@ from gantrain.runs.build import OpenRun
 from gantrain.runs.plan import Plan
 from gantrain.trainer import Generates, Translates
 
-# Presets of minutes for trainers other than the coupled ones.
-QUICK = {"pix2pix": "quick_pix2pix", "cyclegan": "quick_cyclegan"}
 # Seconds: below them a length is not worth a line; above them, on a CPU, a shorter run is.
 BRIEF, LONG = 20.0, 3_600.0
 
@@ -46,7 +44,9 @@ def expected(config: Config, device: str, seconds: float) -> list[str]:
         return []
     lines = [f"about {clock(seconds)} for the steps on {device}"]
     if seconds > LONG and "CPU" in device:
-        quick = QUICK.get(config.run.gan_type, "quick")
+        # A trainer's own preset of minutes, where it has one.
+        preset = f"quick_{config.run.gan_type}"
+        quick = preset if preset in PRESETS else "quick"
         ways = [f"--preset {quick}"] if config.run.preset != quick else []
         if config.has(Width) and config.of(Width).width > 0.25:
             ways.append("--width 0.25")

@@ -19,7 +19,7 @@ from gantrain.options import Options, option
 from gantrain.terms.adversarial import Adversarial, AdversarialOptions
 from gantrain.terms.pool import ImagePool
 from gantrain.trainer import check_number
-from gantrain.trainers.from_images import WITH_DISCRIMINATORS, FromImages
+from gantrain.trainers.from_images import WITH_DISCRIMINATORS, FromImages, unpaired
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,7 @@ class CycleGAN(FromImages):
     @classmethod
     def paper(cls, flat: dict) -> dict:
         """Zhu et al. 2017, sections 4 and 7: least squares, instance norm, residual generators."""
-        large = flat["image_size"] and flat["image_size"] >= 256
-        return super().paper(flat) | {
-            "loss": "least_squares",
-            "norm": "instance",
-            "generator": "resnet9" if large else "resnet6",
-        }
+        return super().paper(flat) | unpaired(flat)
 
     def __init__(self, config: Config, domains: Sequence[Domain], consulted: Mapping[str, Any]):
         super().__init__(config, domains)

@@ -1,4 +1,4 @@
-"""What pix2pix and cyclegan have in common: options of their papers, translators by direction."""
+"""What trainers from images have in common: options of their papers, networks, directions."""
 
 from __future__ import annotations
 
@@ -101,6 +101,16 @@ class FromImages(Trainer, Translates):
     def as_used(self, network: keras.Model) -> keras.Model:
         """A trained network that does in every call what it does in the run's test mode."""
         return nets.portable(network, self.config.of(TranslatorNets).test_mode == "training")
+
+
+def unpaired(flat: dict) -> dict:
+    """Zhu et al. 2017, sections 4 and 7: least squares, instance norm, residual generators."""
+    large = flat["image_size"] and flat["image_size"] >= 256
+    return {
+        "loss": "least_squares",
+        "norm": "instance",
+        "generator": "resnet9" if large else "resnet6",
+    }
 
 
 def pictures(flat: dict) -> dict:

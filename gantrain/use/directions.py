@@ -15,6 +15,7 @@ from gantrain.inversion import Inverter, encoder_of, generators_of
 from gantrain.runs.build import OpenRun
 from gantrain.runs.domains import turned
 from gantrain.trainer import Generates, Translates, able
+from gantrain.trainers import TRAINERS
 
 # Image files of one size whose latent vectors descend together; no image has a side as long as
 # this, so that none is cut into tiles.
@@ -62,10 +63,11 @@ def translation(run: OpenRun, direction: str | None = None, **inversion: Any) ->
     trainer, domains, path = run.trainer, run.domains, run.directory.path
     inverts = isinstance(trainer, Generates) and len(domains) > 1 and len(domains[0].shape) == 3
     if not (isinstance(trainer, Translates) or inverts):
+        kinds = [name for name, kind in TRAINERS.items() if issubclass(kind, Translates)]
         raise UserError(
             f"--run_dir {path}: a {run.config.run.gan_type} of "
             f"{', '.join(d.name for d in domains)} translates no images; give the run "
-            f"of a pix2pix, cyclegan, or of a cogan or scogan of images"
+            f"of a {', '.join(kinds)}, or of a cogan or scogan of images"
         )
     ways = directions(run)
     direction = direction or (trainer.way if isinstance(trainer, Translates) else "a2b")
