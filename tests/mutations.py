@@ -40,6 +40,8 @@ JUDGES = (ROAD + "the_judges_are_who_they_are",)
 
 CONFORMANCE, PENALTY = "tests/test_conformance.py::test_", "tests/test_penalties.py::test_"
 CYCLEGAN, PIX2PIX = "gantrain/trainers/cyclegan.py", "gantrain/trainers/pix2pix.py"
+CUT, PATCH_NCE = "gantrain/trainers/cut.py", "gantrain/terms/patch_nce.py"
+NETS_BUILD = "gantrain/nets/build.py"
 FROM_NOISE, OPTIMIZERS = "gantrain/trainers/from_noise.py", "gantrain/optimizers.py"
 GAME, ADVERSARIAL = "gantrain/game.py", "gantrain/terms/adversarial.py"
 LOSSES, PENALTIES = "gantrain/terms/losses.py", "gantrain/terms/penalties.py"
@@ -70,6 +72,16 @@ PIX2PIX_STEP = """\
                 lambda x=x, y=y, fake=fake, i=i: self.discriminator_objective(x, y, fake, draw, i)
             )
 """
+CUT_STEP = """\
+        logs, fake = self.players["generators"].descend_keeping(
+            lambda: self.generator_objective(real[0][0], real[0][1], draw)
+        )
+        for i, (x, y) in enumerate(real):
+            fake = self.G(x, training=True) if i else fake
+            logs |= self.players["discriminators"].descend(
+                lambda y=y, fake=fake, i=i: self.discriminator_objective(y, fake, draw, i)
+            )
+"""
 OWN_BATCH = (CONFORMANCE + "every_critic_update_of_a_translator_has_its_own_batch",)
 DRAWS = (CONFORMANCE + "the_game_draws_as_its_box_says",)
 GOLDEN_LOSSES = ("tests/test_losses.py::test_golden_values",)
@@ -78,6 +90,7 @@ AUGMENTED = (CONFORMANCE + "both_players_see_both_sides_augmented",)
 RATES = (CONFORMANCE + "each_player_has_its_own_rates",)
 HEADS = (PENALTY + "label_heads_against_numpy",)
 PAPER = (CONFORMANCE + "cyclegan_terms_are_those_of_the_paper",)
+CUT_PAPER, NCE = CONFORMANCE + "cut_terms_are_those_of_the_paper", "tests/test_patch_nce.py"
 TARGETS = (CONFORMANCE + "pix2pix_takes_the_nearest_target_and_shows_all_of_them",)
 
 MUTATIONS = (
@@ -564,6 +577,7 @@ MUTATIONS = (
         for name, file, variant, old in (
             ("cyclegan", CYCLEGAN, "cyclegan-one", CYCLEGAN_STEP),
             ("pix2pix", PIX2PIX, "pix2pix-targets", PIX2PIX_STEP),
+            ("cut", CUT, "cut-fast", CUT_STEP),
         )
     ),
     # Losses.
@@ -773,6 +787,17 @@ MUTATIONS = (
         "                weight=self.adversarial.loss.published / 2,\n",
         "                weight=self.adversarial.loss.published,\n",
         PAPER,
+    ),
+    *(
+        Mutation(name, file, old, new, (test,))
+        for name, file, old, new, test in (
+            ("PatchNCE of Y is that of X", CUT, "self.contrasted(y, draw)[1]", "nce", CUT_PAPER),
+            ("PatchNCE of X has all of its weight", CUT, "(2 if self.o", "(1 if self.o", CUT_PAPER),
+            ("features stay mirrored", CUT, "mirrored(f, turned) for f", "f for f", CUT_PAPER),
+            ("the sixth block is read", NETS_BUILD, "blocks[:5:4]", "blocks[:6:5]", NCE),
+            ("keys of PatchNCE learn", PATCH_NCE, "tf.stop_gradient(k)", "k", NCE),
+            ("keys lie at other places", PATCH_NCE, "(keys, other)", "(keys, other[::-1])", NCE),
+        )
     ),
     Mutation(
         "D judges past the pool",

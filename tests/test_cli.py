@@ -562,9 +562,9 @@ def test_the_program_itself(argv, code, out, err, tmp_path):
 
 @pytest.fixture(scope="module")
 def translators(tmp_path_factory):
-    """Finished tiny runs of both translation trainers, by name."""
+    """Finished tiny runs of the translation trainers, by name."""
     runs = {}
-    for kind in ("pix2pix", "cyclegan"):
+    for kind in ("pix2pix", "cyclegan", "cut"):
         path = tmp_path_factory.mktemp("translation") / kind
         assert (
             main(
@@ -597,12 +597,12 @@ def translators(tmp_path_factory):
     return runs
 
 
-@pytest.mark.parametrize("kind, rows", [("pix2pix", 3), ("cyclegan", 8)])
+@pytest.mark.parametrize("kind, rows", [("pix2pix", 3), ("cyclegan", 8), ("cut", 4)])
 def test_grids_of_translators_show_inputs_outputs_and_what_belongs_to_them(translators, kind, rows):
     grid = pixels(translators[kind] / "samples" / "000002.png")
     assert grid.shape == (rows * 32 + (rows - 1) * 2, 8 * 32, 3)
     last = RunDirectory(translators[kind]).metrics()[-1]
-    wanted = {"pix2pix": "held_out/l1", "cyclegan": "held_out/cycle_l1/a"}[kind]
+    wanted = {"cyclegan": "held_out/cycle_l1/a", "cut": "held_out/nce"}.get(kind, "held_out/l1")
     assert wanted in last
     assert "Held-out images" in (translators[kind] / "report.html").read_text()
 

@@ -137,6 +137,17 @@ RUNS = {
         dict(d_penalty="r1", evaluate_every=1, evaluate_metrics="pixels", evaluate_num=10),
     ),
     "cyclegan-least": ("cyclegan", dict(discriminators="one", lambda_identity=0.0)),
+    "cut-full": (
+        "cut",
+        dict(
+            d_penalty="r1",
+            flip_equivariance=True,
+            evaluate_every=1,
+            evaluate_metrics="pixels",
+            evaluate_num=10,
+        ),
+    ),
+    "cut-least": ("cut", dict(nce_identity=False)),
     "classifier-full": ("classifier", dict(classifier_attack=1.0, classifier_noise=0.1)),
     "classifier-least": ("classifier", {}),
     "segmenter-least": ("segmenter", {}),

@@ -83,5 +83,6 @@ PROGRAMS: dict[str, Callable[[dict], OpenRun]] = {
     "quick": _digits(dict(PRESETS["quick"].options)),
     "pix2pix": _translation({"gan_type": "pix2pix", "generator": "unet"}, 256),
     "cyclegan": _translation({"gan_type": "cyclegan", "generator": "resnet9"}, 128),
+    "cut": _translation({"gan_type": "cut", "generator": "resnet9"}, 128),
     "classifier": _digits({"gan_type": "classifier"}, ("street",)),
 }

@@ -42,8 +42,8 @@ def require_pairs(domains: Sequence[Domain], dataset: str) -> None:
     if len(domains) < 2 or not pair_count(domains):
         raise UserError(
             f"--gan_type pix2pix needs pairs, and --dataset {dataset} gives none; use --gan_type "
-            "cyclegan or a paired set: plan2facade, facades in pix2pix's layout, pairs:PATH, "
-            "gray2color:PATH, edge2photo:PATH"
+            "cyclegan or cut, or a paired set: plan2facade, facades in pix2pix's layout, "
+            "pairs:PATH, gray2color:PATH, edge2photo:PATH"
         )
 
 

@@ -111,7 +111,7 @@ def mean_scores(scores: Callable, parts: Iterable[Sequence]) -> dict[str, float]
 
 
 def measure(e: Streams) -> dict[str, float]:
-    """What the trainer measures on test examples: L1, PSNR and SSIM of pairs, or of the cycle."""
+    """What the trainer measures on test examples: L1, PSNR and SSIM of pairs, cycle, PatchNCE."""
     count = min(e.num, pair_count(e.test) or min(d.size for d in e.test))
     parts = ([to_float(p) for p in examples(e.test, [n])] for n in range(count))
     e.counts["pixels"] = count
@@ -121,7 +121,7 @@ def measure(e: Streams) -> dict[str, float]:
 
 def unfit(e: Streams) -> str:
     """Why a run has no pixel scores, or ""."""
-    return "" if not e.from_noise else "pixel scores need the run of a pix2pix or cyclegan"
+    return "" if not e.from_noise else "pixel scores need the run of a translation"
 
 
 METRIC = Metric(

@@ -17,10 +17,12 @@ from gantrain.nets.build import (
     build_gan,
     build_heads,
     build_patch_discriminator,
+    build_projection,
     build_translator,
     described,
     generate,
     image_model,
+    with_features,
 )
 from gantrain.nets.classifiers import CLASSIFIERS, ClassifierTable
 from gantrain.nets.gans import NETS, GANTable, gan_at
@@ -66,6 +68,7 @@ __all__ = [
     "build_gan",
     "build_heads",
     "build_patch_discriminator",
+    "build_projection",
     "build_translator",
     "described",
     "gan_at",
@@ -76,4 +79,5 @@ __all__ = [
     "patch_at",
     "portable",
     "receptive_field",
+    "with_features",
 ]

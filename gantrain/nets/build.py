@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from gantrain.deferred import keras, tf
+from gantrain.deferred import keras, layers, tf
 from gantrain.errors import UserError
-from gantrain.nets.blocks import CHANNELS, OF_THE_BATCH, Row, Settings, build_rows
+from gantrain.nets.blocks import CHANNELS, OF_THE_BATCH, Row, Settings, build_rows, own
 from gantrain.nets.classifiers import CLASSIFIERS, ENCODER
 from gantrain.nets.gans import GANTable, gan_at
 from gantrain.nets.patch import logits_side, patch_at, receptive_field
 from gantrain.nets.translation import TRANSLATORS, halvings_of
 
 # First element of every initialiser's key: two networks of one seed share no draw.
-_GENERATOR, _DISCRIMINATOR, _CLASSIFIER, _ENCODER, _TRANSLATOR, _PATCH, _HEAD = range(7)
+_GENERATOR, _DISCRIMINATOR, _CLASSIFIER, _ENCODER = range(4)
+_TRANSLATOR, _PATCH, _HEAD, _PROJECTION = range(4, 8)
 
 
 class Generated(NamedTuple):
@@ -242,6 +243,60 @@ def build_translator(
     return _on_images(
         table, channels_in, channels_out, settings, (seed, _TRANSLATOR), "generator", number
     )
+
+
+def with_features(generator: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """The same generator, weights included, with what is compared by PatchNCE; and that alone.
+
+    Park et al. 2020, section 4: the pixels, the first and second downsampling convolution, in front
+    of its norm, and the first and fifth residual block. Where a network has no such layer it is
+    left out.
+
+    Args:
+        generator: from `build_translator`.
+
+    Returns:
+        images -> [image, features, ...], and images -> [features, ...].
+    """
+    halving = [layer for layer in generator.layers if getattr(layer, "strides", None) == (2, 2)]
+    down = [layer for layer in halving if isinstance(layer, own.Conv2D)]
+    blocks = [layer for layer in generator.layers if isinstance(layer, layers.Add)]
+    features = [generator.input, *(f.output for f in (*down[:2], *blocks[:5:4]))]
+    return (
+        keras.Model(generator.input, [generator.output, *features], name=generator.name),
+        keras.Model(generator.input, features, name=f"{generator.name}_encoder"),
+    )
+
+
+def build_projection(
+    channels: list[int],
+    *,
+    units: int = 256,
+    width: float = 1.0,
+    weight_init: str = "normal",
+    seed: int,
+) -> keras.Model:
+    """The MLPs of PatchNCE, one per layer, features [B, S, C_l] -> [B, S, units] float32 each.
+
+    Park et al. 2020, section 3.2: two layers of 256 units. The norm is the loss's to divide by.
+
+    Args:
+        channels: C_l, the channels of every layer.
+        units: of the hidden layer and of the output.
+        width: factor on the size of the hidden layer.
+        weight_init: "xavier" (normal) or "normal" (standard deviation 0.02).
+        seed: decides every initial weight; not negative.
+    """
+    features = [keras.Input((None, c), name=f"features_{i + 1}") for i, c in enumerate(channels)]
+    made = build_rows(
+        (Row("dense", units, activation="relu"), Row("dense", CHANNELS)),
+        features,
+        size=units,
+        settings=Settings(weight_init, width=width),
+        seed=(seed, _PROJECTION),
+        names="p",
+    )
+    return keras.Model(features, [outputs[-1] for outputs in made], name="projection")
 
 
 def applied(network: keras.Model, test_mode: str, seed: int) -> Callable[[tf.Tensor], tf.Tensor]:

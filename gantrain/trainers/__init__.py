@@ -3,6 +3,7 @@
 from gantrain.trainer import Trainer
 from gantrain.trainers.classifier import Classifier
 from gantrain.trainers.cogan import CoGAN
+from gantrain.trainers.cut import CUT
 from gantrain.trainers.cyclegan import CycleGAN
 from gantrain.trainers.gan import GAN
 from gantrain.trainers.pix2pix import Pix2Pix
@@ -15,6 +16,7 @@ TRAINERS: dict[str, type[Trainer]] = {
     "scogan": SCoGAN,
     "pix2pix": Pix2Pix,
     "cyclegan": CycleGAN,
+    "cut": CUT,
     "classifier": Classifier,
     "segmenter": Segmenter,
 }
