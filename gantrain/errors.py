@@ -1,7 +1,7 @@
 """The one exception that speaks to the user, and the exit codes of what is said."""
 
 EXIT_USER = 2
-# Some of several files could not be read; the others are done.
+# Some of several files could not be read, or cells of a table not filled; the others are done.
 EXIT_SKIPPED = 3
 
 

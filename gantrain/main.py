@@ -1,9 +1,9 @@
 """The command line: words in, exit code out.
 
 Exit codes: 0 done; 1 a bug; 2 bad input or a file that cannot be read or written, one line names
-the flag or file and the remedy; 3 some of several files were unreadable, the others are done;
-4 training diverged; 75 stopped early by a signal or the time limit with everything saved: the same
-command goes on.
+the flag or file and the remedy; 3 some of several files were unreadable, or cells of a table could
+not be filled, the others are done; 4 training diverged; 75 stopped early by a signal or the time
+limit with everything saved: the same command goes on.
 
 Little is imported before the signals are listened to: all else comes inside.
 """

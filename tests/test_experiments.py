@@ -243,10 +243,95 @@ def test_a_missing_set_is_a_cell(tmp_path):
     request = Reproduction("smoke", runs=str(tmp_path), data_dir=str(tmp_path), offline=True)
     said = []
     result = table.run(two, request, said.append, evaluate=measured)
-    assert said[0].startswith("not here: --dataset mnist2edge") and "mnist (files" in said[0]
-    assert result.cells["score", "B"].missing == said[0] and result.cells["score", "A"].values
+    assert said[0].startswith("--dataset mnist2edge") and "mnist (files" in said[0]
+    assert result.cells["score", "B"].missing == "mnist2edge is not here"
+    assert result.cells["score", "A"].values
     lines = write.write("table5.1", two, request, result, tmp_path)
-    assert "not here" in " ".join(lines) and (tmp_path / "table5.1-smoke.png").exists()
+    # Why it is not here is said once.
+    assert " ".join(lines).count("mnist (files") == 1
+    assert (tmp_path / "table5.1-smoke.png").exists()
+    assert write.missing(two, request, result) == [
+        "missing: B: mnist2edge is not here",
+        "missing: A (far): needs --lpips_weights",
+    ]
+    # What was not asked for is not missing.
+    one = Reproduction("smoke", arms=("A",))
+    assert write.missing(two, one, result) == ["missing: A (far): needs --lpips_weights"]
+
+
+def test_a_table_says_what_it_would_train(tmp_path):
+    """By the speed of a run of the same column, whatever its seed."""
+    two = ring().__class__(
+        **vars(ring())
+        | {
+            "arms": (
+                *ring().arms,
+                Arm("B", "b", {"smoke": {"n_critic": 2}}),
+                Arm(
+                    "C", "c", {"smoke": dict(gan_type="cogan", net="cogan32")}, dataset="mnist2edge"
+                ),
+                Arm("D", "a", {"smoke": {}}),
+            )
+        }
+    )
+    request = Reproduction(
+        "smoke", seeds=2, runs=str(tmp_path / "r"), data_dir=str(tmp_path), offline=True
+    )
+    assert table.plan(two, request) == [
+        "A, seed 0: ring, 4 steps, to train",
+        "A, seed 1: ring, 4 steps, to train",
+        "B, seed 0: ring, 4 steps, to train",
+        "B, seed 1: ring, 4 steps, to train",
+        "C, seed 0: mnist2edge, 4 steps, to train, but mnist2edge is not here",
+        "C, seed 1: mnist2edge, 4 steps, to train, but mnist2edge is not here",
+        "D, seed 0: ring, 4 steps, the same run as A, seed 0",
+        "D, seed 1: ring, 4 steps, the same run as A, seed 1",
+        "4 run(s) to train; the speed of 4 is not known",
+    ]
+    assert not (tmp_path / "r").exists()
+    for arm, seed, steps in ((two.arms[0], 0, 4), (two.arms[1], 1, 1)):
+        config = table.make(**table.options(two, arm, request, seed))
+        run = RunDirectory(config.run.run_dir)
+        run.begin(config, {}, tiny.domains(1))
+        for step in range(1, steps + 1):
+            run.log({"step": step, "images_per_second": 0.01})
+        if steps == 4:
+            run.write_json("summary.json", {"steps": 4})
+    assert table.plan(two, request)[:4] == [
+        f"A, seed 0: ring, 4 steps, done: {tmp_path}/r/smoke/ring-a-seed0",
+        # Four steps of four images.
+        "A, seed 1: ring, 4 steps, to train, about 0:26:40",
+        # Twice as many images a step; one step is made.
+        "B, seed 0: ring, 4 steps, to train, about 0:53:20",
+        "B, seed 1: ring, 4 steps, to train from step 1, about 0:40:00",
+    ]
+    assert table.plan(two, request)[-1] == "3 run(s) to train, about 2:00:00"
+
+
+def test_the_command_says_what_is_missing_and_how_its_runs_go(tmp_path, monkeypatch, capsys):
+    """Exit code 3, the reasons, and every run with the options that were passed on."""
+    asked = []
+    result = table.Result({("score", "A"): Cell((0.5,)), ("far", "A"): Cell((), "no")}, {}, ())
+
+    def run(experiment, request, say):
+        asked.append(request)
+        return result
+
+    monkeypatch.setitem(EXPERIMENTS, "table5.1", ring())
+    monkeypatch.setattr(table, "run", run)
+    words = "--precision mixed_bfloat16 --devices 1 --no-xla --time_limit 9 --vgg_weights v.h5"
+    out = ["--output", str(tmp_path), "--scale", "smoke"]
+    assert main(["reproduce", "table5.1", *out, *words.split()]) == 3
+    assert capsys.readouterr().out.splitlines()[-1] == "missing: A (far): no"
+    own = table.options(ring(), ring().arms[0], asked[0], 0)
+    assert (own["precision"], own["devices"], own["xla"]) == ("mixed_bfloat16", 1, False)
+    assert "vgg_weights" not in own and "time_limit" not in own
+    pl = Arm("P", "p", {"smoke": dict(perceptual_loss=(1.0, 1.0))})
+    assert table.options(ring(), pl, asked[0], 0)["vgg_weights"] == "v.h5"
+    result.cells["far", "A"] = Cell((0.1,))
+    assert main(["reproduce", "table5.1", *out]) == 0
+    assert main(["reproduce", "table5.1", *out, "--list"]) == 0
+    assert "1 run(s) to train" in capsys.readouterr().out and len(asked) == 2
 
 
 def test_a_table_without_any_of_its_sets_is_refused_at_once(tmp_path, capsys):

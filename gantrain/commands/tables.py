@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from gantrain import stop
 from gantrain.commands.command import Explicit, command_line, registry
 from gantrain.core import PRECISIONS
-from gantrain.errors import UserError
+from gantrain.errors import EXIT_SKIPPED, UserError
 from gantrain.options import option
 
 
@@ -43,12 +44,30 @@ class Reproduce:
     substitute: bool = option(False, "run the stand-in of a data set that cannot be had")
     data_dir: str = option("data", "folder that holds <name>/ with the original files")
     lpips_weights: str | None = option(None, "LPIPS weights; without them its rows stay empty")
+    vgg_weights: str | None = option(
+        None,
+        "VGG19 weights of the perceptual loss; default: the Keras cache or its download at full "
+        "scale, else --lpips_weights",
+    )
     fcn_weights: str | None = option(
         None, "segmentation network of the FCN score; default: train one on the real pairs"
     )
     runs: str = option("runs/reproduce", "folder for the runs; those that exist are reused")
     output: str = option("reproduced", "folder for the table as .md, .csv and .png")
     offline: bool = option(False, "never touch the network")
+    list: bool = option(False, "say what would be trained, on which data, for how long; no more")
+    precision: str | None = option(
+        None, "arithmetic of the runs, as of train", choices=(*PRECISIONS, "auto")
+    )
+    devices: int | None = option(None, "replicas of the runs, as of train", low=0, high=64)
+    xla: bool | None = option(None, "compile the runs' steps with XLA, as of train")
+    time_limit: float = option(
+        0.0, "minutes after which all is saved and the exit code is 75 (0: none)", low=0.0
+    )
+
+
+# Options of every run that say how it runs, not what it trains.
+HOW = ("precision", "devices", "xla")
 
 
 @dataclass(frozen=True)
@@ -78,7 +97,11 @@ class Bench:
 
 
 def reproduce(explicit: Explicit) -> int:
-    """Runs a published table or figure and prints it, ours beside theirs."""
+    """Runs a published table or figure and prints it, ours beside theirs.
+
+    Returns:
+        3 if a cell of what was asked for is missing, which it says.
+    """
     from gantrain.experiments import EXPERIMENTS, table, write
 
     # TensorFlow counts the first trace of every run's program as one trace too many.
@@ -102,16 +125,25 @@ def reproduce(explicit: Explicit) -> int:
         tuple(o.arms.split(",")) if o.arms else (),
         command,
         o.reading,
+        o.vgg_weights,
+        {name: explicit[name] for name in HOW if name in explicit},
     )
+    stop.current().limit(o.time_limit * 60)
+    if o.list:
+        for line in table.plan(experiment, asked):
+            print(line)
+        return 0
+    missing = []
     if experiment.computed and not o.arms and o.reading == "text":
         series = experiment.computed()
         said = write.write_computed(o.table, experiment, asked, series, o.output)
     else:
         result = table.run(experiment, asked, lambda line: print(line, flush=True))
-        said = write.write(o.table, experiment, asked, result, o.output)
+        missing = write.missing(experiment, asked, result)
+        said = write.write(o.table, experiment, asked, result, o.output) + missing
     for line in said:
         print(line)
-    return 0
+    return EXIT_SKIPPED if missing else 0
 
 
 def bench(explicit: Explicit) -> int:

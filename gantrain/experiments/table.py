@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gantrain.config import make, refuse_changes
+from gantrain.config import differences, make
 from gantrain.core import MEASURED_SEED, Config
 from gantrain.data.datasets import fetch, find
 from gantrain.deferred import keras
@@ -19,10 +19,12 @@ from gantrain.measures import METRICS
 from gantrain.measures.evaluate import evaluate as evaluate_run
 from gantrain.measures.evaluate import hashes, stored
 from gantrain.measures.streams import Weights
+from gantrain.progress import clock
 from gantrain.runs.callbacks import Diverged
 from gantrain.runs.directory import RunDirectory
 from gantrain.runs.train import fit
 from gantrain.stages import open_run, prepare, train
+from gantrain.terms.adversarial import AdversarialOptions
 from gantrain.use.measured import streams
 
 LOGGED, GROWN = "log:", "growth:"
@@ -143,6 +145,10 @@ class Reproduction:
     vgg_weights: str | None = None
     how: Flags = field(default_factory=dict)
 
+    def wants(self, arm: Arm) -> bool:
+        """Whether an arm is to be trained."""
+        return not self.arms or arm.name in self.arms
+
     @property
     def apart(self) -> str:
         """What tells runs and tables of another reading apart by name."""
@@ -175,12 +181,14 @@ class Result:
         runs: run directories by arm.
         datasets: of the runs.
         networks: by arm, what its values were measured by: "name hash", each once.
+        lacking: by data set that cannot be had, why.
     """
 
     cells: Mapping[tuple[str, str], Cell]
     runs: Mapping[str, Sequence[str]]
     datasets: tuple[str, ...]
     networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
 
 def dataset_of(experiment: Experiment, arm: Arm, asked: Reproduction) -> str:
@@ -282,20 +290,7 @@ def run(
         UserError: a run directory holds a run with other options, there is no such arm, or no data
             set of any can be had.
     """
-    if asked.reading != "text" and (not experiment.listing or asked.scale != "full"):
-        raise UserError(
-            f"--reading {asked.reading}: is of the thesis's trained tables at --scale full alone; "
-            "drop it or add that"
-        )
-    names = [arm.name for arm in experiment.arms]
-    for name in asked.arms:
-        if name not in names:
-            raise UserError(f"--arms {name}: choose from {', '.join(names) or 'none, no runs'}")
-    evaluate = evaluate or _evaluator(asked)
-    planned = [
-        (arm, [make(**options(experiment, arm, asked, seed)) for seed in range(asked.seeds)])
-        for arm in experiment.arms
-    ]
+    evaluate, planned = evaluate or _evaluator(asked), _planned(experiment, asked)
     lacking = _lacking(experiment, planned, asked, say)
     cells, runs, datasets, networks = {}, {}, [], {}
     for arm, configs in planned:
@@ -305,8 +300,9 @@ def run(
             datasets.append(wanted.data.dataset)
             say(f"{arm.name}, seed {seed}: {path}")
             reason = "" if finished(wanted) else f"seed {seed} not trained"
-            if reason and (not asked.arms or arm.name in asked.arms):
-                reason = lacking.get(wanted.data.dataset) or train(wanted)
+            if reason and asked.wants(arm):
+                without = wanted.data.dataset in lacking
+                reason = f"{wanted.data.dataset} is not here" if without else train(wanted)
             if reason:
                 reasons.append(reason)
                 continue
@@ -323,7 +319,108 @@ def run(
         runs,
         tuple(dict.fromkeys(datasets)),
         {name: tuple(dict.fromkeys(found)) for name, found in networks.items()},
+        lacking,
     )
+
+
+def plan(experiment: Experiment, asked: Reproduction) -> list[str]:
+    """What `run` would train, in lines: data set, steps, how far it is and how long it will take.
+
+    Nothing is trained or downloaded. How long is known where a run of the same arm, of whatever
+    seed, knows its speed.
+
+    Raises:
+        UserError: as `run`.
+    """
+    if experiment.computed:
+        return [f"{experiment.summary}: computed, nothing to train"]
+    lines, seen, known = [], {}, []
+    for arm, configs in _planned(experiment, asked):
+        for seed, config in enumerate(configs):
+            path, dataset = config.run.run_dir, config.data.dataset
+            head = f"{arm.name}, seed {seed}: {dataset}"
+            published = arm.dataset or experiment.dataset
+            head += f" for {published}" if dataset != published else ""
+            head += f", {config.run.steps:,} steps, "
+            if path in seen:
+                lines.append(f"{head}the same run as {seen[path]}")
+                continue
+            seen[path] = f"{arm.name}, seed {seed}"
+            if finished(config):
+                lines.append(f"{head}done: {path}")
+            elif not asked.wants(arm):
+                lines.append(f"{head}not asked for")
+            elif not is_here(dataset, asked.data_dir):
+                lines.append(f"{head}to train, but {dataset} is not here")
+            else:
+                seconds = _left(config, path.removesuffix(f"-seed{seed}"))
+                known.append(seconds)
+                lines.append(
+                    f"{head}to train"
+                    + (f" from step {_reached(path):,}" if _reached(path) else "")
+                    + (f", about {clock(seconds)}" if seconds is not None else "")
+                )
+    total = [seconds for seconds in known if seconds is not None]
+    lines.append(
+        f"{len(known)} run(s) to train"
+        + (f", about {clock(sum(total))}" if total else "")
+        + (
+            f"; the speed of {len(known) - len(total)} is not known"
+            if len(total) < len(known)
+            else ""
+        )
+    )
+    return lines
+
+
+def _planned(experiment, asked):
+    """[(arm, its configs by seed)]."""
+    if asked.reading != "text" and (not experiment.listing or asked.scale != "full"):
+        raise UserError(
+            f"--reading {asked.reading}: is of the thesis's trained tables at --scale full alone; "
+            "drop it or add that"
+        )
+    names = [arm.name for arm in experiment.arms]
+    for name in asked.arms:
+        if name not in names:
+            raise UserError(f"--arms {name}: choose from {', '.join(names) or 'none, no runs'}")
+    return [
+        (arm, [_config(options(experiment, arm, asked, seed)) for seed in range(asked.seeds)])
+        for arm in experiment.arms
+    ]
+
+
+def _config(chosen):
+    directory = RunDirectory(chosen["run_dir"])
+    if chosen.get("precision") == "auto" and directory.exists:
+        # What the first device of the run chose holds on every other.
+        chosen = chosen | {"precision": directory.config().runtime.precision}
+    return make(**chosen)
+
+
+def _reached(path):
+    """The last step that a run has logged."""
+    logged = RunDirectory(path).metrics() if RunDirectory(path).exists else []
+    return logged[-1]["step"] if logged else 0
+
+
+def _left(config, stem):
+    """Seconds that a run needs for the steps that it lacks, by the speed of one of any seed."""
+    own = Path(config.run.run_dir)
+    for path in (own, *sorted(own.parent.glob(f"{Path(stem).name}-seed*"))):
+        run = RunDirectory(path)
+        speeds = [
+            line["images_per_second"]
+            for line in (run.metrics() if run.exists else ())
+            if line.get("images_per_second")
+        ]
+        if speeds:
+            updates = config.of(AdversarialOptions) if config.has(AdversarialOptions) else None
+            images = config.data.batch_size * len(run.domains())
+            images *= updates.n_critic if updates else 1
+            lacking = config.run.steps - _reached(config.run.run_dir)
+            return max(lacking, 0) * images / statistics.median(speeds)
+    return None
 
 
 def _lacking(experiment, planned, asked, say):
@@ -333,14 +430,14 @@ def _lacking(experiment, planned, asked, say):
         config.data.dataset
         for arm, configs in planned
         for config in configs
-        if not finished(config) and (not asked.arms or arm.name in asked.arms)
+        if not finished(config) and asked.wants(arm)
     )
     folder, reasons = Path(asked.data_dir).expanduser(), {}
     for name in wanted:
         try:
             fetch([name], folder, asked.offline)
         except UserError as error:
-            reasons[name] = f"not here: {error}"
+            reasons[name] = str(error)
     if reasons and len(reasons) == len(wanted) and not any(done):
         try:
             fetch(wanted, folder, asked.offline)
@@ -366,7 +463,12 @@ def finished(config: Config) -> bool:
     directory = RunDirectory(config.run.run_dir)
     if not directory.exists:
         return False
-    refuse_changes(directory.config(), config, directory.path)
+    others = differences(directory.config(), config)
+    if others:
+        raise UserError(
+            f"--runs: {directory.path} holds a run with other options ({'; '.join(others)}); "
+            "choose another --runs, or move it away"
+        )
     summary = directory.summary()
     if summary is None:
         return False

@@ -48,6 +48,7 @@ def caption(name: str, experiment: Experiment, asked: Reproduction, result: Resu
         + f"; {' or '.join(map(str, samples))} samples.",
         experiment.note,
         measured_by(result),
+        *(f"Not here: {reason}." for reason in result.lacking.values()),
         f"Command: {asked.command}",
     ]
     return " ".join(part for part in parts if part)
@@ -65,6 +66,26 @@ def measured_by(result: Result) -> str:
         )
         + " (SHA-256)."
     )
+
+
+def missing(experiment: Experiment, asked: Reproduction, result: Result) -> list[str]:
+    """The cells of the arms asked for that hold fewer seeds than asked for, a line per reason."""
+    rows = tuple(row.label for row in experiment.rows)
+    of_arms: dict[tuple, list[str]] = {}
+    for arm in experiment.arms:
+        own: dict[str, tuple[str, ...]] = {}
+        for label in rows if asked.wants(arm) else ():
+            reason = result.cells[label, arm.name].missing
+            if reason:
+                own[reason] = (*own.get(reason, ()), label)
+        for reason, labels in own.items():
+            of_arms.setdefault((reason, labels), []).append(arm.name)
+    return [
+        f"missing: {', '.join(names)}"
+        + ("" if labels == rows else f" ({', '.join(labels)})")
+        + f": {reason}"
+        for (reason, labels), names in of_arms.items()
+    ]
 
 
 def lines(experiment: Experiment, result: Result) -> list[list[str]]:
