@@ -286,7 +286,7 @@ def test_a_table_says_what_it_would_train(tmp_path):
         "C, seed 1: mnist2edge, 4 steps, to train, but mnist2edge is not here",
         "D, seed 0: ring, 4 steps, the same run as A, seed 0",
         "D, seed 1: ring, 4 steps, the same run as A, seed 1",
-        "4 run(s) to train; the speed of 4 is not known",
+        "4 run(s) to train; the speed of 4 is not known; 2 without their data",
     ]
     assert not (tmp_path / "r").exists()
     for arm, seed, steps in ((two.arms[0], 0, 4), (two.arms[1], 1, 1)):
@@ -305,7 +305,7 @@ def test_a_table_says_what_it_would_train(tmp_path):
         "B, seed 0: ring, 4 steps, to train, about 0:53:20",
         "B, seed 1: ring, 4 steps, to train from step 1, about 0:40:00",
     ]
-    assert table.plan(two, request)[-1] == "3 run(s) to train, about 2:00:00"
+    assert table.plan(two, request)[-1] == "3 run(s) to train, about 2:00:00; 2 without their data"
 
 
 def test_the_command_says_what_is_missing_and_how_its_runs_go(tmp_path, monkeypatch, capsys):

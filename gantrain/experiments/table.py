@@ -334,7 +334,7 @@ def plan(experiment: Experiment, asked: Reproduction) -> list[str]:
     """
     if experiment.computed:
         return [f"{experiment.summary}: computed, nothing to train"]
-    lines, seen, known = [], {}, []
+    lines, seen, known, without = [], {}, [], 0
     for arm, configs in _planned(experiment, asked):
         for seed, config in enumerate(configs):
             path, dataset = config.run.run_dir, config.data.dataset
@@ -351,6 +351,7 @@ def plan(experiment: Experiment, asked: Reproduction) -> list[str]:
             elif not asked.wants(arm):
                 lines.append(f"{head}not asked for")
             elif not is_here(dataset, asked.data_dir):
+                without += 1
                 lines.append(f"{head}to train, but {dataset} is not here")
             else:
                 seconds = _left(config, path.removesuffix(f"-seed{seed}"))
@@ -361,15 +362,12 @@ def plan(experiment: Experiment, asked: Reproduction) -> list[str]:
                     + (f", about {clock(seconds)}" if seconds is not None else "")
                 )
     total = [seconds for seconds in known if seconds is not None]
-    lines.append(
-        f"{len(known)} run(s) to train"
-        + (f", about {clock(sum(total))}" if total else "")
-        + (
-            f"; the speed of {len(known) - len(total)} is not known"
-            if len(total) < len(known)
-            else ""
-        )
-    )
+    said = [f"{len(known)} run(s) to train" + (f", about {clock(sum(total))}" if total else "")]
+    if len(total) < len(known):
+        said.append(f"the speed of {len(known) - len(total)} is not known")
+    if without:
+        said.append(f"{without} without their data")
+    lines.append("; ".join(said))
     return lines
 
 
