@@ -10,3 +10,8 @@ class UserError(Exception):
 
     The command line prints it and exits with code 2; a notebook sees an ordinary exception.
     """
+
+    def __str__(self):
+        # Names in files from elsewhere may hold lines of their own, or orders to a terminal.
+        text = super().__str__()
+        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
