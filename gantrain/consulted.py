@@ -17,6 +17,7 @@ from gantrain.data.domain import Domain
 from gantrain.data.palettes import label_palette
 from gantrain.deferred import keras, load
 from gantrain.errors import UserError
+from gantrain.nets import saved
 from gantrain.nets.frozen import weights_hash
 
 # Judges are the same for every run on a set at one image size and --fit, so that numbers of
@@ -233,8 +234,15 @@ def load_model(path: str | os.PathLike, kind: str = "classifier") -> keras.Model
     # Registers the layers that the files of earlier versions hold.
     load("gantrain.nets.layers")
     try:
-        return keras.saving.load_model(path, compile=False)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        saved.refuse_code(path)
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        saved.refuse_unfinite(model)
+        if len(model.inputs) != 1 or len(model.outputs) != 1:
+            raise ValueError("it takes or gives other than one array")
+        return model
+    except UserError:
+        raise
+    except Exception as error:  # Keras meets a damaged file with many kinds of exception.
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path}: not a readable .keras model ({reason})") from None
 

@@ -252,6 +252,35 @@ def test_a_file_by_descent(files, extractor, runtime):
     assert 0.01 < moved < 0.0401
 
 
+class Writing(tf.Module):
+    """A network that also does something else."""
+
+    def __init__(self, act):
+        super().__init__()
+        self.act = act
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3))] * 2)
+    def __call__(self, content, style):
+        self.act()
+        return [content]
+
+
+def test_a_network_that_acts_is_not_run(tmp_path):
+    proof = tmp_path / "proof"
+    actions = {
+        "WriteFile": lambda: tf.io.write_file(str(proof), "x"),
+        "ReadFile": lambda: tf.io.read_file("/etc/hostname"),
+        "PyFunc": lambda: tf.numpy_function(proof.touch, [], []),
+        "PrintV2": lambda: tf.cond(tf.constant(True), lambda: tf.print("x"), tf.no_op),
+    }
+    for name, act in actions.items():
+        tf.saved_model.save(Writing(act), str(tmp_path / name))
+        proof.unlink(missing_ok=True)
+        with pytest.raises(UserError, match=rf"--stylizer .*operation (Eager)?{name}"):
+            stylize.load_stylizer(tmp_path / name)
+        assert not proof.exists()
+
+
 def test_a_file_by_the_network_scaled(files, saved_model):
     folder, _ = files
     stylize.by_network(

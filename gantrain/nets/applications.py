@@ -13,6 +13,8 @@ import h5py
 
 from gantrain.deferred import keras
 from gantrain.errors import UserError
+from gantrain.hdf5 import refuse_links
+from gantrain.nets.saved import refuse_unfinite
 from gantrain.network import unreachable
 
 
@@ -63,6 +65,13 @@ def load(
         raise UserError(f"{flag} {path}: no such file; {file} is expected")
     if not h5py.is_hdf5(path):
         raise UserError(f"{flag} {path}: not an HDF5 file; {file} is expected")
+    try:
+        with h5py.File(path, "r") as weights:
+            refuse_links(weights)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise UserError(
+            f"{flag} {path}: damaged ({_first_line(error)}); {file} is expected"
+        ) from None
     for include_top in (False, True):
         net = _built(application, include_top)
         try:
@@ -70,6 +79,7 @@ def load(
                 # Of a wrong file Keras warns at every layer, before it raises.
                 warnings.simplefilter("ignore", UserWarning)
                 net.load_weights(path)
+            refuse_unfinite(net)
             return net, path
         except (ValueError, KeyError, OSError) as error:
             reason = _first_line(error)

@@ -19,6 +19,7 @@ from gantrain.errors import UserError
 from gantrain.files import sha256
 from gantrain.nets import torch_files
 from gantrain.nets.applications import Application, load
+from gantrain.reading import read_arrays
 
 
 class FeatureNet(NamedTuple):
@@ -303,6 +304,9 @@ def _lpips_weights(path, net):
     linear: dict[str, tuple] = {}
     for file in _lpips_files(path):
         arrays = _arrays(file)
+        for name, values in arrays.items():
+            if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+                raise UserError(f"{file}: {name} is not of finite numbers; download it again")
         for table, found in ((convolutions, _convolutions), (linear, _linear)):
             for name in LPIPS_NETS:
                 values = found(arrays, LPIPS_NETS[name].rows)
@@ -374,11 +378,9 @@ def _arrays(file):
     if file.suffix != ".npz":
         return torch_files.read(file, ("features.", "lin"))
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            return dict(archive)
-    except Exception as error:  # NumPy meets a damaged archive with many kinds of exception
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{file}: not a readable .npz ({reason}); download it again") from None
+        return read_arrays(file)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file}: not a readable .npz ({error}); download it again") from None
 
 
 def _shapes(rows):
@@ -427,7 +429,9 @@ def _linear(arrays, rows):
     found = [
         arrays.get(f"lin{i}", arrays.get(f"lin{i}.model.1.weight")) for i in range(len(widths))
     ]
-    if [np.size(v) for v in found] != widths:
+    # A kernel of 1x1, as PyTorch or Keras has it, or a vector.
+    shapes = [((n,), (1, n, 1, 1), (1, 1, n, 1)) for n in widths]
+    if not all(np.shape(v) in fitting for v, fitting in zip(found, shapes, strict=True)):
         return None
     return tuple(np.reshape(v, -1).astype("float32") for v in found)
 

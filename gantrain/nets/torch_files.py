@@ -10,16 +10,16 @@ import io
 import math
 import os
 import pickle
-import pickletools
 import zipfile
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gantrain.errors import UserError
+from gantrain.reading import opened
 
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # of the format before PyTorch 1.6
-_PICKLE_BYTES, _STORAGE_BYTES = 2**24, 2**32  # more than any network here could need
+_PICKLE_BYTES, _STORAGE_BYTES = 2**22, 2**32  # more than any network here could need
 
 _STORAGES = {
     "BoolStorage": "?", "ByteStorage": "u1", "CharStorage": "i1", "ShortStorage": "i2",
@@ -45,13 +45,15 @@ def read(path: str | os.PathLike, prefix: str | tuple[str, ...] = "") -> dict[st
         UserError: the file is missing, damaged or something else, or names anything but tensors.
     """
     try:
-        with open(path, "rb") as file:
+        with opened(path) as file:
             zipped = file.read(4) == b"PK\3\4"
             file.seek(0)
             if not zipped:
                 return _tensors(_legacy(file), prefix)
             with zipfile.ZipFile(file) as archive:
                 return _tensors(_zipped(archive), prefix)
+    except UserError:
+        raise
     except OSError as error:
         raise UserError(
             f"{path}: cannot be read ({error.strerror or error}); a .pth file of "
@@ -89,6 +91,11 @@ class _Tensor(NamedTuple):
 
 
 class _Dict(dict):
+    def __init__(self, pairs=()):
+        super().__init__()
+        for name, value in pairs:
+            self[_text(name)] = value
+
     def __setstate__(self, state):
         """The versions of the modules (`_metadata`) are of no interest."""
 
@@ -111,6 +118,8 @@ class _Name:
 def _tensor(storage, offset, size, stride, *_):
     if not isinstance(storage, _Storage):
         raise pickle.UnpicklingError("a tensor has no storage")
+    if len(size) > 32:
+        raise pickle.UnpicklingError("a tensor has too many axes")
     return _Tensor(
         storage, _natural(offset), tuple(map(_natural, size)), tuple(map(_natural, stride))
     )
@@ -121,8 +130,15 @@ def _parameter(tensor, *_):
 
 
 def _natural(value):
-    if type(value) is not int or value < 0:
+    if type(value) is not int or not 0 <= value < 2**128:
         raise pickle.UnpicklingError("a size, stride or offset is no natural number")
+    return value
+
+
+def _text(value):
+    if type(value) is not str:
+        # The hash of tuples in tuples may take longer than anybody lives.
+        raise pickle.UnpicklingError("a name is no text: something else than named tensors")
     return value
 
 
@@ -138,7 +154,48 @@ _NAMES = {
 }  # fmt: skip
 
 
-class _Unpickler(pickle.Unpickler):
+def _refused(unpickler):
+    raise pickle.UnpicklingError("it has an operation that no state dict needs")
+
+
+# In Python, since that of C neither lets an operation be left out nor looks at a key.
+_InPython: Any = pickle._Unpickler
+
+
+class _Unpickler(_InPython):
+    dispatch = _InPython.dispatch | {
+        operation[0]: _refused
+        for operation in (
+            pickle.EXT1, pickle.EXT2, pickle.EXT4, pickle.INST, pickle.OBJ, pickle.NEWOBJ,
+            pickle.NEWOBJ_EX, pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET,
+            pickle.BYTEARRAY8, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER,
+        )
+    }  # fmt: skip
+
+    def load_setitem(self):
+        value, name = self.stack.pop(), self.stack.pop()
+        self._set([name, value])
+
+    def load_setitems(self):
+        self._set(self.pop_mark())
+
+    def load_dict(self):
+        items = self.pop_mark()
+        self.append({})
+        self._set(items)
+
+    dispatch |= {
+        pickle.SETITEM[0]: load_setitem,
+        pickle.SETITEMS[0]: load_setitems,
+        pickle.DICT[0]: load_dict,
+    }
+
+    def _set(self, items):
+        if not isinstance(self.stack[-1], dict):
+            raise pickle.UnpicklingError("it names an entry of what is no dict")
+        for name, value in zip(items[::2], items[1::2], strict=True):
+            self.stack[-1][_text(name)] = value
+
     def find_class(self, module, name):
         try:
             return _NAMES[module, name]
@@ -149,7 +206,7 @@ class _Unpickler(pickle.Unpickler):
 
     def persistent_load(self, saved):
         what, kind, key, _, count, *view = saved
-        if what != "storage" or kind not in _STORAGES or not isinstance(key, str):
+        if what != "storage" or _text(kind) not in _STORAGES or not isinstance(key, str):
             raise pickle.UnpicklingError("a storage is of an unknown kind")
         if view and view[0] is not None:
             _, first, size = view[0]
@@ -159,16 +216,7 @@ class _Unpickler(pickle.Unpickler):
 
 def _unpickle(file):
     """The next pickle of a file."""
-    start = file.tell()
-    for opcode, argument, position in pickletools.genops(file):
-        # The memo is a table as long as its highest index, which costs four bytes to write.
-        if "PUT" in opcode.name and (argument or 0) > (position or 0):
-            raise pickle.UnpicklingError("an index of its memo is too high")
-    end = file.tell()
-    file.seek(start)
-    value = _Unpickler(file, encoding="utf-8").load()
-    file.seek(end)
-    return value
+    return _Unpickler(file, encoding="utf-8").load()
 
 
 def _legacy(file):
@@ -186,7 +234,7 @@ def _legacy(file):
     for key in keys:
         file.seek(position)
         count = int.from_bytes(file.read(8), "little")
-        if key not in storages or count != storages[key].numbers:
+        if _text(key) not in storages or count != storages[key].numbers:
             raise ValueError(f"storage {key} is not the one that its tensors describe")
         places[key] = position + 8
         position += 8 + storages[key].bytes

@@ -17,6 +17,7 @@ import scipy
 from gantrain import images
 from gantrain.deferred import tf
 from gantrain.errors import UserError
+from gantrain.nets import saved
 from gantrain.nets.frozen import FeatureNet
 from gantrain.runtime import Runtime
 from gantrain.terms.gradients import value_and_gradient
@@ -278,6 +279,7 @@ def load_stylizer(path: str | os.PathLike) -> Callable:
             f"https://tfhub.dev/google/magenta/arbitrary-image-stylization-v1-256/2 (TensorFlow 2, "
             f"SavedModel), unpack it and give its folder"
         )
+    saved.refuse_operations(path)
     try:
         network = tf.saved_model.load(os.fspath(path))
         blank = tf.zeros((1, STYLE_SIZE, STYLE_SIZE, 3))
