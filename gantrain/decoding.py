@@ -23,6 +23,7 @@ import tifffile
 from PIL import Image, ImageCms
 
 from gantrain.errors import UserError
+from gantrain.reading import opened
 
 try:
     import pillow_heif
@@ -151,7 +152,7 @@ def to_eight_bits(samples: np.ndarray) -> np.ndarray:
 
 def _stream(source):
     try:
-        return io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb")
+        return io.BytesIO(source) if isinstance(source, bytes) else opened(source)
     except OSError as error:
         raise UserError(f"{source}: cannot be read ({error.strerror})") from None
 

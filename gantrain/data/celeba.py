@@ -10,6 +10,7 @@ import numpy as np
 
 from gantrain.data.domain import Domain, FileImages
 from gantrain.errors import UserError
+from gantrain.reading import opened
 
 # The official test part is images 182,638 to 202,599.
 FIRST_TEST_IMAGE = 182_638
@@ -75,7 +76,8 @@ def read_attributes(path: Path) -> tuple[list[str], np.ndarray, tuple[str, ...]]
       UserError: the list is missing or damaged.
     """
     try:
-        lines = path.read_text(encoding="ascii").splitlines()
+        with opened(path) as file:
+            lines = file.read().decode("ascii").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error}); download it again") from None
     comma = "," if path.suffix == ".csv" else None
@@ -89,12 +91,20 @@ def read_attributes(path: Path) -> tuple[list[str], np.ndarray, tuple[str, ...]]
             f"{path}: says it lists {lines[0].strip()[:20] if lines else 'nothing'} images and "
             f"lists {len(rows)}; download it again"
         )
+    if not names or len(set(names)) < len(names) or "" in names:
+        raise UserError(f"{path}: line {head + 1} does not name the attributes; download it again")
+    seen: set[str] = set()
     for number, row in enumerate(rows, start=head + 2):
         if len(row) != len(names) + 1 or not set(row[1:]) <= {"1", "-1"}:
             raise UserError(
                 f"{path}: line {number} is not a file name and {len(names)} values 1 or -1; "
                 "download it again"
             )
+        if row[0] in seen or not row[0] or os.path.basename(row[0]) != row[0]:
+            raise UserError(
+                f"{path}: line {number} names {row[0]!r} again or no file; download it again"
+            )
+        seen.add(row[0])
     attributes = np.array([[value == "1" for value in row[1:]] for row in rows], np.uint8)
     return [row[0] for row in rows], attributes, names
 

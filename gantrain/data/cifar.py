@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from gantrain.errors import UserError
+from gantrain.reading import opened
 
 FILES = {
     "train": tuple(f"data_batch_{number}.bin" for number in range(1, 6)),
@@ -40,13 +41,14 @@ def read_cifar10(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _read(path):
     """The records of one file: uint8 [N, 1 + 3072], the label first."""
-    if not path.is_file():
+    if not path.exists():
         raise UserError(
             f"{path}: missing; unpack cifar-10-binary.tar.gz there (the Python version is pickled "
             "and not read)"
         )
     try:
-        content = np.frombuffer(path.read_bytes(), np.uint8)
+        with opened(path) as file:
+            content = np.frombuffer(file.read(), np.uint8)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     if not len(content) or len(content) % _RECORD:

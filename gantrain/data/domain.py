@@ -19,6 +19,7 @@ from gantrain.data.palettes import Palette
 from gantrain.errors import UserError
 from gantrain.images import Levels
 from gantrain.progress import track
+from gantrain.reading import opened
 
 # Above this a set is read from its files while training; below it is decoded once.
 IN_MEMORY_BYTES = 4 << 30
@@ -339,7 +340,7 @@ class FileImages:
 
 def _beginning(path):
     """The first bytes of a file."""
-    with open(path, "rb") as file:
+    with opened(path) as file:
         return file.read(HASHED_BYTES)
 
 

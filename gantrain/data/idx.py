@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from gantrain.errors import UserError
+from gantrain.reading import most_bytes, opened
 
 PARTS = {"train": "train", "test": "t10k"}
 
@@ -31,7 +32,8 @@ def read_idx(path: Path) -> np.ndarray:
       UserError: wrong magic number, truncated, longer than its header says, or unreadable.
     """
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb") as file:
+        most = most_bytes(path)
+        with gzip.open(path, "rb") if path.suffix == ".gz" else opened(path) as file:
             magic = file.read(4)
             if magic not in _MAGIC:
                 raise UserError(
@@ -42,6 +44,8 @@ def read_idx(path: Path) -> np.ndarray:
             shape = struct.unpack(f">{len(header) // 4}I", header[: len(header) // 4 * 4])
             # Read in pieces: the header of a damaged file may claim more than fits in memory.
             wanted = math.prod(shape)
+            if not wanted or wanted > most:
+                raise UserError(f"{path}: says it holds {shape}; download it again")
             content = bytearray()
             while piece := file.read(min(1 << 24, wanted + 1 - len(content))):
                 content += piece

@@ -9,6 +9,7 @@ import numpy as np
 
 from gantrain.errors import UserError
 from gantrain.files import replacing
+from gantrain.reading import read_arrays
 
 LAYOUT = "`images` and `labels`, or `x_train`, `y_train`, `x_test`, `y_test`"
 
@@ -23,7 +24,10 @@ def find(folder: Path, split: str) -> Path | None:
 
 def holds(path: Path, split: str) -> bool:
     """Whether an archive has a part of its own, by Keras's names."""
-    return path.suffix == ".npz" and f"x_{split}" in _opened(path, lambda archive: archive.files)
+    names: list[str] = []
+    if path.suffix == ".npz":
+        _arrays(path, lambda found: names.__iadd__(found)[:0])
+    return f"x_{split}" in names
 
 
 def read_npz(path: Path, split: str) -> tuple[np.ndarray, np.ndarray | None]:
@@ -41,16 +45,19 @@ def read_npz(path: Path, split: str) -> tuple[np.ndarray, np.ndarray | None]:
       UserError: the archive is damaged, pickled, or holds something else.
     """
 
-    def read(archive):
-        names = (f"x_{split}", f"y_{split}") if f"x_{split}" in archive else ("images", "labels")
-        if names[0] not in archive:
+    def choose(found):
+        names = (f"x_{split}", f"y_{split}") if f"x_{split}" in found else ("images", "labels")
+        if names[0] not in found:
             raise UserError(
-                f"{path}: holds the arrays {', '.join(archive.files) or 'nothing'}; "
+                f"{path}: holds the arrays {', '.join(found[:9]) or 'nothing'}; "
                 f"save it with {LAYOUT}"
             )
-        return names, *(archive.get(name) for name in names)
+        return [name for name in names if name in found]
 
-    (images_name, labels_name), images, labels = _opened(path, read)
+    arrays = _arrays(path, choose)
+    images_name, *others = choose(list(arrays))
+    images, labels_name = arrays[images_name], others[0] if others else ""
+    labels = arrays.get(labels_name)
     if images.ndim == 3:
         images = images[..., None]
     # Files of other machines may have the other byte order.
@@ -92,17 +99,13 @@ def in_range(labels: np.ndarray, count: int, path: Path) -> np.ndarray:
     return labels
 
 
-def _opened(path, read):
-    """What `read` takes from an open archive."""
+def _arrays(path, choose):
+    """The arrays of an archive that `choose` names."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return read(archive)
-    except UserError:
-        raise
-    except Exception as error:  # NumPy meets a damaged archive with many kinds of exception.
-        reason = " ".join(str(error).split()) or type(error).__name__
+        return read_arrays(path, choose)
+    except (OSError, ValueError) as error:
         raise UserError(
-            f"{path}: not a readable .npz archive without pickled objects ({reason}); save it anew "
+            f"{path}: not a readable .npz archive without pickled objects ({error}); save it anew "
             "with numpy.savez"
         ) from None
 

@@ -7,7 +7,6 @@ own size, and classes are scaled, never colours.
 from __future__ import annotations
 
 import itertools
-import json
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +19,7 @@ from gantrain.data import facades
 from gantrain.deferred import tf
 from gantrain.errors import UserError
 from gantrain.images import to_float, to_uint8
+from gantrain.reading import expect, natural, read_json
 
 FILE, VOID = "palette.json", "void"
 
@@ -77,7 +77,10 @@ class Palette(NamedTuple):
     @classmethod
     def from_json(cls, stored: Any) -> Palette:
         """The inverse of `to_json`; a ValueError where it holds what is no colour."""
-        colours = np.array(stored["colours"])
+        expect(stored, {"classes": [str], "colours": [[natural]], "ids": bool}, "palette")
+        if len(stored["colours"]) < len(stored["classes"]):
+            raise ValueError("palette has fewer colours than classes")
+        colours = np.array(stored["colours"]).reshape(-1, 3)
         # NumPy below 2 takes 999 as 231 without a word.
         if colours.dtype.kind not in "iu" or colours.min(initial=0) < 0 or colours.max() > 255:
             raise ValueError("palette holds colours that are not 0 to 255")
@@ -340,7 +343,7 @@ def read_palette(path: str | PathLike) -> Palette:
         UserError: the file is not of this form, or two classes have one colour.
     """
     try:
-        entries = json.loads(Path(path).read_text(encoding="utf-8"))
+        entries = read_json(path, dict)
         void = entries.pop(VOID, [])
         ids = all(isinstance(colour, int) for colour in entries.values())
         # A colour alone, or a list of several; of gray levels three may be such a list.

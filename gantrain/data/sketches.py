@@ -11,6 +11,7 @@ from gantrain.data.domain import Domain, held_out
 from gantrain.data.folders import list_images
 from gantrain.data.paired_folders import match, paired_files, parted_files
 from gantrain.errors import UserError
+from gantrain.reading import opened
 
 NAMES = ("photo", "sketch")
 
@@ -151,7 +152,8 @@ def _existing(folder):
 def _lines(path):
     """The lines of a list that are not empty."""
     try:
-        text = path.read_text(encoding="utf-8")
+        with opened(path) as file:
+            text = file.read().decode()
     except (OSError, UnicodeDecodeError):
         raise UserError(f"{path}: cannot be read as a list; unpack the archive again") from None
     return [line.strip() for line in text.splitlines() if line.strip()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from os import PathLike
 from typing import Any
@@ -11,8 +12,13 @@ import numpy as np
 
 from gantrain.data.domain import Domain
 from gantrain.data.palettes import Palette
+from gantrain.decoding import MOST_PIXELS
 from gantrain.errors import UserError
+from gantrain.files import LONGEST
 from gantrain.images import Levels
+
+# Domains of a run, classes of a domain, targets of an image: as many as that at most.
+MOST = 2**16
 
 
 def entry(domain: Domain) -> dict:
@@ -41,23 +47,24 @@ def blank(stored: Any) -> Domain:
             raise ValueError(f"{name} is {str(found)[:60]!r}")
         return found
 
-    name = value("name", lambda v: isinstance(v, str) and v != "")
+    # Files are called by it.
+    name = value("name", lambda v: isinstance(v, str) and 0 < len(v) <= LONGEST
+                 and v.isprintable() and not set(v) & set("/\\") and v.strip("."))  # fmt: skip
     shape = value("shape", lambda v: v == [2] or (isinstance(v, list) and len(v) == 3
-                  and all(map(_count, v)) and v[2] in (1, 3)))  # fmt: skip
+                  and all(map(_count, v)) and v[2] in (1, 3)
+                  and math.prod(v[:2]) <= MOST_PIXELS))  # fmt: skip
     value("size", _count)
-    classes = value("classes", lambda v: isinstance(v, list) and len(set(map(str, v))) == len(v)
-                    and all(isinstance(name, str) for name in v))  # fmt: skip
+    classes = value("classes", lambda v: isinstance(v, list) and len(v) <= MOST
+                    and all(isinstance(n, str) for n in v) and len(set(v)) == len(v))  # fmt: skip
     several = value("multi_label", lambda v: isinstance(v, bool))
-    targets = value("targets", lambda v: v == 0 or _count(v))
-    levels = value("levels", lambda v: v is None or (isinstance(v, list) and len(v) == 3
-                   and all(type(number) in (int, float) for number in v[:2]) and v[0] < v[1]
-                   and v[2] in ("uint16", "float32")))  # fmt: skip
+    targets = value("targets", lambda v: v == 0 or (_count(v) and v <= MOST))
+    levels = value("levels", levels_fit)
     levels = levels and Levels(*levels)
     fingerprint = value("fingerprint", lambda v: v is None or isinstance(v, str))
     left_out = value("left_out", lambda v: isinstance(v, dict) and all(map(_count, v.values())), {})
     try:
         palette = stored.get("palette") and Palette.from_json(stored["palette"])
-    except (KeyError, TypeError, OverflowError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"palette has no {error}") from None
     images = np.zeros(
         (1, *shape), np.float32 if len(shape) == 1 else np.uint16 if levels else np.uint8
@@ -106,6 +113,18 @@ def refuse_other(
             f"({'; '.join(differences)}); give the place of its own by --data_dir or --dataset, or "
             "train a new run"
         )
+
+
+def levels_fit(value: Any) -> bool:
+    """Whether a JSON value is None or `Levels`."""
+    if not isinstance(value, list):
+        return value is None
+    return (
+        len(value) == 3
+        and all(type(number) in (int, float) for number in value[:2])
+        and value[0] < value[1]
+        and value[2] in ("uint16", "float32")
+    )
 
 
 def _count(value):

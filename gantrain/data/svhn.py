@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gantrain.data.mat import read_mat
 from gantrain.errors import UserError
 
 
@@ -22,20 +23,17 @@ def read_svhn(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     Raises:
       UserError: the file is missing or damaged.
     """
-    from scipy.io import loadmat
-
     path = folder / f"{split}_32x32.mat"
     if not path.is_file():
         raise UserError(f"{path}: missing; put the original file there")
     try:
-        content = loadmat(path, variable_names=["X", "y"])
+        content = read_mat(path, ("X", "y"))
         pixels, labels = content["X"], content["y"].ravel()
-    except Exception as error:  # SciPy meets a damaged file with many kinds of exception.
-        reason = " ".join(str(error).split()) or type(error).__name__
+    except (OSError, ValueError, KeyError) as error:
         raise UserError(
-            f"{path}: not a readable SVHN matrix ({reason}); download it again"
+            f"{path}: not a readable SVHN matrix ({error}); download it again"
         ) from None
-    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[2] != 3:
+    if pixels.dtype != np.uint8 or pixels.shape[:3] != (32, 32, 3):
         raise UserError(
             f"{path}: X is {pixels.dtype} {list(pixels.shape)}, expected uint8 [32, 32, 3, N]; "
             "download it again"
@@ -44,6 +42,6 @@ def read_svhn(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
         raise UserError(
             f"{path}: {len(labels)} labels for {pixels.shape[3]} images; download it again"
         )
-    if labels.dtype.kind not in "iuf" or not (labels.min() >= 1 and labels.max() <= 10):
+    if not (np.isin(labels, np.arange(1, 11))).all():
         raise UserError(f"{path}: y is not labels from 1 to 10; download it again")
     return np.ascontiguousarray(pixels.transpose(3, 0, 1, 2)), (labels % 10).astype(np.int32)

@@ -8,9 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from gantrain.errors import UserError
+from gantrain.hdf5 import own_datasets
 from gantrain.images import to_uint8
+from gantrain.reading import regular
 
 SIDE = 16
+# Digits of a part, and characters of a line, at most.
+_MOST, _LINE = 100_000, 2**15
 PARTS = {"train": "usps", "test": "usps.t"}
 ARCHIVE = "usps.h5"
 
@@ -41,11 +45,14 @@ def _read_libsvm(path):
 
     An index that is left out has the value zero, as everywhere in this format.
     """
-    opened = bz2.open if path.suffix == ".bz2" else open
     rows, labels = [], []
     try:
-        with opened(path, "rt", encoding="ascii") as file:
-            for line in file:
+        regular(path)
+        with bz2.open(path) if path.suffix == ".bz2" else open(path, "rb") as file:
+            # In pieces: a damaged file may be one line that fits in no memory.
+            while line := file.readline(_LINE + 1).decode("ascii"):
+                if len(line) > _LINE or len(rows) == _MOST:
+                    raise ValueError(f"longer than {_LINE} characters or {_MOST} lines")
                 label, *entries = line.split()
                 row = np.zeros(SIDE * SIDE, np.float32)
                 for entry in entries:
@@ -68,18 +75,16 @@ def _position(index):
 
 def _read_hdf5(path, split):
     """Groups `train` and `test` with `data` [N, 256] in [0, 1] and `target` [N]."""
-    import h5py
-
     try:
-        with h5py.File(path, "r") as file:
-            data, labels = file[split]["data"][()], file[split]["target"][()]
-            data = np.asarray(data, np.float32)
+        data, labels = own_datasets(path, [f"{split}/data", f"{split}/target"], _MOST)
+    except UserError:
+        raise
     except Exception as error:  # h5py meets a damaged file with many kinds of exception.
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
             f"{path}: not a readable USPS archive ({reason}); download it again"
         ) from None
-    return _checked(path, data, np.asarray(labels), 0.0)
+    return _checked(path, data, labels, 0.0)
 
 
 def _checked(path, rows, labels, black):
@@ -89,6 +94,12 @@ def _checked(path, rows, labels, black):
             f"{path}: {list(rows.shape)} pixels and {list(labels.shape)} labels, "
             f"expected [N, {SIDE * SIDE}] and [N]; download it again"
         )
+    if not len(rows) or rows.dtype.kind not in "fiu" or labels.dtype.kind not in "fiu":
+        raise UserError(
+            f"{path}: {len(rows)} digits, {rows.dtype} and {labels.dtype}, and one or more of real "
+            f"numbers are expected; download it again"
+        )
+    rows = rows.astype(np.float32)
     # Files round: a value may exceed its bound by the last digit.
     for name, values, low, high in (("pixel", rows, black - 1e-3, 1.001), ("label", labels, 0, 9)):
         if not (values.min() >= low and values.max() <= high):
