@@ -10,7 +10,6 @@ import dataclasses
 import itertools
 import json
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 from gantrain.core import Config, Data, LpipsWeights, Run, RuntimeOptions
@@ -18,8 +17,18 @@ from gantrain.data.datasets import find
 from gantrain.errors import UserError
 from gantrain.files import file_name, short
 from gantrain.measures.evaluate import Ending, Measuring
-from gantrain.options import Options, check_types, is_on, needed, substitutes, unknown, validate
+from gantrain.options import (
+    Options,
+    check_bounds,
+    check_types,
+    is_on,
+    needed,
+    substitutes,
+    unknown,
+    validate,
+)
 from gantrain.presets import PRESETS
+from gantrain.reading import expect, natural, read_json
 from gantrain.runtime import best_precision
 from gantrain.trainer import Generates, Trainer, Translates
 from gantrain.trainers import TRAINERS
@@ -288,13 +297,16 @@ def config_text(config: Config) -> str:
 def read_config(path: str | PathLike) -> Config:
     """Reads a `config.json` of this version or an older one. Raises UserError on anything else."""
     try:
-        stored = json.loads(Path(path).read_text())
+        stored = read_json(path, dict)
         version = stored.pop("version", 0)
+        expect(version, natural, "version")
         if version > VERSION:
             raise ValueError(
                 f"is of version {version}, and this program reads up to {VERSION}; "
                 f"install a newer gantrain"
             )
+        for name, section in stored.items():
+            expect(section, dict, name)
         flat = {
             RENAMED.get(k, k): tuple(v) if isinstance(v, list) else v
             for section in stored.values()
@@ -308,6 +320,7 @@ def read_config(path: str | PathLike) -> Config:
         config = config.with_options(**_known(flat, config))
         for record in config.records:
             check_types(record)
+        check_bounds(config)
         return config
     except FileNotFoundError:
         raise UserError(f"{path}: not there; is --run_dir the directory of a run?") from None

@@ -246,12 +246,17 @@ def validate(config: Chosen) -> Chosen:
     Raises:
         UserError: one line that names the flag and the remedy.
     """
-    for record in config.records:
-        for field in dataclasses.fields(record):
-            validate_field(field, getattr(record, field.name))
+    check_bounds(config)
     for record in config.records:
         record.check(config)
     return config
+
+
+def check_bounds(config: Chosen) -> None:
+    """Raises UserError for an option outside of its own bounds or choices."""
+    for record in config.records:
+        for field in dataclasses.fields(record):
+            validate_field(field, getattr(record, field.name))
 
 
 def check_types(record: Options) -> None:

@@ -8,7 +8,6 @@ between two eager ones.
 from __future__ import annotations
 
 import io
-import json
 import resource
 import tempfile
 import time
@@ -25,6 +24,7 @@ from gantrain.bench.count import alone, flops, held
 from gantrain.bench.programs import program
 from gantrain.deferred import tf
 from gantrain.errors import UserError
+from gantrain.reading import read_json
 from gantrain.runs import callbacks, loop
 from gantrain.runs.train import all_finite
 from gantrain.stop import current
@@ -189,17 +189,21 @@ def _written(options, measured, before):
             )
 
 
+_MEASURED = {
+    "precision": str,
+    "images_per_convolution": lambda value: type(value) in (int, float) and value > 0,
+}
+
+
 def _earlier(path, name):
     """The figures that an earlier `--output` stored."""
     try:
-        found = json.loads(Path(path).read_text())
+        found = read_json(path, {"program": str, "measured": [_MEASURED]})
         if found["program"] != name:
             raise UserError(f"--compare {path}: it measured {found['program']}, not {name}")
-        for one in found["measured"]:
-            _ = one["precision"], float(one["images_per_convolution"])
     except OSError as error:
         raise UserError(f"--compare {path}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
+    except ValueError:
         raise UserError(f"--compare {path}: no file that bench --output wrote") from None
     return found
 

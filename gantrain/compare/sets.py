@@ -12,12 +12,19 @@ from typing import NamedTuple
 import numpy as np
 
 from gantrain import images as pictures
-from gantrain.data import levels, npz, parts
+from gantrain.data import levels, npz, parts, stored
 from gantrain.data.domain import FileImages, content_hash, squeezed
 from gantrain.errors import UserError
 from gantrain.files import replacing
+from gantrain.reading import natural, parse_json, read_arrays
 
 _SAVED = "provenance"  # the entry that marks a file of features
+_FORM = {
+    "reference": dict,
+    "networks": dict,
+    "image_size": lambda size: size is None or natural(size),
+    "levels": stored.levels_fit,
+}
 
 
 class ImageSet:
@@ -129,8 +136,14 @@ class SavedFeatures:
 
     def __init__(self, path: str | PathLike, arrays: dict[str, np.ndarray]):
         self.path = Path(path)
-        self.provenance = json.loads(str(arrays.pop(_SAVED)))
+        text = arrays.pop(_SAVED)
+        self.provenance = parse_json(str(text), _FORM)
         self.arrays = arrays
+        for name, values in arrays.items():
+            if values.ndim != 2 or values.dtype != np.float32 or not np.isfinite(values).all():
+                raise ValueError(f"{name} is no table of finite numbers")
+        if not arrays:
+            raise ValueError("holds no features")
         found = self.provenance["levels"]
         self.levels = pictures.Levels(*found) if found else None
 
@@ -170,17 +183,28 @@ def reference_set(path: str | PathLike, image_size: int | None) -> ImageSet | Sa
     """The `ImageSet` or `SavedFeatures` at a path."""
     if Path(path).suffix == ".npz" and Path(path).is_file():
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                if _SAVED in archive:
-                    return SavedFeatures(path, dict(archive))
-                if {"mu", "sigma"} <= set(archive.files):
-                    raise UserError(
-                        f"{path}: holds the statistics of another program's network; "
-                        f"give the folder of its images, and --save_features"
-                    )
-        except (OSError, ValueError, EOFError, KeyError):
-            pass  # `ImageSet` says what is wrong with it.
+            arrays = dict(read_arrays(path, lambda names: _saved(path, names)))
+        except (OSError, ValueError):
+            arrays = {}  # `ImageSet` says what is wrong with it.
+        if arrays:
+            try:
+                return SavedFeatures(path, arrays)
+            except ValueError as error:
+                raise UserError(
+                    f"{path}: not the features that --save_features writes ({error}); write them "
+                    f"again"
+                ) from None
     return ImageSet(path, image_size)
+
+
+def _saved(path, names):
+    """The names of all arrays of a file of features, of another file none."""
+    if {"mu", "sigma"} <= set(names):
+        raise UserError(
+            f"{path}: holds the statistics of another program's network; "
+            f"give the folder of its images, and --save_features"
+        )
+    return names if _SAVED in names else []
 
 
 def save_features(path: str | PathLike, features: dict, provenance: dict) -> None:

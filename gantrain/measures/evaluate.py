@@ -6,7 +6,6 @@ every network that was consulted.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +18,16 @@ from gantrain.measures import METRICS
 from gantrain.measures.streams import Streams
 from gantrain.options import Options, option
 from gantrain.progress import phase
+from gantrain.reading import read_json
 from gantrain.runtime import Runtime, environment
 from gantrain.terms.perceptual import PerceptualOptions
 
 STORED = "metrics.json"
+# What of it is read again.
+FORM = {
+    "metrics?": [str],
+    **{f"{name}?": dict for name in ("weights", "networks", "counts", "values")},
+}
 
 
 class Directory(Protocol):
@@ -217,7 +222,7 @@ def stored(run: Directory) -> dict | None:
     """The `metrics.json` of a `RunDirectory`, or None. Raises UserError."""
     path = run.path / STORED
     try:
-        return json.loads(path.read_text())
+        return read_json(path, FORM)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

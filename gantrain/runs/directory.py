@@ -16,7 +16,6 @@ Files with other names are somebody else's: neither read nor counted nor removed
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +32,7 @@ from gantrain.data.domain import Domain
 from gantrain.errors import UserError
 from gantrain.files import Unwritten, replacing, sweep, to_json, unwritten, write_text
 from gantrain.progress import say
+from gantrain.reading import natural, opened, parse_json, read_arrays, read_json, regular
 from gantrain.runs.lock import NAME, Lock
 
 CHECKPOINT, SAMPLE = re.compile(r"(\d{8,})\.npz"), re.compile(r"(\d{6,})\.png")
@@ -118,12 +118,12 @@ class RunDirectory:
 
     def summary(self) -> dict | None:
         """`summary.json` of a run that reached its last step, else None."""
-        return self._read_json("summary.json")
+        return self._read_json("summary.json", {"steps": natural})
 
-    def _read_json(self, name):
+    def _read_json(self, name, form):
         """A file that `write_json` wrote, or None."""
         try:
-            return json.loads((self.path / name).read_text())
+            return read_json(self.path / name, form)
         except FileNotFoundError:
             return None
         except ValueError as error:
@@ -139,7 +139,7 @@ class RunDirectory:
 
         Under `before` the environments of earlier starts are kept: a run may go on elsewhere.
         """
-        last = self._read_json("environment.json")
+        last = self._read_json("environment.json", {"before?": [dict]})
         if last:
             before = [*last.pop("before", []), last]
             environment = environment | {"before": before}
@@ -163,9 +163,9 @@ class RunDirectory:
         """The entries of domains.json, and the blank domain of each."""
         path = self.path / "domains.json"
         try:
-            entries = json.loads(path.read_text())
-            if not isinstance(entries, list) or not entries:
-                raise ValueError("no list of domains")
+            entries = read_json(path, [dict])
+            if not 0 < len(entries) <= stored.MOST:
+                raise ValueError(f"it has {len(entries)} domains")
             return entries, [stored.blank(entry) for entry in entries]
         except (OSError, ValueError) as error:
             raise UserError(
@@ -309,6 +309,8 @@ class RunDirectory:
         self.check()
         left = memoryview(to_json(record).encode())
         try:
+            if self.metrics_path.exists():
+                regular(self.metrics_path)
             with open(self.metrics_path, "ab", buffering=0) as file:
                 end = file.seek(0, os.SEEK_END)
                 try:
@@ -328,7 +330,8 @@ class RunDirectory:
     def _lines(self):
         """(text, what it says or None) of each line but one that has no end."""
         try:
-            *whole, _ = self.metrics_path.read_bytes().split(b"\n")
+            with opened(self.metrics_path) as file:
+                *whole, _ = file.read().split(b"\n")
         except FileNotFoundError:
             return []
         return [(text, _record(text)) for text in whole if text.strip()]
@@ -362,10 +365,12 @@ def _numbered(folder, pattern, end=""):
 def _record(text):
     """What a line of the log says, or None if it is no such line."""
     try:
-        record = json.loads(text)
-    except (ValueError, RecursionError):
+        record = parse_json(text, {"step": natural})
+    except ValueError:
         return None
-    return record if isinstance(record, dict) and type(record.get("step")) is int else None
+    # The names of what was measured have a slash.
+    numbers = (value for name, value in record.items() if "/" in name)
+    return record if all(type(value) in (int, float) for value in numbers) else None
 
 
 def _read_state(path):
@@ -376,16 +381,15 @@ def _read_state(path):
         FileNotFoundError: it is not there any more.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            values = {name: stored[name] for name in stored.files}
-        step, log = int(values.pop("step")), values.pop(LOG, np.zeros(0, np.uint8)).tobytes()
-        return step, values, [json.loads(line) for line in log.splitlines()]
-    except Exception as error:  # which one depends on the byte that is wrong
-        if isinstance(error, FileNotFoundError):
-            raise
-        if isinstance(error, OSError) and error.errno:
-            raise UserError(f"{path}: cannot be read ({error.strerror}); try again") from None
-        raise ValueError(" ".join(str(error).split()) or type(error).__name__) from None
+        values = dict(read_arrays(path))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); try again") from None
+    step, log = values.pop("step", np.zeros(0)), values.pop(LOG, np.zeros(0, np.uint8)).tobytes()
+    if step.shape != () or step.dtype.kind not in "iu" or step < 0:
+        raise ValueError("it has no step")
+    return int(step), values, [parse_json(line, {"step": natural}) for line in log.splitlines()]
 
 
 def _write_state(path, step, state, log=()):

@@ -21,6 +21,7 @@ from gantrain.errors import UserError
 from gantrain.files import temporary, unwritten
 from gantrain.processes import MACHINE, alive, started
 from gantrain.progress import phase
+from gantrain.reading import natural, parse_json, regular
 
 NAME = ".lock"
 # Seconds: between two renewals; without one for so long nobody is there; between two looks.
@@ -112,6 +113,7 @@ class Lock:
     def _read(self):
         """(text, time of the last renewal), or None where there is no lock."""
         try:
+            regular(self.path)
             # Opening a file asks a network file system anew.
             with open(self.path, errors="replace") as file:
                 return file.read(), os.fstat(file.fileno()).st_mtime_ns
@@ -178,7 +180,6 @@ def _parsed(text):
     """What a lock says; nothing of a process if it is no whole one."""
     unknown = dict.fromkeys(("machine", "pid", "start", "host", "since"), "?")
     try:
-        found = unknown | json.loads(text)
-        return found if isinstance(found["pid"], int) else unknown
-    except (ValueError, TypeError):
+        return unknown | parse_json(text, {"pid": lambda pid: natural(pid) and pid < 2**31})
+    except ValueError:
         return unknown
