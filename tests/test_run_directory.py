@@ -221,7 +221,7 @@ def test_a_checkpoint_that_cannot_be_read_is_not_taken_for_damaged(tmp_path, mon
     def broken(*args, **options):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(run_directory.np, "load", broken)
+    monkeypatch.setattr(run_directory, "read_arrays", broken)
     with run.writing():
         refused(lambda: run.restore(weights([0])), str(path), "Input/output error")
     assert path.exists()
