@@ -51,7 +51,7 @@ def when_loaded(act: Callable[[], None]) -> None:
 def load(name: str) -> types.ModuleType:
     """A module that needs TensorFlow, which is loaded before it."""
     if "tensorflow" not in sys.modules:
-        with phase("start", "loading TensorFlow"), _quiet():
+        with phase("start", "loading TensorFlow"), quiet():
             importlib.import_module("tensorflow")
         # Before anything computes.
         _then()
@@ -59,10 +59,10 @@ def load(name: str) -> types.ModuleType:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Hides what TensorFlow's C++ side writes to stderr while it loads, unless loading fails.
+def quiet() -> Iterator[None]:
+    """Hides what TensorFlow's C++ side writes to stderr in a block, unless an import fails.
 
-    Its first lines (oneDNN, missing CUDA libraries) heed no log level.
+    Its first lines (oneDNN, missing CUDA libraries) heed no log level, those of converters neither.
     """
     sys.stderr.flush()
     keep = os.dup(2)

@@ -7,6 +7,7 @@ from typing import Any
 
 from gantrain.commands.command import Explicit
 from gantrain.commands.datasets import List, Prepare, check, list_, prepare
+from gantrain.commands.exporting import Export, export
 from gantrain.commands.measuring import Compare, Evaluate, Pairs, compare, evaluate, pairs
 from gantrain.commands.pictures import (
     Interpolate,
@@ -34,6 +35,7 @@ COMMANDS: dict[str, tuple[str, Any, Callable[[Explicit], int]]] = {
         interpolate,
     ),
     "translate": ("translate image files of any size by a run", Translate, translate),
+    "export": ("networks of a run for Keras, TensorFlow, ONNX, LiteRT", Export, export),
     "stylize": ("one image in the style of another, without training", Stylize, stylize),
     "reproduce": ("a published table or figure, ours beside theirs", Reproduce, reproduce),
     "prepare": ("download and verify a data set ahead of time", Prepare, prepare),

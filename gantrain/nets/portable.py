@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gantrain import noise
 from gantrain.deferred import Deferred, keras, layers, ops
 
 if TYPE_CHECKING:
@@ -31,17 +32,23 @@ def _drawn() -> dict[type, Callable]:
     return {own.ReflectionPad2D: _reflected, own.MinibatchStd: _with_deviation}
 
 
-def portable(model: keras.Model, training: bool = False) -> keras.Model:
+def portable(
+    model: keras.Model, training: bool = False, seed: int = 0, side: int | None = None
+) -> keras.Model:
     """The same function and weights as `model`, without a layer of this package.
 
     Args:
         model: a functional Keras model.
-        training: whether calling it normalises by the statistics of the batch given and leaves
-            dropout on, as pix2pix is used (Isola et al. 2017, section 3.4). Keras's own `predict`
-            turns the dropout off.
+        training: whether every image is normalised by its own statistics and dropout is on, as
+            pix2pix is used (Isola et al. 2017, section 3.4): what `gantrain.nets.applied` makes of
+            one image, whatever lies beside it in a batch.
+        seed: of the dropout masks.
+        side: of the images whose masks these are, the only ones that a network with dropout then
+            takes; without dropout, or not as in training, it takes those that `model` takes.
     """
     made: dict[str, keras.layers.Layer] = {}
     drawn = _drawn()
+    masked = training and any(isinstance(x, layers.Dropout) and x.rate for x in model.layers)
 
     def clone(layer):
         # Operations of a graph hold no weights, and need no copy.
@@ -56,11 +63,18 @@ def portable(model: keras.Model, training: bool = False) -> keras.Model:
             # Before the layer, since `predict` has all layers of a network in inference.
             (x,) = args
             args = (_normalised(x, layer.epsilon),)
-        if training and isinstance(layer, layers.Dropout):
-            kwargs["training"] = True
+        if masked and isinstance(layer, layers.Dropout):
+            (x,) = args
+            return _masked(x, _mask(model, layer.name, seed, x.shape[1:]), layer.name)
         return layer(*args, **kwargs)
 
-    network = keras.models.clone_model(model, clone_function=clone, call_function=call)
+    shape = (side, side, model.input_shape[-1])
+    network = keras.models.clone_model(
+        model,
+        input_tensors=keras.Input(shape, name="images") if masked else None,
+        clone_function=clone,
+        call_function=call,
+    )
     for layer in model.layers:
         if getattr(made.get(layer.name), "weights", ()):
             weights = _weights(layer)
@@ -110,10 +124,28 @@ def _weights(layer):
     return layer.get_weights()
 
 
+def _mask(model, name, seed, shape):
+    """Factors [H, W, C] of a layer of dropout, as `gantrain.nets.applied` draws them."""
+    layer = model.get_layer(name)
+    states = [id(v) for v in model.non_trainable_variables]
+    state = [seed, states.index(id(layer.seed_generator.state))]
+    drawn = noise.uniform((1, *shape), ops.convert_to_tensor(state, "uint32"))
+    kept = ops.convert_to_numpy(drawn)[0] >= layer.rate
+    return np.where(kept, 1.0 / (1.0 - layer.rate), 0.0)
+
+
+def _masked(x, mask, name):
+    """Maps times the weights of a layer."""
+    layer = layers.EinsumDense("bhwc,hwc->bhwc", mask.shape, trainable=False, name=name)
+    y = layer(x)
+    layer.set_weights([mask])
+    return y
+
+
 def _normalised(x, epsilon):
-    """Channels by their own mean and variance over the batch given."""
+    """Channels of every image by their own mean and variance."""
     values = ops.cast(x, "float32")
-    mean, variance = ops.moments(values, (0, 1, 2), keepdims=True)
+    mean, variance = ops.moments(values, (1, 2), keepdims=True)
     return ops.cast((values - mean) * ops.rsqrt(variance + epsilon), x.dtype)
 
 

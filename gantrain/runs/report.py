@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from typing import Any
 
 from gantrain.config import default_config
 from gantrain.core import Config
@@ -53,15 +54,20 @@ def page(run: RunDirectory, config: Config, metrics: Sequence[dict], summary: di
         parts.append("<h2>At the end</h2>" + _table(["measured", "value"], rows))
     if metrics:
         parts.append('<h2>Losses</h2><img src="losses.png" alt="loss curves">')
-    plain, chosen = default_config(config.run.gan_type).flat(), config.flat()
     parts.append(
         "<h2>Options that differ from the defaults</h2>"
-        + _table(["flag", "value"], [[f"--{k}", v] for k, v in chosen.items() if v != plain[k]])
+        + _table(["flag", "value"], [[f"--{k}", v] for k, v in unusual(config).items()])
     )
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}'
         f"</title><style>{STYLE}</style>{''.join(parts)}</html>\n"
     )
+
+
+def unusual(config: Config) -> dict[str, Any]:
+    """The options of a run that differ from the defaults."""
+    plain = default_config(config.run.gan_type).flat()
+    return {k: v for k, v in config.flat().items() if v != plain[k]}
 
 
 def _measured(metrics):

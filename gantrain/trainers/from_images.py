@@ -100,7 +100,8 @@ class FromImages(Trainer, Translates):
 
     def as_used(self, network: keras.Model) -> keras.Model:
         """A trained network that does in every call what it does in the run's test mode."""
-        return nets.portable(network, self.config.of(TranslatorNets).test_mode == "training")
+        training = self.config.of(TranslatorNets).test_mode == "training"
+        return nets.portable(network, training, self.config.run.seed, self.side)
 
 
 def unpaired(flat: dict) -> dict:
