@@ -10,6 +10,7 @@ Little is imported before the signals are listened to: all else comes inside.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -33,6 +34,8 @@ FIRST = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command line, that of the process by default; returns the exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # TensorFlow takes the first trace of each run's program, judges' too, for a trace too many.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     program, stop = os.path.basename(sys.argv[0]) or "gantrain", Stop()
     program = f"python {program}" if program.endswith(".py") else program
     with bearing() as output:

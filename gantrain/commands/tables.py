@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
 from gantrain import stop
@@ -104,8 +103,6 @@ def reproduce(explicit: Explicit) -> int:
     """
     from gantrain.experiments import EXPERIMENTS, table, write
 
-    # TensorFlow counts the first trace of every run's program as one trace too many.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     o = Reproduce(**explicit)
     if not o.table:
         raise UserError("TABLE is needed; `gantrain list tables` names them")
