@@ -52,6 +52,8 @@ def chosen_domains(
             raise UserError(
                 f"--domains {unknown[0]}: --dataset {d.dataset} has {', '.join(by_name)}"
             )
+        if len(set(wanted)) < len(wanted):
+            raise UserError(f"--domains {d.domains}: names a domain twice; name each once")
         domains = [by_name[n] for n in wanted]
     return domains[::-1] if turned(config) else domains, unsure
 

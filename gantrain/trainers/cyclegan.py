@@ -39,6 +39,14 @@ class CycleGANOptions(Options):
         "both", "both, or one: only D_Y judges, F learns by the cycle", choices=("both", "one")
     )
 
+    def check(self, config: Config) -> None:
+        # The weight of the identity is in units of the cycle's.
+        if self.discriminators == "one" and not self.lambda_cycle:
+            raise UserError(
+                "--discriminators one and --lambda_cycle 0 leave F nothing to learn from; change "
+                "one of them"
+            )
+
 
 class CycleGAN(FromImages):
     """Cycle-consistent GAN (Zhu et al. 2017, eqs. 1 to 3 and section 5.2).
