@@ -419,6 +419,10 @@ def _refuse_others(path, values, state):
         f"{name} has the shape {values[name].shape} and not {tuple(v.shape)}"
         for name, v in state.items()
         if name in values and tuple(v.shape) != values[name].shape
+    ] + [
+        f"{name} is {value.dtype}, no real numbers"
+        for name, value in values.items()
+        if value.dtype.kind not in "?iufV"
     ]
     found = (
         ([f"has no {missing[0]}"] if missing else [])
