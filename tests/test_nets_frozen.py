@@ -137,6 +137,17 @@ def test_a_wrong_lpips_file_is_a_user_error(tmp_path, folder):
     for name in ("other.npz", "shape.npz", "bias.npz"):
         with pytest.raises(UserError, match="not an LPIPS file|not the convolutions"):
             frozen.lpips(tmp_path / name)
+    kernel = arrays["conv1/kernel"]
+    for name, change, reason in (
+        ("nan", {"conv1/kernel": np.full_like(kernel, np.nan)}, "conv1/kernel is not of finite"),
+        ("inf", {"lin0": arrays["lin0"] * np.inf}, "lin0 is not of finite"),
+        ("complex", {"conv1/kernel": kernel.astype(complex)}, "conv1/kernel is not of finite"),
+        ("text", {"conv1/bias": arrays["conv1/bias"].astype(str)}, "conv1/bias is not of finite"),
+        ("turned", {"conv1/kernel": kernel.T}, "not an LPIPS file|not the convolutions"),
+    ):
+        np.savez(tmp_path / f"{name}.npz", **arrays | change)
+        with pytest.raises(UserError, match=f"{name}.npz: .*({reason})"):
+            frozen.lpips(tmp_path / f"{name}.npz")
     (tmp_path / "page.pth").write_text("<!DOCTYPE html>")
     (tmp_path / "cut.pth").write_bytes((folder / "alex_backbone.pth").read_bytes()[:5000])
     for name, reason in (("page.pth", "a web page"), ("cut.pth", "not a zip file")):
