@@ -1,6 +1,7 @@
 """The whole suite on CPU, as two logical devices, so that two replicas need no second process."""
 
 import os
+import signal
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -34,6 +35,13 @@ def usual_state():
     yield
     keras.config.set_dtype_policy("float32")
     tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hung_up():
+    """SIGHUP as in a terminal, where the tests run under nohup too."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)

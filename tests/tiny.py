@@ -170,6 +170,9 @@ def config(run_dir, **options):
         usual |= dict(dataset="tiny_maps", image_size=32, load_size=32, flip=False)
     elif issubclass(kind, Generates):
         usual |= dict(noise_dim=6, evaluate_end=False)
+        if kind.usual(options):
+            # The game of the paper, as where no preset stands in.
+            usual |= kind.paper({})
     return resolve(configure({"run_dir": str(run_dir)} | options, given=usual))
 
 
