@@ -58,7 +58,7 @@ def export(explicit: Explicit) -> int:
     from gantrain.use.export import missing
 
     o = Export(**explicit)
-    formats = o.format.split(",")
+    formats = list(dict.fromkeys(o.format.split(",")))
     # Before TensorFlow and a run are loaded.
     missing(formats)
     # Other programs compute in float32, whatever this one trained in.

@@ -143,8 +143,10 @@ def of_data(config: Config, domains: Sequence[Domain]) -> Iterator[str]:
         yield _table(["source", "licence of the data"], rows)
     elif ":" in d.dataset:
         yield "Files of its user, who says under which licence they are."
-    else:
+    elif find(d.dataset).load.__module__.startswith("gantrain."):
         yield "Drawn by gantrain itself, under its MIT licence."
+    else:
+        yield "gantrain does not know their licence: their set was added to it."
 
 
 def _measurements(run):
