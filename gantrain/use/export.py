@@ -130,7 +130,7 @@ network = onnxruntime.InferenceSession("{file}")
     "litert": Format(
         "one file for LiteRT (TensorFlow Lite), on phones and small machines",
         ".tflite",
-        (("ai_edge_litert", "tensorflow.lite.python.interpreter"),),
+        (("ai_edge_litert", "tensorflow"),),
         _exports("litert"),
         _read_litert,
         """\
@@ -209,10 +209,7 @@ def missing(formats: Sequence[str]) -> None:
 
 def installed(package: str) -> bool:
     """Whether a package can be imported, which is not done."""
-    try:
-        return find_spec(package) is not None
-    except ModuleNotFoundError:
-        return False
+    return find_spec(package) is not None
 
 
 def export(
