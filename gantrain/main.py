@@ -63,6 +63,13 @@ def _guarded(program, words, output):
 
         if isinstance(error, Diverged):
             return _say(error, EXIT_DIVERGED)
+        # TensorFlow's own is asked for by its name, since it may not be loaded.
+        if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+            return _say(
+                "the memory of this machine or device is not enough; take a smaller --batch_size, "
+                "--image_size or --width, or let nobody else use it",
+                EXIT_USER,
+            )
         raise
 
 

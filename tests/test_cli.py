@@ -484,6 +484,17 @@ def test_a_bug_is_a_traceback(monkeypatch):
         main(["list"])
 
 
+@pytest.mark.parametrize(
+    "error", (MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM"))
+)
+def test_too_little_memory_is_one_line(monkeypatch, capsys, error):
+    def large(options):
+        raise error
+
+    monkeypatch.setitem(COMMANDS, "list", (*COMMANDS["list"][:2], large))
+    refused(capsys, ["list"], "memory", "--batch_size")
+
+
 def test_an_interrupt_outside_the_loop_is_75(monkeypatch, capsys):
     def interrupted(options):
         raise KeyboardInterrupt
