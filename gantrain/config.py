@@ -294,6 +294,15 @@ def config_text(config: Config) -> str:
     return json.dumps({"version": VERSION} | sections, indent=2) + "\n"
 
 
+def refuse_open(config: Config, path: str | PathLike) -> Config:
+    """The config of a run, which a run has decided. Raises UserError for a value left open."""
+    whole = decided(config).flat()
+    for name, value in config.flat().items():
+        if value is None and whole[name] is not None:
+            raise UserError(f"{path}: not the config of a run, {name} is null")
+    return config
+
+
 def read_config(path: str | PathLike) -> Config:
     """Reads a `config.json` of this version or an older one. Raises UserError on anything else."""
     try:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import re
 import types
 import typing
@@ -216,6 +217,10 @@ def choices_of(field: dataclasses.Field) -> list[str] | None:
     return sorted(choices()) if callable(choices) else list(choices)
 
 
+# What a count or a size in a graph can be.
+LARGEST = 2**31 - 1
+
+
 def validate_field(
     field: dataclasses.Field, value: Any, allowed: Iterable[str] | None = None
 ) -> None:
@@ -224,8 +229,10 @@ def validate_field(
         return
     m = field.metadata
     for number in value if isinstance(value, tuple) else (value,):
-        if isinstance(number, float) and number != number:
+        if isinstance(number, float) and not math.isfinite(number):
             raise UserError(f"--{field.name} {number}: must be a number")
+        if m["high"] is None and type(number) is int and number > LARGEST:
+            raise UserError(f"--{field.name} {number}: must be at most {LARGEST}")
         if m["low"] is not None and number < m["low"]:
             raise UserError(f"--{field.name} {number}: must be at least {m['low']}")
         if m["above"] is not None and number <= m["above"]:

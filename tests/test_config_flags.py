@@ -173,6 +173,8 @@ def test_a_bare_switch_does_not_swallow_the_next_flag():
         (["--steps", "1.5"], ["--steps", "'1.5'", "whole number"]),
         (["--g_lr", "fast"], ["--g_lr", "'fast'", "number"]),
         (["--g_lr", "nan"], ["--g_lr", "must be a number"]),
+        (["--g_lr", "inf"], ["--g_lr", "must be a number"]),
+        (["--steps", str(10**12)], ["--steps", "must be at most"]),
         (["--steps"], ["--steps", "expected one argument"]),
         (["--steps", "0"], ["--steps 0", "at least 1"]),
         (["--g_lr", "0"], ["--g_lr 0", "above 0"]),

@@ -10,8 +10,10 @@ import pytest
 from tiny import refused
 
 from gantrain import hdf5, reading
+from gantrain.config import config_text, make
 from gantrain.errors import UserError
 from gantrain.nets import saved
+from gantrain.runs.directory import RunDirectory
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,31 @@ def test_json_that_is_refused(tmp_path, text, reason):
     with pytest.raises(ValueError, match=reason) as error:
         reading.read_json(tmp_path / "a.json", {"steps": reading.natural})
     assert "\n" not in str(error.value) and len(str(error.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    (
+        ("noise_dim", None),
+        ("noise_dim", 10**12),
+        ("noise_dim", -3),
+        ("noise_dim", "6"),
+        ("width", 1e9),
+        ("net", "nowhere"),
+        ("batch_size", [1, 2]),
+        ("unheard_of", 1),
+    ),
+)
+def test_the_config_of_a_run_passes_its_bounds(tmp_path, name, value):
+    path, config = tmp_path / "config.json", make(gan_type="cogan", dataset="pen2street")
+    stored = json.loads(config_text(config))
+    for section in stored.values():
+        if isinstance(section, dict) and (name in section or name == "unheard_of"):
+            section[name] = value
+    path.write_text(config_text(config))
+    assert RunDirectory(tmp_path).config() == config
+    path.write_text(json.dumps(stored))
+    refused(RunDirectory(tmp_path).config, str(path), "not ", name)
 
 
 def test_only_regular_files_are_opened(tmp_path):

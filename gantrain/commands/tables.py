@@ -25,8 +25,7 @@ class Reproduce:
     )
     scale: str = option(
         "cpu",
-        "smoke: a few steps of each run, once the judges are there; cpu: an evening on two cores; "
-        "full: the published settings",
+        "smoke: minutes; cpu: an evening on two cores; full: the published settings",
         choices=("smoke", "cpu", "full"),
     )
     reading: str = option(

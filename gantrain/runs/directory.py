@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from gantrain.config import config_text, read_config
+from gantrain.config import config_text, read_config, refuse_open
 from gantrain.core import Config
 from gantrain.data import stored
 from gantrain.data.domain import Domain
@@ -114,7 +114,8 @@ class RunDirectory:
         return (self.path / "config.json").exists()
 
     def config(self) -> Config:
-        return read_config(self.path / "config.json")
+        path = self.path / "config.json"
+        return refuse_open(read_config(path), path)
 
     def summary(self) -> dict | None:
         """`summary.json` of a run that reached its last step, else None."""
