@@ -25,7 +25,8 @@ class Reproduce:
     )
     scale: str = option(
         "cpu",
-        "smoke: minutes; cpu: an evening on two cores; full: the published settings",
+        "smoke: a few steps of each run, once the judges are there; cpu: an evening on two cores; "
+        "full: the published settings",
         choices=("smoke", "cpu", "full"),
     )
     reading: str = option(
