@@ -23,13 +23,15 @@ from gantrain.runs.directory import RunDirectory
 PACKAGE = Path(gantrain.__file__).parent
 # Distributions that are called otherwise than what they are imported by.
 IMPORTED_BY = {
+    "ai_edge_litert": "ai-edge-litert",
     "cv2": "opencv-python-headless",
     "PIL": "pillow",
+    "google": "protobuf",
     "pillow_heif": "pillow-heif",
     "tensorflow_datasets": "tensorflow-datasets",
 }
 
-OPTIONAL = {"pillow-heif"}  # used where it is there
+OPTIONAL = {"ai-edge-litert", "onnxruntime", "pillow-heif"}  # used where it is there
 
 
 @functools.cache

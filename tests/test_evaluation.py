@@ -126,7 +126,7 @@ def test_another_file_of_weights_is_measured_anew(finished, monkeypatch, tmp_pat
     assert calls == ["one", "two"]
 
 
-@pytest.mark.parametrize("metric, part", [("lpips", "--lpips_weights"), ("pixels", "pix2pix")])
+@pytest.mark.parametrize("metric, part", [("lpips", "--lpips_weights"), ("pixels", "translation")])
 def test_a_metric_that_does_not_fit_says_why(finished, metric, part):
     tiny.refused(lambda: tiny.evaluated(finished, [metric], 10, 0), f"--metrics {metric}", part)
 
@@ -225,7 +225,7 @@ def test_a_run_without_images_says_where_its_scores_are(tmp_path, kind, metric):
 
 def test_a_run_that_cannot_be_measured_so_is_refused_at_its_start(tmp_path):
     config = tiny.config(tmp_path / "run", evaluate_every=5, evaluate_metrics="pixels")
-    tiny.refused(lambda: prepare(config), "--evaluate_metrics pixels", "pix2pix")
+    tiny.refused(lambda: prepare(config), "--evaluate_metrics pixels", "translation")
     assert not (tmp_path / "run").exists()
 
 
