@@ -85,7 +85,7 @@ def test_the_attack_grows_over_the_first_half():
     assert build().trainer.attacked(x, loss, None) is x
 
 
-@pytest.mark.parametrize("name", MIXINGS.keys() - {"none"})
+@pytest.mark.parametrize("name", sorted(MIXINGS.keys() - {"none"}))
 def test_a_mixed_image_is_worth_its_shares(name):
     """Of flat images, each with a level of its own, the mean says what is in them."""
     trainer, count = build(classifier_mix=name).trainer, 64
