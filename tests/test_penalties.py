@@ -443,8 +443,10 @@ def test_attributes_that_cannot_be_asked_are_refused(asked, attributes, message)
     if attributes:
         labels = np.zeros((domains[0].size, 2), np.uint8)
         domains = [dataclasses.replace(d, labels=labels, classes=("smile", "hat")) for d in domains]
+    # When a run is planned: no classifier is trained for it first.
+    config = make(gan_type="scogan", semantic_loss=1.0, semantic_attributes=asked)
     with pytest.raises(UserError, match=message):
-        term(SemanticLoss, None, domains, semantic_loss=1.0, semantic_attributes=asked)
+        SemanticLoss.consults(config, domains)
 
 
 # --------------------------------------------------------------------------------- other couplings

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import shlex
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gantrain.errors import UserError
+from gantrain.options import option
 
 if TYPE_CHECKING:
     from gantrain.runs.build import OpenRun
@@ -17,6 +19,21 @@ Explicit = dict[str, Any]  # the options that were written, by name
 def registry(module: str, name: str) -> Any:
     """A table of the program, read when it is needed: `--help` waits for no TensorFlow."""
     return getattr(importlib.import_module(f"gantrain.{module}"), name)
+
+
+@dataclass(frozen=True)
+class OfRun:
+    """A run, and where its data lie: of commands that look at both."""
+
+    run_dir: str = option("", "directory of a run")
+    data_dir: str | None = option(
+        None, "folder that holds <name>/ with the original files, if not where the run had them"
+    )
+    dataset: str | None = option(
+        None,
+        "where the run's folder:, pairs:, ... lies now, written as "
+        "for train; the content must be the same",
+    )
 
 
 def opened(run_dir: str, **options: Any) -> OpenRun:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from gantrain.commands.command import Explicit, opened, registry
+from gantrain.commands.command import Explicit, OfRun, opened, registry
 from gantrain.options import option
 
 
 @dataclass(frozen=True)
-class Export:
+class Export(OfRun):
     """Options of `gantrain export`."""
 
-    run_dir: str = option("", "directory of a run")
     format: str = option(
         "keras,saved_model",
         "kinds of files, comma separated",
@@ -41,14 +40,6 @@ class Export:
     )
     count: int = option(4, "images of every domain, or latent vectors, compared", low=1, high=1_000)
     discriminators: bool = option(False, "write the discriminators too")
-    data_dir: str | None = option(
-        None, "folder that holds <name>/ with the original files, if not where the run had them"
-    )
-    dataset: str | None = option(
-        None,
-        "where the run's folder:, pairs:, ... lies now, written as "
-        "for train; the content must be the same",
-    )
 
 
 def export(explicit: Explicit) -> int:

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from gantrain.commands.command import Explicit, command_line, opened, registry
+from gantrain.commands.command import Explicit, OfRun, command_line, opened, registry
 from gantrain.core import MEASURED, MEASURED_SEED
 from gantrain.errors import EXIT_SKIPPED, UserError
 from gantrain.options import option
@@ -14,10 +14,9 @@ from gantrain.progress import phase
 
 
 @dataclass(frozen=True)
-class Evaluate:
+class Evaluate(OfRun):
     """Options of `gantrain evaluate`."""
 
-    run_dir: str = option("", "directory of a run")
     metrics: str | None = option(
         None,
         "what is measured, comma separated; default: what fits the run and takes no minutes",
@@ -42,35 +41,18 @@ class Evaluate:
         "segmentation network (.keras) for the FCN score; "
         "default: train one on the real pairs and keep it",
     )
-    data_dir: str | None = option(
-        None, "folder that holds <name>/ with the original files, if not where the run had them"
-    )
-    dataset: str | None = option(
-        None,
-        "where the run's folder:, pairs:, ... lies now, written as "
-        "for train; the content must be the same",
-    )
 
 
 @dataclass(frozen=True)
-class Pairs:
+class Pairs(OfRun):
     """Options of `gantrain pairs`."""
 
-    run_dir: str = option("", "directory of a run")
     output: str | None = option(None, "folder for the sheets; default: pairs in the run's own")
     num: int = option(MEASURED, "latent vectors that the sheets choose from", low=1)
     count: int = option(40, "pairs on a sheet", low=1, high=10_000)
     columns: int = option(10, "pairs in a row", low=1, high=1_000)
     seed: int = option(
         MEASURED_SEED, "seed of the latent vectors and of the random sheet", low=0, high=2**31 - 1
-    )
-    data_dir: str | None = option(
-        None, "folder that holds <name>/ with the original files, if not where the run had them"
-    )
-    dataset: str | None = option(
-        None,
-        "where the run's folder:, pairs:, ... lies now, written as "
-        "for train; the content must be the same",
     )
 
 

@@ -219,6 +219,8 @@ class SemanticLoss(Term):
                 f"{config.data.dataset} has none; use --feature_loss, --cycle_loss or "
                 f"--perceptual_loss"
             )
+        # Before a classifier is trained for it.
+        asked(config.of(SemanticOptions).semantic_attributes, domains)
         given = config.of(SemanticOptions).classifier
         if given:
             return {"classifier": classifier(domains, {}, given=given)}
